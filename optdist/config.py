@@ -1,0 +1,367 @@
+"""The configuration: YAML files merged in order, checked as a whole, secrets kept out of print.
+
+`conf/base.yaml` <- `conf/env/NAME.yaml` <- the data set's YAML <- `--set section.key=value`.
+`${env:NAME}` is replaced when the configuration is checked; everything that is printed, logged or
+hashed uses the text as written, so that a secret never leaves the process.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from optdist.errors import ConfigError
+
+CONF_DIR = Path(__file__).resolve().parent.parent / "conf"
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Suffix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+def _environment_variable(name: str) -> str:
+    if name not in os.environ:
+        raise ConfigError(f"The environment variable {name} is not set, but a config names it.")
+    return os.environ[name]
+
+
+OmegaConf.register_resolver("env", _environment_variable, replace=True)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Table(_Section):
+    """One raw table: a file, or a folder of files of one format."""
+
+    path: str  # a path, a URL, or `package:PACKAGE/file` for a file inside an installed package
+    format: Literal["parquet", "csv"] = "parquet"
+    options: dict[str, str] = {}  # passed on to Spark's reader
+
+
+class Join(_Section):
+    """A join of one more table to what has been joined so far."""
+
+    table: str
+    by: list[str]  # column names of both sides (`on` would be read as true by YAML)
+    how: Literal["left", "inner"] = "left"
+
+
+class FirstPurchase(_Section):
+    """One sample per entity, at its first event (paper 4.1.1, Kaggle)."""
+
+    start: dt.date  # first day inclusive
+    end: dt.date  # last day inclusive
+
+
+class History(_Section):
+    """Aggregates over the events of `key` strictly before the sample's first day."""
+
+    key: list[str]
+    features: dict[Name, str]  # name -> Spark SQL aggregate; `days_before` counts back from the cut
+    windows: dict[Suffix, Positive | None] = {"all": None}  # suffix -> days back; null = everything
+
+
+class Source(_Section):
+    """Where raw rows come from and how they become samples."""
+
+    kind: Literal["transactions", "samples"]
+    tables: dict[str, Table]  # the first is the main table
+    joins: list[Join] = []
+    columns: dict[str, str] = {}  # name -> Spark SQL expression, after the joins
+    where: str | None = None  # a Spark SQL condition, after `columns`
+    label: str | None = None  # samples: the label's column
+    amount: str | None = None  # transactions: currency units
+    timestamp: str | None = None  # transactions: a date or timestamp column
+    first_purchase: FirstPurchase | None = None
+    horizon_days: Positive | None = None
+    label_floor: float | None = None  # clip net spend from below, for tables with returns
+    attributes: dict[Name, str] = {}  # name -> SQL aggregate over the first day's events
+    history: list[History] = []
+    sample_columns: dict[Name, str] = {}  # name -> SQL expression over a finished sample
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = (
+            ["amount", "timestamp", "first_purchase", "horizon_days"]
+            if self.kind == "transactions"
+            else ["label"]
+        )
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"kind: {self.kind} also needs {', '.join(missing)}")
+        unknown = [join.table for join in self.joins if join.table not in self.tables]
+        if unknown:
+            raise ValueError(f"joins name tables that are not in tables: {', '.join(unknown)}")
+        return self
+
+
+class Numeric(_Section):
+    """How one numeric feature is encoded."""
+
+    log1p: bool = False  # sign(x) * log(1 + |x|) before the z-score
+
+
+class Features(_Section):
+    """The sample table's columns that the model reads."""
+
+    categorical: list[Name] = []
+    numeric: dict[Name, Numeric] = {}
+    min_frequency: Positive = 5  # rarer categories become out-of-vocabulary
+    max_vocabulary: Positive = 100_000
+
+    @field_validator("numeric", mode="before")
+    @classmethod
+    def _defaults(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {name: {} for name in value}
+        return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not self.categorical and not self.numeric:
+            raise ValueError("at least one categorical or numeric feature is needed")
+        both = set(self.categorical) & set(self.numeric)
+        if both:
+            raise ValueError(f"features named twice: {', '.join(sorted(both))}")
+        return self
+
+
+class Dataset(_Section):
+    """A data set: source, identity, features (`conf/datasets/*.yaml`)."""
+
+    name: Name
+    description: str = ""
+    id: list[Name]  # one sample each; for transactions also the entity's keys
+    split_key: list[Name]  # rows that agree in it fall in one split
+    source: Source
+    features: Features
+
+
+class Split(_Section):
+    """Shares of train, validation and test, and the seed of the hash (paper 4.1.1: 7:1:2)."""
+
+    train: Share = 0.7
+    validation: Share = 0.1
+    test: Share = 0.2
+    seed: int = 20240
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("train + validation + test must be 1")
+        return self
+
+
+class Build(_Section):
+    """How the feature table is written."""
+
+    min_row_groups: Positive = 40  # per split; Petastorm shards are row groups
+    rows_per_group: Positive = 50_000
+    max_quarantined_share: Share = 0.01
+
+
+class Model(_Section):
+    """The model and its sizes (paper section 3, 4.1.4)."""
+
+    name: str = "optdist"
+    num_sdns: Annotated[int, Field(ge=1)] = 4
+    embedding_dim: Positive = 5
+    representation: str = "embedding"  # a registered name, or `package.module:Class` (section 3.2)
+    bottom: list[Positive] = []  # widths of the shared bottom layers
+    sdn: list[Positive] = [256, 128, 64]
+    dsm: list[Positive] = [64]
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    gumbel: Literal["soft", "hard", "none"] = "soft"
+    ce_weight: Annotated[float, Field(ge=0)] = 1.0
+    kl_weight: Annotated[float, Field(ge=0)] = 1.0
+    focal_exponent: Annotated[float, Field(ge=0)] = 2.0
+    sigma_min: Annotated[float, Field(gt=0)] = 0.05
+    sigma_max: Annotated[float, Field(gt=0)] = 2.5
+    inference: Literal["hard", "soft"] = "hard"
+
+
+class Training(_Section):
+    """One training run."""
+
+    ranks: Positive = 2
+    seed: Positive = 1
+    batch_size: Positive = 2048  # per rank
+    epochs: Positive = 20
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    schedule: Literal["constant", "cosine"] = "cosine"
+    clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
+    stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
+    patience: Positive = 4
+    shuffle_buffer_rows: Positive = 65_536
+    sparse_as_dense: bool = True
+    threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
+    start_timeout_seconds: Positive = 300
+    nics: list[str] = []  # network interfaces for Horovod on hosts with several
+
+
+class Gate(_Section):
+    """An allowed interval of one test metric."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Promotion(_Section):
+    """When a challenger becomes champion."""
+
+    metric: Literal["normalized_gini", "spearman", "mae"] = "normalized_gini"
+    min_improvement: float = 0.0  # in the metric's unit, on the same rows
+    gates: dict[str, Gate] = {}
+
+
+class Scoring(_Section):
+    """The daily scoring job."""
+
+    acquired_within_days: Positive | None = None  # None: everyone acquired by the run date
+    quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = [0.05, 0.5, 0.95]
+    batch_rows: Positive = 10_000
+    max_quarantined_share: Share = 0.01
+
+
+class Paths(_Section):
+    """Where everything is kept; on a cluster, storage that every node mounts."""
+
+    root: str = "artifacts"
+
+
+class Tracking(_Section):
+    """MLflow; MLFLOW_TRACKING_URI wins over `uri`, and an sqlite file under the root is the default."""
+
+    uri: str | None = None
+    experiment: str = "optdist"
+    model_name: str | None = None  # None: optdist-<data set>
+
+
+class Config(_Section):
+    """Everything that a job needs to know."""
+
+    dataset: Dataset
+    split: Split = Split()
+    build: Build = Build()
+    model: Model = Model()
+    training: Training = Training()
+    promotion: Promotion = Promotion()
+    scoring: Scoring = Scoring()
+    paths: Paths = Paths()
+    tracking: Tracking = Tracking()
+    spark: dict[str, str] = {}  # Spark settings
+
+    # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed
+    written: dict[str, Any] = Field(default={}, exclude=True, repr=False)
+
+    @property
+    def root(self) -> Path:
+        """The absolute folder of all artifacts."""
+        return Path(self.paths.root).expanduser().resolve()
+
+    @property
+    def model_name(self) -> str:
+        """The registered model's name."""
+        return self.tracking.model_name or f"optdist-{self.dataset.name}"
+
+
+def load_config(
+    dataset: str | Path = "complete_journey",
+    env: str = "local",
+    overrides: Sequence[str] = (),
+    conf_dir: Path = CONF_DIR,
+) -> Config:
+    """Read, merge and check a configuration.
+
+    Args:
+        dataset: the name of a file in `conf/datasets`, or a path that ends in .yaml.
+        env: the name of a file in `conf/env`.
+        overrides: `section.key=value` each, values in YAML.
+        conf_dir: the folder with base.yaml, env/ and datasets/.
+
+    Raises:
+        ConfigError: listing every unknown key, missing key and wrong value at once.
+    """
+    named = Path(dataset)
+    is_file = named.suffix in {".yaml", ".yml"}
+    dataset_path = named if is_file else conf_dir / "datasets" / f"{dataset}.yaml"
+    try:
+        layers = [
+            _read_yaml(conf_dir / "base.yaml"),
+            _read_yaml(conf_dir / "env" / f"{env}.yaml"),
+            _dataset_layer(_read_yaml(dataset_path)),
+            OmegaConf.from_dotlist(list(overrides)),
+        ]
+        merged = OmegaConf.merge(*layers)
+        written = OmegaConf.to_container(merged, resolve=False)
+        resolved = OmegaConf.to_container(merged, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"The configuration cannot be merged: {error}") from error
+    assert isinstance(resolved, dict) and isinstance(written, dict)
+    return config_from(resolved, written)  # type: ignore[arg-type]
+
+
+def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Config:
+    """Check a merged configuration (`resolved`) and keep it as `written` for print."""
+    written = dict(resolved if written is None else written)
+    try:
+        return Config(**resolved, written=written)
+    except ValidationError as error:
+        problems = "\n".join(f"  - {line}" for line in _problems(error, written))
+        raise ConfigError(f"The configuration has these problems:\n{problems}") from None
+
+
+def fingerprint(value: Any) -> str:
+    """A short stable hash of anything that JSON can hold."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _dataset_layer(written: dict[str, Any]) -> dict[str, Any]:
+    """A data set file holds the data set itself, and may carry other sections for it."""
+    sections = set(Config.model_fields) - {"dataset", "written"}
+    layer = {key: written.pop(key) for key in list(written) if key in sections}
+    return {"dataset": written, **layer}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise ConfigError(f"{path} does not exist. Found there: {', '.join(there) or 'nothing'}.")
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values.")
+    plain: dict[str, Any] = json.loads(json.dumps(content, default=str))  # dates become text
+    return plain
+
+
+def _problems(error: ValidationError, written: Mapping[str, Any]) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        line = f"{place}: {problem['msg']}"
+        value: Any = written
+        for part in problem["loc"]:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                break
+        else:
+            if not isinstance(value, dict | list):
+                line += f". Received: {value!r}"
+        yield line

@@ -1,0 +1,74 @@
+"""L multilayer perceptrons of one shape, computed as one batched product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class StackedMLP(keras.layers.Layer):
+    """L perceptrons with ReLU between layers and a linear last one.
+
+    Each has its own initial seed (section 3.1.2: "different seeds to increase diversity").
+    """
+
+    def __init__(
+        self,
+        count: int,
+        units: Sequence[int],
+        seed: int,
+        last_bias: np.ndarray | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Describe the stack.
+
+        Args:
+            count: L, the number of perceptrons.
+            units: the width of each layer, the last one's included.
+            seed: perceptron i starts from seed + i.
+            last_bias: [L, units[-1]] where the outputs start; their kernels then start small.
+            name: the layer's name.
+        """
+        super().__init__(name=name)
+        self.count, self.units, self.first_seed, self.last_bias = count, tuple(units), seed, last_bias
+
+    def build(self, input_shape: tuple[int | None, int]) -> None:
+        """Make the kernels [L, in, out] and biases [L, 1, out]."""
+        widths = (input_shape[-1], *self.units)
+        self.kernels, self.biases = [], []
+        for k, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            last = k == len(self.units) - 1
+            kernel = np.stack([self._initial(i, k, fan_in, fan_out) for i in range(self.count)])
+            bias = np.zeros((self.count, 1, fan_out), np.float32)
+            if last and self.last_bias is not None:
+                kernel, bias = 0.1 * kernel, self.last_bias[:, None, :].astype(np.float32)
+            self.kernels.append(self._variable(f"kernel_{k}", kernel))
+            self.biases.append(self._variable(f"bias_{k}", bias))
+
+    def call(self, h: tf.Tensor) -> tf.Tensor:
+        """Apply all perceptrons to h [B, D]: [L, B, units[-1]]."""
+        return self._forward(h[None], slice(None))
+
+    def one(self, h: tf.Tensor, index: int) -> tf.Tensor:
+        """Apply the perceptron `index` alone to h [B, D]: [B, units[-1]]."""
+        return self._forward(h, index)
+
+    def _forward(self, x: tf.Tensor, which: int | slice) -> tf.Tensor:
+        for k, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            x = tf.matmul(x, kernel.value[which]) + bias.value[which]
+            if k < len(self.units) - 1:
+                x = tf.nn.relu(x)
+        return x
+
+    def _initial(self, i: int, k: int, fan_in: int, fan_out: int) -> np.ndarray:
+        limit = np.sqrt(6.0 / (fan_in + fan_out))  # Glorot uniform
+        rng = np.random.default_rng([self.first_seed + i, k])
+        return rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32)
+
+    def _variable(self, name: str, value: np.ndarray) -> keras.Variable:
+        return self.add_weight(
+            name=name, shape=value.shape, initializer=lambda shape, dtype: tf.constant(value, dtype)
+        )

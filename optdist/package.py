@@ -1,0 +1,119 @@
+"""The model package: weights, schema and settings in one folder that scores raw rows by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from optdist.config import Model
+from optdist.data import stack_inputs
+from optdist.encoding import Batch, encode
+from optdist.errors import ModelError, OptDistError
+from optdist.models import OptDist, build_model
+from optdist.schema import FeatureSchema
+
+WEIGHTS, MODEL, SCHEMA = "model.weights.h5", "model.json", "schema.json"
+
+
+def save_package(model: OptDist, folder: str | Path) -> Path:
+    """Write a model's weights (HDF5), settings and schema (JSON): no pickle anywhere."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_weights(folder / WEIGHTS)
+    (folder / MODEL).write_text(json.dumps(model.config.model_dump(), indent=1))
+    model.schema.save(folder / SCHEMA)
+    return folder
+
+
+def load_model(folder: str | Path) -> OptDist:
+    """Build the model again and fill in its weights; predictions are those before `save_package`.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        config = Model.model_validate_json((folder / MODEL).read_text())
+        model = build_model(FeatureSchema.load(folder / SCHEMA), config)
+        model.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, OptDistError) as error:
+        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+    return model
+
+
+class Predictor:
+    """A model that predicts raw rows, batch by batch."""
+
+    def __init__(self, model: OptDist, batch_rows: int = 10_000) -> None:
+        """Wrap `model`; `batch_rows` bounds the memory of one step."""
+        self.model, self.schema, self.batch_rows = model, model.schema, batch_rows
+        self.inference = model.config.inference
+        self._functions: dict[tuple[float, ...], tf.types.experimental.GenericFunction] = {}
+
+    def predict(self, batch: Batch, quantiles: Sequence[float] = ()) -> dict[str, np.ndarray]:
+        """Predict raw rows.
+
+        Args:
+            batch: B rows with at least the schema's raw columns.
+            quantiles: levels in (0, 1).
+
+        Returns:
+            [B] arrays as `OptDist.predict_distribution` describes them.
+        """
+        columns = encode(batch, self.schema)
+        rows = len(next(iter(columns.values())))
+        function = self._function(tuple(quantiles))
+        parts = []
+        for start in range(0, max(rows, 1), self.batch_rows):
+            part = {name: column[start : start + self.batch_rows] for name, column in columns.items()}
+            size = min(self.batch_rows, rows - start)
+            parts.append(function(stack_inputs(part, self.schema, size)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _function(self, quantiles: tuple[float, ...]) -> tf.types.experimental.GenericFunction:
+        if quantiles not in self._functions:
+            self._functions[quantiles] = prediction_function(self.model, quantiles)
+        return self._functions[quantiles]
+
+
+def prediction_function(
+    model: OptDist, quantiles: tuple[float, ...] = ()
+) -> tf.types.experimental.GenericFunction:
+    """`model.predict_distribution` as one graph for any number of rows."""
+    signature = {
+        "categorical": tf.TensorSpec([None, len(model.schema.categorical_columns)], tf.int32),
+        "numeric": tf.TensorSpec([None, len(model.schema.numeric_columns)], tf.float32),
+    }
+    return tf.function(
+        lambda inputs: model.predict_distribution(inputs, quantiles), input_signature=[signature]
+    )
+
+
+def load_predictor(
+    folder: str | Path, batch_rows: int = 10_000, threads: int | None = None
+) -> Predictor:
+    """Load a package for prediction.
+
+    Args:
+        folder: the package.
+        batch_rows: rows per step.
+        threads: TensorFlow's threads in this process; 1 in a Spark worker, which has one core.
+    """
+    if threads:
+        limit_tensorflow(threads)
+    return Predictor(load_model(folder), batch_rows)
+
+
+def limit_tensorflow(threads: int) -> None:
+    """Keep TensorFlow off the GPUs and within `threads`, as far as it has not started yet."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        pass  # TensorFlow runs already, with the threads that it was given first

@@ -1,0 +1,103 @@
+"""The feature schema: everything that encoding needs, learned from the training split alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from optdist.errors import DataError
+
+MISSING_ID = 0
+UNKNOWN_ID = 1
+FIRST_ID = 2  # the id of a vocabulary's first entry
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CategoricalFeature(_Frozen):
+    """A categorical feature; ids are 0 missing, 1 out of vocabulary, 2.. the vocabulary."""
+
+    name: str
+    vocabulary: list[str]
+
+    @property
+    def size(self) -> int:
+        """The number of ids."""
+        return len(self.vocabulary) + FIRST_ID
+
+
+class NumericFeature(_Frozen):
+    """A numeric feature; `mean` and `std` are of the values after the optional log1p."""
+
+    name: str
+    log1p: bool
+    mean: float
+    std: float
+    indicator: bool  # training had missing values, so a column says where they are
+
+
+class LabelStatistics(_Frozen):
+    """The training labels (currency units) and the logarithms of the positive ones."""
+
+    count: int
+    positives: int
+    total: float
+    median: float
+    log_mean: float
+    log_std: float
+    log_min: float
+    log_max: float
+
+    @property
+    def mean(self) -> float:
+        """The mean label, zeros included."""
+        return self.total / self.count
+
+    @property
+    def positive_share(self) -> float:
+        """The share of positive labels."""
+        return self.positives / self.count
+
+
+class FeatureSchema(_Frozen):
+    """What a sample row becomes; it travels with the model and is all that scoring encodes with."""
+
+    categorical: list[CategoricalFeature]
+    numeric: list[NumericFeature]
+    label: LabelStatistics
+
+    @property
+    def raw_columns(self) -> list[str]:
+        """The columns that are read from a sample row."""
+        return [f.name for f in self.categorical] + [f.name for f in self.numeric]
+
+    @property
+    def categorical_columns(self) -> list[str]:
+        """The encoded int32 columns."""
+        return [f"cat_{f.name}" for f in self.categorical]
+
+    @property
+    def numeric_columns(self) -> list[str]:
+        """The encoded float32 columns: z-scores, then missing indicators."""
+        indicators = [f"missing_{f.name}" for f in self.numeric if f.indicator]
+        return [f"num_{f.name}" for f in self.numeric] + indicators
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON."""
+        Path(path).write_text(self.model_dump_json(indent=1))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is missing or is not a feature schema.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_text())
+        except (OSError, ValidationError) as error:
+            raise DataError(f"{path} is not a readable feature schema: {error}") from error

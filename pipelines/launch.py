@@ -1,0 +1,97 @@
+"""Starts a training plan on Horovod ranks inside Spark, and shows their progress on the driver."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from optdist.errors import TrainingError
+from optdist.training.events import EventReader
+from optdist.training.plan import TrainingPlan
+from optdist.training.worker import run_rank
+
+# A rank that hangs ends the run instead of only warning.
+_STALL_SECONDS = "600"
+
+
+def launch(
+    spark: SparkSession, plan: TrainingPlan, on_event: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Train `plan` on `plan.training.ranks` Horovod ranks.
+
+    Args:
+        spark: a session with at least as many task slots as ranks.
+        plan: its folder must be storage that driver and ranks share.
+        on_event: called on the driver with rank 0's events.
+
+    Returns:
+        What `optdist.training.train` returns.
+
+    Raises:
+        TrainingError: too few slots, or a rank failed; the message names the log.
+    """
+    import horovod.spark
+
+    ranks, slots = plan.training.ranks, spark.sparkContext.defaultParallelism
+    if slots < ranks:
+        raise TrainingError(
+            f"{ranks} ranks need {ranks} task slots at once, Spark has {slots}. Start with "
+            f"--master 'local[{ranks}]', ask the cluster for more cores, or lower training.ranks."
+        )
+    events, log = plan.path / "events.jsonl", plan.path / "horovod.log"
+    plan.path.mkdir(parents=True, exist_ok=True)
+    events.unlink(missing_ok=True)
+    with log.open("w") as output, _following(events, on_event):
+        try:
+            results = horovod.spark.run(
+                run_rank,
+                args=(plan.model_dump_json(), str(events)),
+                num_proc=ranks,
+                start_timeout=plan.training.start_timeout_seconds,
+                use_gloo=True,
+                nics=set(plan.training.nics) or None,
+                env={**os.environ, "HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": _STALL_SECONDS},
+                stdout=output,
+                stderr=output,
+                verbose=0,
+            )
+        except Exception as error:  # Horovod raises what its ranks, Spark or gloo raise
+            raise TrainingError(f"Training failed: {_reason(log) or error}. Log: {log}") from error
+    first: dict[str, Any] = results[0]
+    return first
+
+
+class _following:
+    """Passes on events while the ranks run."""
+
+    def __init__(self, path: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
+        self.reader, self.on_event = EventReader(path), on_event
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.done.set()
+        self.thread.join()
+
+    def _follow(self) -> None:
+        while not self.done.wait(0.3):
+            self._pass_on()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        for event in self.reader.new():
+            self.on_event(event)
+
+
+def _reason(log: Path) -> str:
+    """The last error line of the ranks' log."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if "Error: " in line]
+    return lines[-1].split(">:")[-1].strip().rstrip(".") if lines else ""

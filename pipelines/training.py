@@ -1,0 +1,155 @@
+"""The training pipeline: features, ranks, MLflow run, registry, promotion."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from pydantic import BaseModel
+from pyspark.sql import SparkSession
+
+from optdist import plots
+from optdist.config import Config
+from optdist.table import FeatureTable
+from optdist.tracking import Tracker
+from optdist.training.events import ProgressBar
+from optdist.training.plan import TrainingPlan
+from pipelines.features import build_features
+from pipelines.launch import launch
+from pipelines.promotion import Decision, promote
+
+
+class Report(BaseModel):
+    """What a training job ends with."""
+
+    table: str
+    run_folder: str
+    run_id: str
+    model_name: str
+    version: str
+    result: dict[str, Any]
+    decision: str
+    tracking: dict[str, Any]
+
+
+def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = None) -> Report:
+    """Build what is missing, train, evaluate, log, register and promote.
+
+    An interrupted run goes on from its last epoch when it is started again with the same settings.
+    """
+    table = build_features(spark, config, as_of)
+    plan = training_plan(config, table)
+    tracker = Tracker(config)
+    resumed = (plan.path / "checkpoint.npz").exists()
+    with tracker.run(f"{config.model.name}-seed{config.training.seed}") as run:
+        run.log_config(config.written)
+        run.log_table(table.manifest)
+        print(
+            f"training {config.model.name} on {plan.training.ranks} ranks"
+            f"{' (going on where it stopped)' if resumed else ''}, MLflow run {run.run_id}"
+        )
+        bar = ProgressBar()
+        logged = _EpochLog(run)
+        result = launch(spark, plan, lambda event: (bar(event), logged(event)))
+        bar.close()
+        logged.complete(plan.path)
+        run.log_metrics(result["test"], prefix="test_")
+        run.log_figures(figures(plan.path))
+        model_uri = run.log_model(plan.path / "package")
+        version = tracker.register(
+            model_uri,
+            run.run_id,
+            {"data_fingerprint": plan.table_fingerprint, "inference": config.model.inference},
+        )
+        decision: Decision = promote(spark, config, tracker, table, version)
+        run.log_metrics({"promoted": float(decision.promoted)}, prefix="")
+    folder = config.root / "runs" / run.run_id
+    shutil.move(plan.path, folder)
+    return Report(
+        table=str(table.path),
+        run_folder=str(folder),
+        run_id=run.run_id,
+        model_name=config.model_name,
+        version=str(version),
+        result=result,
+        decision=decision.reason,
+        tracking=tracker.describe(),
+    )
+
+
+def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
+    """The plan of a run; its folder is named by what decides the weights, so that it is found again."""
+    plan = TrainingPlan(
+        table=str(table.path),
+        table_fingerprint=table.manifest["fingerprint"],
+        folder="",
+        model=config.model,
+        training=config.training,
+    )
+    folder = config.root / "runs" / f"unfinished-{config.dataset.name}-{plan.fingerprint}"
+    return plan.model_copy(update={"folder": str(folder)})
+
+
+def figures(folder: Path) -> dict[str, Figure]:
+    """The plots of a finished run's folder."""
+
+    history = json.loads((folder / "history.json").read_text())
+    with np.load(folder / "test_predictions.npz", allow_pickle=False) as rows:
+        label, predicted, selected = rows["label"], rows["predicted_cltv"], rows["selected_sdn"]
+    return {
+        "training_curves": plots.training_curves(history),
+        "sdn_shares": plots.sdn_shares(history),
+        "deciles": plots.deciles(label, predicted),
+        "sdn_boxplots": plots.sdn_boxplots(label, predicted, selected),
+    }
+
+
+def summary(report: Report) -> str:
+    """The closing lines: where everything is, and the test metrics as a table."""
+    test = report.result["test"]
+    rows = [
+        ("Norm-GINI", f"{test['normalized_gini']:.4f}", ""),
+        ("Norm-GINI(+)", f"{test['normalized_gini_positive']:.4f}", "rows with a positive label"),
+        ("Spearman", f"{test['spearman']:.4f}", ""),
+        ("Spearman(+)", f"{test['spearman_positive']:.4f}", "rows with a positive label"),
+        (
+            "MAE",
+            f"{test['mae']:.4f}",
+            f"always zero {test['mae_zero']:.4f}, mean {test['mae_mean']:.4f}, "
+            f"median {test['mae_median']:.4f}",
+        ),
+        ("total ratio", f"{test['total_ratio']:.4f}", "predicted / actual"),
+    ]
+    table = "\n".join(f"  {name:<14}{value:>9}   {note}" for name, value, note in rows)
+    places = [
+        ("features", report.table),
+        ("run folder", report.run_folder),
+        ("MLflow", f"{report.tracking.get('tracking_uri')} run {report.run_id}"),
+        ("registry", f"{report.model_name} version {report.version}"),
+        ("promotion", report.decision),
+    ]
+    lines = "\n".join(f"  {name:<12}{place}" for name, place in places)
+    return f"\ntest split, best epoch {report.result['best_epoch']}:\n{table}\n\nwhere:\n{lines}"
+
+
+class _EpochLog:
+    """Logs each epoch once, those before a resumed start included."""
+
+    def __init__(self, run: Any) -> None:
+        self.run, self.seen = run, set[int]()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if event["event"] == "epoch" and event["epoch"] not in self.seen:
+            self.seen.add(event["epoch"])
+            self.run.log_epoch(event)
+
+    def complete(self, folder: Path) -> None:
+        """Log what came before this start."""
+
+        for record in json.loads((folder / "history.json").read_text()):
+            self({"event": "epoch", **record})
