@@ -310,8 +310,7 @@ def load_config(
         resolved = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
-    assert isinstance(resolved, dict) and isinstance(written, dict)
-    return config_from(resolved, written)  # type: ignore[arg-type]
+    return config_from(_plain(resolved), _plain(written))
 
 
 def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Config:
@@ -335,6 +334,21 @@ def _dataset_layer(written: dict[str, Any]) -> dict[str, Any]:
     sections = set(Config.model_fields) - {"dataset", "written"}
     layer = {key: written.pop(key) for key in list(written) if key in sections}
     return {"dataset": written, **layer}
+
+
+def _plain(merged: Any) -> dict[str, Any]:
+    """A mapping whose `spark` section has dotted keys again, which overrides split at the dots."""
+    flat: dict[str, Any] = {}
+
+    def collect(value: Mapping[str, Any], prefix: str) -> None:
+        for key, inner in value.items():
+            if isinstance(inner, Mapping):
+                collect(inner, f"{prefix}{key}.")
+            else:
+                flat[f"{prefix}{key}"] = inner if isinstance(inner, str) else json.dumps(inner)
+
+    collect(merged.get("spark") or {}, "")
+    return {**merged, "spark": flat}
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

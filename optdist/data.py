@@ -6,6 +6,7 @@ is read is counted against the table's manifest and the Parquet footers.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 
 KEYS = ("label", "row_key")
+
+# Petastorm 0.12.1 reads through pyarrow's legacy interface and is pinned to the pyarrow that has it.
+warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
 
 
 def shard_rows(table: FeatureTable, split: str, shards: int) -> list[int]:

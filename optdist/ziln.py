@@ -86,7 +86,8 @@ def ziln_quantile(q: Any, p: Any, mu: Any, sigma: Any) -> tf.Tensor:
     """
     q, p, mu, sigma = _tensors(q, p, mu, sigma)
     positive = q > 1 - p
-    inside = tf.where(positive, (q - (1 - p)) / tf.where(positive, p, tf.ones_like(p)), 0.5)
+    half = tf.fill(tf.shape(positive), tf.constant(0.5, q.dtype))
+    inside = tf.where(positive, (q - (1 - p)) / tf.where(positive, p, tf.ones_like(p)), half)
     value = tf.exp(mu + sigma * tf.math.ndtri(inside))
     return tf.where(positive, value, tf.zeros_like(value))
 
@@ -96,7 +97,8 @@ def ziln_cdf(y: Any, p: Any, mu: Any, sigma: Any) -> tf.Tensor:
     y, p, mu, sigma = _tensors(y, p, mu, sigma)
     positive = y > 0
     log_y = tf.math.log(tf.where(positive, y, tf.ones_like(y)))
-    return 1 - p + p * tf.where(positive, tf.math.ndtr((log_y - mu) / sigma), 0.0)
+    normal = 0.5 * tf.math.erfc((mu - log_y) / (sigma * math.sqrt(2.0)))
+    return 1 - p + p * tf.where(positive, normal, tf.zeros_like(normal))
 
 
 def mixture_quantile(
@@ -128,4 +130,6 @@ def mixture_quantile(
 def _tensors(*values: Any) -> list[tf.Tensor]:
     double = any(getattr(v, "dtype", None) in (np.float64, tf.float64) for v in values)
     dtype = tf.float64 if double else tf.float32
-    return [tf.cast(v, dtype) for v in values]
+    return [
+        tf.cast(v, dtype) if hasattr(v, "dtype") else tf.convert_to_tensor(v, dtype) for v in values
+    ]

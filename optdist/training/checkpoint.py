@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,34 +11,13 @@ import keras
 import numpy as np
 
 from optdist.errors import TrainingError
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically."""
-    write_atomically(path, json.dumps(value, indent=1).encode())
+from optdist.files import write_atomically
 
 
 def save_checkpoint(path: Path, variables: Iterable[keras.Variable], state: dict[str, Any]) -> None:
     """Write variables, in their order, and a JSON state."""
     arrays = {f"v{i:05d}": np.asarray(v) for i, v in enumerate(variables)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    with partial.open("wb") as file:
-        np.savez(file, state=np.array(json.dumps(state)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_atomically(path, lambda file: np.savez(file, state=np.array(json.dumps(state)), **arrays))
 
 
 def load_checkpoint(path: Path, variables: Iterable[keras.Variable]) -> dict[str, Any]:

@@ -15,12 +15,13 @@ import tensorflow as tf
 
 from optdist.data import open_shard, shard_rows
 from optdist.errors import DataError, TrainingError
+from optdist.files import write_json
 from optdist.metrics import evaluate
 from optdist.models import OptDist, build_model
 from optdist.package import prediction_function, save_package
 from optdist.selection import gumbel_noise
 from optdist.table import FeatureTable
-from optdist.training.checkpoint import load_checkpoint, save_checkpoint, write_json
+from optdist.training.checkpoint import load_checkpoint, save_checkpoint
 from optdist.training.plan import TrainingPlan
 from optdist.training.ranks import OneRank, Ranks
 from optdist.ziln import ziln_nll

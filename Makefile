@@ -1,0 +1,46 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup test test-fast check format lock bench clean
+
+BIN := .venv/bin
+PYTHON_SOURCES := $(wildcard optdist pipelines jobs benchmarks tests requirements setup.py)
+SHELL_SOURCES := spark-submit.sh requirements/*.sh .ci/run
+READY := requirements/install.sh --quiet
+# Java and Spark as in spark-submit.sh. Tests run on this machine alone, so Spark binds to its loopback.
+PYTEST := . requirements/env.sh; SPARK_LOCAL_IP=$${SPARK_LOCAL_IP:-127.0.0.1} $(BIN)/python -m pytest -q
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## Make .venv with all that is locked (does what is missing)
+	@requirements/install.sh
+
+test:  ## Run all tests
+	@$(READY); $(PYTEST) $(ARGS)
+
+test-fast:  ## Run the tests that are not slow
+	@$(READY); $(PYTEST) -m "not slow" $(ARGS)
+
+check:  ## Lint, formatting, types, shell scripts
+	@$(READY)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/mypy
+	PATH="$(BIN):$$PATH" shellcheck -x -P SCRIPTDIR $(SHELL_SOURCES)
+
+format:  ## Format the code and mend what ruff can mend
+	@$(READY)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+
+lock:  ## Write the lock files from setup.py (ARGS=--upgrade for newer versions)
+	@$(READY); requirements/lock.sh $(ARGS)
+
+bench:  ## Run the benchmarks, one after the other
+	@$(READY); . requirements/env.sh; \
+	for benchmark in benchmarks/[a-z]*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
+
+clean:  ## Remove .venv and what tools and jobs leave behind (Horovod's wheel stays in the cache)
+	rm -rf .venv .venv.lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache spark-warehouse metastore_db derby.log
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

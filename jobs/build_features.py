@@ -1,0 +1,26 @@
+"""Turn raw tables into encoded features and 7:1:2 splits; does nothing where they are up to date."""
+
+import argparse
+import datetime as dt
+
+from pipelines import cli
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build the data set's feature table."""
+    config = cli.load(args)
+
+    from pipelines.features import build_features
+    from pipelines.session import spark_session
+
+    build_features(spark_session(config, f"features {config.dataset.name}"), config, args.as_of)
+
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--as-of",
+        type=dt.date.fromisoformat,
+        help="use only samples whose label window ended by this day (YYYY-MM-DD)",
+    )
+    cli.main(run, parser)

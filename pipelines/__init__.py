@@ -1,0 +1,1 @@
+"""Spark's home: tables, samples, features, launching ranks, scoring, promotion."""

