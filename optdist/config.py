@@ -198,9 +198,9 @@ class Training(_Section):
 
     ranks: Positive = 2
     seed: Positive = 1
-    batch_size: Positive = 2048  # per rank
-    epochs: Positive = 20
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    batch_size: Positive = 2048  # of all ranks together, so that their number changes no result much
+    epochs: Positive = 12
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3  # of the paper's grid (4.1.4)
     schedule: Literal["constant", "cosine"] = "cosine"
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
     stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
@@ -277,6 +277,11 @@ class Config(_Section):
         """The registered model's name."""
         return self.tracking.model_name or f"optdist-{self.dataset.name}"
 
+    def printable(self) -> dict[str, Any]:
+        """Every setting, defaults included, with `${env:NAME}` as it was written."""
+        shown: dict[str, Any] = _overlaid(self.model_dump(mode="json"), self.written)
+        return shown
+
 
 def load_config(
     dataset: str | Path = "complete_journey",
@@ -334,6 +339,15 @@ def _dataset_layer(written: dict[str, Any]) -> dict[str, Any]:
     sections = set(Config.model_fields) - {"dataset", "written"}
     layer = {key: written.pop(key) for key in list(written) if key in sections}
     return {"dataset": written, **layer}
+
+
+def _overlaid(value: Any, written: Any) -> Any:
+    """`value` with the texts of `written` that name an environment variable."""
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {key: _overlaid(inner, written.get(key)) for key, inner in value.items()}
+    if isinstance(value, list) and isinstance(written, list) and len(value) == len(written):
+        return [_overlaid(inner, text) for inner, text in zip(value, written, strict=True)]
+    return written if isinstance(written, str) and "${" in written else value
 
 
 def _plain(merged: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     tracker = Tracker(config)
     resumed = (plan.path / "checkpoint.npz").exists()
     with tracker.run(f"{config.model.name}-seed{config.training.seed}") as run:
-        run.log_config(config.written)
+        run.log_config(config)
         run.log_table(table.manifest)
         print(
             f"training {config.model.name} on {plan.training.ranks} ranks"
@@ -67,7 +67,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
             {"data_fingerprint": plan.table_fingerprint, "inference": config.model.inference},
         )
         decision: Decision = promote(spark, config, tracker, table, version)
-        run.log_metrics({"promoted": float(decision.promoted)}, prefix="")
+        run.log_metrics({"promoted": float(decision.promoted)})
     folder = config.root / "runs" / run.run_id
     shutil.move(plan.path, folder)
     return Report(

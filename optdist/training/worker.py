@@ -65,8 +65,9 @@ class _Run:
         if self.table.manifest["fingerprint"] != plan.table_fingerprint:
             raise DataError(f"{plan.table} was rebuilt since this run was planned. Start it again.")
         self.rows = shard_rows(self.table, "train", ranks.size)
+        self.batch = max(1, self.config.batch_size // ranks.size)
         # All ranks take the same number of steps; the smallest shard's last batch may be short.
-        self.steps = math.ceil(min(self.rows) / self.config.batch_size)
+        self.steps = math.ceil(min(self.rows) / self.batch)
         self.model = build_model(self.table.schema, plan.model, self.config.seed)
         self.optimizer = keras.optimizers.Adam(self._learning_rate())
         self.optimizer.build(self.model.trainable_variables)
@@ -88,7 +89,7 @@ class _Run:
         seconds = time.monotonic() - started
         self._check_ranks_agree()
         validation, share = self._evaluate("validation")[:2]
-        trained = sum(min(rows, self.steps * self.config.batch_size) for rows in self.rows)
+        trained = sum(min(rows, self.steps * self.batch) for rows in self.rows)
         record = {
             "epoch": epoch,
             "loss": loss,
@@ -109,7 +110,7 @@ class _Run:
     def _train_epoch(self, epoch: int) -> float:
         """One pass over this rank's shard; every row planned is counted."""
         total, read, started = 0.0, 0, time.monotonic()
-        size = self.config.batch_size
+        size = self.batch
         with open_shard(
             self.table,
             "train",
@@ -185,7 +186,7 @@ class _Run:
         """
         parts: list[dict[str, np.ndarray]] = []
         with open_shard(
-            self.table, split, 4 * self.config.batch_size, self.ranks.rank, self.ranks.size
+            self.table, split, 4 * self.batch, self.ranks.rank, self.ranks.size
         ) as batches:
             for inputs, keys in batches:
                 predicted = self.predict(inputs)

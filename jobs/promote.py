@@ -1,0 +1,29 @@
+"""Compare a registered version with the champion on the newest test split, and promote it."""
+
+import argparse
+
+from pipelines import cli
+
+
+def run(args: argparse.Namespace) -> None:
+    """Promote and print the reason."""
+    config = cli.load(args)
+
+    from optdist.tracking import Tracker
+    from pipelines.features import build_features
+    from pipelines.promotion import promote
+    from pipelines.session import spark_session
+
+    spark = spark_session(config, f"promote {config.model_name}")
+    tracker = Tracker(config)
+    table = build_features(spark, config)
+    version = tracker.resolve(args.version)
+    print(f"version {version}: {promote(spark, config, tracker, table, version).reason}")
+
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--version", default="challenger", help="a version or alias (default: %(default)s)"
+    )
+    cli.main(run, parser)

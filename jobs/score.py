@@ -1,0 +1,42 @@
+"""Score everyone known at a date with the champion, and publish Parquet by run date."""
+
+import argparse
+import datetime as dt
+
+from pipelines import cli
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score, publish, and print where the scores are."""
+    config = cli.load(args)
+
+    from optdist.tracking import Tracker
+    from pipelines.scoring import score
+    from pipelines.session import spark_session
+
+    spark = spark_session(config, f"score {config.dataset.name}")
+    done = score(spark, config, Tracker(config), args.run_date, args.model, args.refresh)
+    aside = sum(done.quarantined.values())
+    print(f"  {done.rows:,} rows in and out, {aside:,} bad rows set aside {done.quarantined or ''}")
+    print(f"  total predicted value {done.total_predicted:,.0f}")
+    print(f"scores: {done.path}")
+    if args.show:
+        spark.read.parquet(done.path).orderBy(*config.dataset.id).show(args.show, truncate=False)
+
+
+if __name__ == "__main__":
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--run-date",
+        type=dt.date.fromisoformat,
+        required=True,
+        help="the cut-off YYYY-MM-DD: nothing after it is read",
+    )
+    parser.add_argument(
+        "--model", help="a version or alias instead of the date's pinned one, or of champion"
+    )
+    parser.add_argument(
+        "--refresh", action="store_true", help="read the input anew on a rerun of the date"
+    )
+    parser.add_argument("--show", type=int, default=0, metavar="N", help="print N score rows")
+    cli.main(run, parser)
