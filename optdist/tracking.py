@@ -19,6 +19,7 @@ from optdist.errors import ModelError
 from optdist.schema import FeatureSchema
 
 CHALLENGER, CHAMPION = "challenger", "champion"
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # hundreds of lines in a log
 _HERE = Path(__file__).resolve().parent
 _REQUIREMENTS = [  # what scoring a raw row needs
     "keras==3.15.1",

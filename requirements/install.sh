@@ -222,7 +222,8 @@ main() {
   ! command -v flock >/dev/null || flock -n 9 || { say "set-up: another one is running here: waiting"; flock 9; }
   ! up_to_date || return 0
 
-  trap 'say "set-up: interrupted. Run it again: it goes on from what is done."; exit 130' INT TERM
+  # shellcheck disable=SC2046  # one word per process
+  trap 'kill $(jobs -p) 2>/dev/null; say "set-up: interrupted. Run it again: it goes on from what is done."; exit 130' INT TERM
   trap '[[ $? == 0 || $? == 130 ]] || say "set-up: did not finish. Once the cause is mended, run it again."' EXIT
   open_cache
   python=$(find_python)
