@@ -61,7 +61,7 @@ EXTRAS_REQUIRE = {
 setup(
     name="optdist",
     version="0.1.0",
-    description="Customer lifetime value prediction with OptDist, at the scale of Spark and Horovod",
+    description="Customer lifetime value prediction with OptDist, on Spark and Horovod",
     long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",

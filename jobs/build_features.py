@@ -1,4 +1,4 @@
-"""Turn raw tables into encoded features and 7:1:2 splits; does nothing where they are up to date."""
+"""Turn raw tables into encoded features and 7:1:2 splits, unless they are up to date."""
 
 import argparse
 import datetime as dt

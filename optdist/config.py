@@ -198,7 +198,9 @@ class Training(_Section):
 
     ranks: Positive = 2
     seed: Positive = 1
-    batch_size: Positive = 2048  # of all ranks together, so that their number changes no result much
+    batch_size: Positive = (
+        2048  # of all ranks together, so that their number changes no result much
+    )
     epochs: Positive = 12
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3  # of the paper's grid (4.1.4)
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -243,7 +245,7 @@ class Paths(_Section):
 
 
 class Tracking(_Section):
-    """MLflow; MLFLOW_TRACKING_URI wins over `uri`, and an sqlite file under the root is the default."""
+    """MLflow: MLFLOW_TRACKING_URI wins over `uri`; the default is an sqlite file under the root."""
 
     uri: str | None = None
     experiment: str = "optdist"

@@ -23,7 +23,7 @@ from optdist.table import FeatureTable
 
 KEYS = ("label", "row_key")
 
-# Petastorm 0.12.1 reads through pyarrow's legacy interface and is pinned to the pyarrow that has it.
+# Petastorm 0.12.1 reads through pyarrow's legacy interface, in a pyarrow pinned to have it.
 warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
 
 
@@ -50,11 +50,15 @@ def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> Non
     """
     folder = Path(table.split_path(split))
     if (folder / "_common_metadata").exists():
-        raise DataError(f"{folder} holds a _common_metadata file, which may hold a pickle: remove it.")
+        raise DataError(
+            f"{folder} holds a _common_metadata file, which may hold a pickle: remove it."
+        )
     names = sorted(file["name"] for file in table.split_files(split))
     found = sorted(path.name for path in folder.glob("*.parquet"))
     if names != found:
-        raise DataError(f"{folder} holds {len(found)} files, its manifest names {len(names)}. {_MEND}")
+        raise DataError(
+            f"{folder} holds {len(found)} files, its manifest names {len(names)}. {_MEND}"
+        )
     rows = {file["name"]: int(file["rows"]) for file in table.split_files(split)}
     for name in names[shard::shards]:
         try:

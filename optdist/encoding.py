@@ -6,6 +6,7 @@ Works on Arrow columns, so that a nullable integer never turns into a float on t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,8 @@ from optdist.schema import (
     NumericFeature,
 )
 
-Batch = pa.RecordBatch | pa.Table | pd.DataFrame
+Batch: TypeAlias = Any  # pa.RecordBatch, pa.Table or pd.DataFrame
+Moments = tuple[int, int, float, float]  # count, missing, mean, sum of squared deviations
 
 STATISTICS_SCHEMA = pa.schema(
     [
@@ -74,7 +76,7 @@ def impute_counts(batch: Batch, schema: FeatureSchema) -> dict[str, int]:
 def partial_statistics(batches: Iterable[pa.RecordBatch], features: Features) -> pa.Table:
     """Summarise some of the training rows; `fit_schema` merges any number of such summaries."""
     counts: dict[str, dict[str, int]] = {name: {} for name in features.categorical}
-    moments = {name: (0, 0, 0.0, 0.0) for name in features.numeric}
+    moments: dict[str, Moments] = dict.fromkeys(features.numeric, (0, 0, 0.0, 0.0))
     for batch in batches:
         table = _table(batch, [*features.categorical, *features.numeric])
         for name, seen in counts.items():
@@ -82,10 +84,13 @@ def partial_statistics(batches: Iterable[pa.RecordBatch], features: Features) ->
                 seen[pair["values"]] = seen.get(pair["values"], 0) + pair["counts"]
         for name, spec in features.numeric.items():
             moments[name] = _merge(moments[name], _moments(table[name], name, spec.log1p))
-    rows = [(name, text, n, 0, 0.0, 0.0) for name, seen in counts.items() for text, n in seen.items()]
+    rows: list[tuple[Any, ...]] = [
+        (name, text, n, 0, 0.0, 0.0) for name, seen in counts.items() for text, n in seen.items()
+    ]
     rows += [(name, None, *moment) for name, moment in moments.items()]
-    columns = list(zip(*rows, strict=True)) or [[] for _ in STATISTICS_SCHEMA]
-    return pa.table([list(c) for c in columns], schema=STATISTICS_SCHEMA)
+    return pa.Table.from_pylist(
+        [dict(zip(STATISTICS_SCHEMA.names, row, strict=True)) for row in rows], STATISTICS_SCHEMA
+    )
 
 
 def fit_schema(
@@ -101,9 +106,10 @@ def fit_schema(
     categorical = [_vocabulary(statistics, name, features) for name in features.categorical]
     numeric = []
     for name, spec in features.numeric.items():
-        total = (0, 0, 0.0, 0.0)
-        for row in statistics[statistics["feature"] == name].itertuples():
-            total = _merge(total, (int(row.count), int(row.missing), row.mean, row.m2))
+        total: Moments = (0, 0, 0.0, 0.0)
+        parts = statistics.loc[statistics["feature"] == name, ["count", "missing", "mean", "m2"]]
+        for n, lost, part_mean, part_m2 in parts.to_numpy(np.float64):
+            total = _merge(total, (int(n), int(lost), float(part_mean), float(part_m2)))
         count, missing, mean, m2 = total
         std = float(np.sqrt(m2 / count)) if count else 0.0
         numeric.append(
@@ -159,7 +165,8 @@ def _table(batch: Batch, columns: list[str]) -> dict[str, pa.Array]:
     missing = [name for name in columns if name not in names]
     if missing:
         raise DataError(
-            f"The table lacks the columns {', '.join(missing)}. Found: {', '.join(map(str, names))}."
+            f"The table lacks the columns {', '.join(missing)}. "
+            f"Found: {', '.join(map(str, names))}."
         )
     if isinstance(batch, pd.DataFrame):
         return {name: pa.array(batch[name], from_pandas=True) for name in columns}
@@ -209,7 +216,7 @@ def _transformed(column: pa.Array, name: str, log1p: bool) -> np.ndarray:
     return np.sign(value) * np.log1p(np.abs(value)) if log1p else value
 
 
-def _moments(column: pa.Array, name: str, log1p: bool) -> tuple[int, int, float, float]:
+def _moments(column: pa.Array, name: str, log1p: bool) -> Moments:
     value = _transformed(column, name, log1p)
     known = value[~np.isnan(value)]
     if not len(known):
@@ -218,9 +225,7 @@ def _moments(column: pa.Array, name: str, log1p: bool) -> tuple[int, int, float,
     return len(known), len(value) - len(known), mean, float(((known - mean) ** 2).sum())
 
 
-def _merge(
-    a: tuple[int, int, float, float], b: tuple[int, int, float, float]
-) -> tuple[int, int, float, float]:
+def _merge(a: Moments, b: Moments) -> Moments:
     """Moments of the union (Chan, Golub and LeVeque, 1979)."""
     count = a[0] + b[0]
     if not count:

@@ -70,7 +70,9 @@ class Predictor:
         function = self._function(tuple(quantiles))
         parts = []
         for start in range(0, max(rows, 1), self.batch_rows):
-            part = {name: column[start : start + self.batch_rows] for name, column in columns.items()}
+            part = {
+                name: column[start : start + self.batch_rows] for name, column in columns.items()
+            }
             size = min(self.batch_rows, rows - start)
             parts.append(function(stack_inputs(part, self.schema, size)))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 _SIZE = (7.0, 4.2)
 
@@ -21,12 +22,14 @@ def training_curves(history: Sequence[dict[str, Any]]) -> Figure:
     left.plot(epochs, [record["loss"] for record in history], "o-", color="tab:blue")
     left.set_xlabel("epoch")
     left.set_ylabel("training loss (nats)", color="tab:blue")
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right = left.twinx()
     right.plot(epochs, gini, "s-", color="tab:orange")
     right.set_ylabel("validation Norm-GINI", color="tab:orange")
     best = int(np.argmax(gini))
-    right.annotate(f"{gini[best]:.4f}", (epochs[best], gini[best]), (0, -14), textcoords="offset points")
+    right.annotate(
+        f"{gini[best]:.4f}", (epochs[best], gini[best]), (0, -14), textcoords="offset points"
+    )
     left.set_title("Training")
     return figure
 
@@ -41,7 +44,7 @@ def sdn_shares(history: Sequence[dict[str, Any]]) -> Figure:
         axes.bar([r["epoch"] for r in history], share, bottom=bottom, label=f"SDN {i}", width=0.85)
         bottom += share
     axes.set(xlabel="epoch", ylabel="share of validation rows", ylim=(0, 1), title="Selected SDN")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
@@ -58,7 +61,7 @@ def deciles(y_true: np.ndarray, y_pred: np.ndarray, groups: int = 10) -> Figure:
     axes.set(
         xlabel="tenth of the customers, by predicted value",
         ylabel="mean value (currency)",
-        title=f"Predicted against actual, total ratio {y_pred.sum() / max(y_true.sum(), 1e-12):.3f}",
+        title=f"Total predicted / actual {y_pred.sum() / max(y_true.sum(), 1e-12):.3f}",
         xticks=x,
     )
     axes.legend(frameon=False)

@@ -44,7 +44,9 @@ class Run:
     def log_config(self, config: Config) -> None:
         """Log the whole configuration; `${env:NAME}` stays as it was written."""
         printable = config.printable()
-        self._log_text(yaml.safe_dump(printable, sort_keys=False, allow_unicode=True), "config.yaml")
+        self._log_text(
+            yaml.safe_dump(printable, sort_keys=False, allow_unicode=True), "config.yaml"
+        )
         for section in ("model", "training", "split"):
             for key, value in printable[section].items():
                 self.client.log_param(self.run_id, f"{section}.{key}", str(value))
@@ -74,7 +76,9 @@ class Run:
     def log_figures(self, figures: Mapping[str, Figure]) -> None:
         """Log plots as PNG under plots/."""
         for name, figure in figures.items():
-            self.client.log_figure(self.run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 130})
+            self.client.log_figure(
+                self.run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 130}
+            )
 
     def log_model(self, package: Path) -> str:
         """Log the package with its code, signature and a synthetic input example.
@@ -234,7 +238,9 @@ def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep MLflow's and alembic's chatter off the job's output; errors still raise."""
-    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "alembic.runtime.migration")]
+    loggers = [
+        logging.getLogger(name) for name in ("mlflow", "alembic", "alembic.runtime.migration")
+    ]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -11,7 +11,7 @@ from optdist.errors import OptDistError
 
 _EXAMPLES = """examples:
   ./spark-submit.sh jobs/{name} --dataset complete_journey
-  ./spark-submit.sh jobs/{name} --dataset my_table.yaml --set training.epochs=5 --set model.num_sdns=3
+  ./spark-submit.sh jobs/{name} --dataset my_table.yaml --set model.num_sdns=3
   ./spark-submit.sh --master spark://host:7077 jobs/{name} --env cluster
 
 Every setting, its unit and its default: optdist/config.py."""
@@ -33,7 +33,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         "--env",
         default="local",
         metavar="NAME",
-        help="a name in conf/env: where things are kept and how large they are (default: %(default)s)",
+        help="a name in conf/env: where things are kept, how large they are (default: %(default)s)",
     )
     made.add_argument(
         "--set",

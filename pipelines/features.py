@@ -56,7 +56,9 @@ def build_features(
     splits = {split: write_encoded(spark, config, path, split, schema) for split in SPLITS}
     for split in SPLITS:
         if splits[split]["rows"] != counts[split]:
-            raise DataError(f"{split}: {counts[split]} samples became {splits[split]['rows']} rows.")
+            raise DataError(
+                f"{split}: {counts[split]} samples became {splits[split]['rows']} rows."
+            )
     write_json(
         path / MANIFEST,
         {
@@ -111,8 +113,8 @@ def check_quarantine(
     reasons = spark.read.parquet(str(path / "quarantine")).groupBy("reason").count().collect()
     listed = ", ".join(f"{row['reason']} {row['count']:,}" for row in reasons)
     raise DataError(
-        f"{counts['quarantined']:,} of {read:,} rows are bad ({listed}); build.max_quarantined_share "
-        f"allows {limit:.1%}. See them in {path / 'quarantine'}."
+        f"{counts['quarantined']:,} of {read:,} rows are bad ({listed}); "
+        f"build.max_quarantined_share allows {limit:.1%}. See them in {path / 'quarantine'}."
     )
 
 
@@ -148,8 +150,10 @@ def fit(spark: SparkSession, config: Config, path: Path) -> FeatureSchema:
         summarise, "feature string, text string, count long, missing long, mean double, m2 double"
     )
     rows = rows.persist()
-    # Only categories that can enter a vocabulary come to the driver, and one row per number and task.
-    common = rows.where("text IS NOT NULL").groupBy("feature", "text").agg(F.sum("count").alias("count"))
+    # To the driver come categories that can enter a vocabulary, and one row per number and task.
+    common = (
+        rows.where("text IS NOT NULL").groupBy("feature", "text").agg(F.sum("count").alias("count"))
+    )
     common = common.where(F.col("count") >= features.min_frequency)
     zero = [F.lit(0).alias("missing"), F.lit(0.0).alias("mean"), F.lit(0.0).alias("m2")]
     numbers = rows.where("text IS NULL")

@@ -55,7 +55,9 @@ def decide(
         if name not in new:
             raise DataError(f"promotion.gates names {name}; there is: {', '.join(new)}.")
         low, high = gate.min, gate.max
-        if (low is not None and not new[name] >= low) or (high is not None and not new[name] <= high):
+        if (low is not None and not new[name] >= low) or (
+            high is not None and not new[name] <= high
+        ):
             failed.append(f"{name} {new[name]:.4f} is outside [{low}, {high}]")
     if failed:
         return Decision(promoted=False, reason="not promoted: " + "; ".join(failed))

@@ -54,7 +54,7 @@ def build_samples(spark: SparkSession, config: Config, as_of: dt.date | None = N
     window = source.first_purchase
     horizon = source.horizon_days
     assert window is not None and horizon is not None
-    last = as_of or events.agg(F.max(DAY)).first()[0]  # type: ignore[index]
+    last = as_of or events.agg(F.max(DAY)).first()[0]
     if last is None:
         raise DataError("No event is left after `where` and the checks.")
     chosen = first.where(F.col(FIRST_DAY).between(F.lit(window.start), F.lit(window.end)))
@@ -220,7 +220,11 @@ def _checked(
         rows = rows.withColumn(REASON, F.coalesce(F.col(REASON), _duplicate(dataset.id, rows)))
     good = rows.where(F.col(REASON).isNull()).select(
         *[
-            (F.expr(f"try_cast(`{c}` AS double)").alias(c) if c in {*features.numeric, LABEL} else c)
+            (
+                F.expr(f"try_cast(`{c}` AS double)").alias(c)
+                if c in {*features.numeric, LABEL}
+                else c
+            )
             for c in rows.columns
             if c != REASON
         ]

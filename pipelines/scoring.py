@@ -73,7 +73,9 @@ def score(
     version = tracker.resolve(model or (pinned.model_version if pinned else CHAMPION))
     package = tracker.package(version)
     schema = FeatureSchema.load(package / "schema.json")
-    print(f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}")
+    print(
+        f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}"
+    )
 
     kept = home / "_inputs" / f"run_date={run_date}"
     if pinned is None or refresh or not kept.exists():
@@ -111,7 +113,9 @@ def score(
     return done
 
 
-def keep_input(spark: SparkSession, config: Config, run_date: dt.date, path: Path) -> dict[str, int]:
+def keep_input(
+    spark: SparkSession, config: Config, run_date: dt.date, path: Path
+) -> dict[str, int]:
     """Write the samples to score; return the bad rows by reason."""
     samples = scoring_samples(spark, config, run_date)
     partial = path.with_name(f"_partial-{path.name}")
@@ -154,7 +158,7 @@ def predict(
         for batch in batches:
             yield pd.DataFrame(predictor.predict(batch, levels))[[f.name for f in fields]]
 
-    udf = F.pandas_udf(scores, T.StructType(fields))  # type: ignore[call-overload]
+    udf = F.pandas_udf(scores, T.StructType(fields))
     samples.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_rows))
     raw = F.struct(*[_as_read(samples, name).alias(name) for name in schema.raw_columns])
     return samples.withColumn("scored", udf(raw)).select("*", "scored.*").drop("scored")

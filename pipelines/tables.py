@@ -98,7 +98,10 @@ def _table_fingerprint(table: Table) -> list[Any]:
     files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
     if table.path.startswith(_PACKAGE):  # the same in every environment that installs the package
         return [table.path, [[f.name, f.stat().st_size] for f in files]]
-    return [path, [[str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]]
+    return [
+        path,
+        [[str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files],
+    ]
 
 
 def _first_line(error: AnalysisException) -> str:

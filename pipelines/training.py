@@ -55,7 +55,12 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         )
         bar = ProgressBar()
         logged = _EpochLog(run)
-        result = launch(spark, plan, lambda event: (bar(event), logged(event)))
+
+        def on_event(event: dict[str, Any]) -> None:
+            bar(event)
+            logged(event)
+
+        result = launch(spark, plan, on_event)
         bar.close()
         logged.complete(plan.path)
         run.log_metrics(result["test"], prefix="test_")
@@ -83,7 +88,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
 
 
 def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
-    """The plan of a run; its folder is named by what decides the weights, so that it is found again."""
+    """The plan of a run; its folder is named by what decides the weights, to be found again."""
     plan = TrainingPlan(
         table=str(table.path),
         table_fingerprint=table.manifest["fingerprint"],
@@ -97,7 +102,6 @@ def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
 
 def figures(folder: Path) -> dict[str, Figure]:
     """The plots of a finished run's folder."""
-
     history = json.loads((folder / "history.json").read_text())
     with np.load(folder / "test_predictions.npz", allow_pickle=False) as rows:
         label, predicted, selected = rows["label"], rows["predicted_cltv"], rows["selected_sdn"]
@@ -150,6 +154,5 @@ class _EpochLog:
 
     def complete(self, folder: Path) -> None:
         """Log what came before this start."""
-
         for record in json.loads((folder / "history.json").read_text()):
             self({"event": "epoch", **record})

@@ -23,7 +23,7 @@ SECTIONS = ("global", "install", ":env:")
 
 
 def pip_settings() -> dict[str, str]:
-    """pip's settings, merged as pip itself merges them for `pip install`."""
+    """Pip's settings, merged as pip itself merges them for `pip install`."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -33,13 +34,18 @@ class StackedMLP(keras.layers.Layer):
             name: the layer's name.
         """
         super().__init__(name=name)
-        self.count, self.units, self.first_seed, self.last_bias = count, tuple(units), seed, last_bias
+        self.count, self.units, self.first_seed, self.last_bias = (
+            count,
+            tuple(units),
+            seed,
+            last_bias,
+        )
 
     def build(self, input_shape: tuple[int | None, int]) -> None:
         """Make the kernels [L, in, out] and biases [L, 1, out]."""
         widths = (input_shape[-1], *self.units)
         self.kernels, self.biases = [], []
-        for k, (fan_in, fan_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for k, (fan_in, fan_out) in enumerate(pairwise(widths)):
             last = k == len(self.units) - 1
             kernel = np.stack([self._initial(i, k, fan_in, fan_out) for i in range(self.count)])
             bias = np.zeros((self.count, 1, fan_out), np.float32)

@@ -42,7 +42,7 @@ class OptDist(keras.Model):
         """Make the networks.
 
         Args:
-            schema: the encoded features, and the training labels' statistics that outputs start from.
+            schema: the encoded features, and the label statistics that outputs start from.
             config: sizes and settings; the paper's where it gives them.
             seed: of the initial weights and, under `fit`, of the Gumbel noise.
         """
@@ -90,9 +90,7 @@ class OptDist(keras.Model):
         sdn_nll = ziln_nll(y[:, None], *outputs.sdns)
         pi = selection_weights(outputs.log_alpha, noise, c.temperature, c.gumbel)
         selected_nll = tf.reduce_mean(tf.reduce_sum(pi * sdn_nll, axis=-1))
-        ce = tf.reduce_mean(
-            alignment_ce(outputs.log_alpha, hard_label(sdn_nll), c.focal_exponent)
-        )
+        ce = tf.reduce_mean(alignment_ce(outputs.log_alpha, hard_label(sdn_nll), c.focal_exponent))
         kl = tf.reduce_mean(alignment_kl(outputs.log_alpha, soft_label(sdn_nll)))
         loss = selected_nll + c.ce_weight * ce + c.kl_weight * kl
         return {"loss": loss, "selected_nll": selected_nll, "ce": ce, "kl": kl}

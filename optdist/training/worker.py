@@ -17,7 +17,7 @@ from optdist.data import open_shard, shard_rows
 from optdist.errors import DataError, TrainingError
 from optdist.files import write_json
 from optdist.metrics import evaluate
-from optdist.models import OptDist, build_model
+from optdist.models import build_model
 from optdist.package import prediction_function, save_package
 from optdist.selection import gumbel_noise
 from optdist.table import FeatureTable
@@ -122,7 +122,9 @@ class _Run:
         ) as batches:
             for step, (inputs, keys) in enumerate(batches.take(self.steps)):
                 number = (epoch - 1) * self.steps + step
-                noise_seed = tf.constant([self.config.seed, number * self.ranks.size + self.ranks.rank])
+                noise_seed = tf.constant(
+                    [self.config.seed, number * self.ranks.size + self.ranks.rank]
+                )
                 loss = float(self.step_function(inputs, keys["label"], noise_seed))
                 if not math.isfinite(loss):
                     raise TrainingError(
@@ -176,9 +178,7 @@ class _Run:
 
     # Evaluation ----------------------------------------------------------------------------------
 
-    def _evaluate(
-        self, split: str
-    ) -> tuple[dict[str, float], list[float], dict[str, np.ndarray]]:
+    def _evaluate(self, split: str) -> tuple[dict[str, float], list[float], dict[str, np.ndarray]]:
         """Metrics over the whole split, each row exactly once.
 
         The ranks' predictions are gathered on every rank, because ranks (Gini, Spearman) need them

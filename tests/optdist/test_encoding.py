@@ -35,7 +35,9 @@ def schema():
 
 
 def test_rare_and_missing_and_new_categories_have_ids_of_their_own(schema):
-    rows = pd.DataFrame({"city": ["a", "b", None, "zzz"], "store": [7, 9, 8, 1], "spend": 0.0, "age": 1.0})
+    rows = pd.DataFrame(
+        {"city": ["a", "b", None, "zzz"], "store": [7, 9, 8, 1], "spend": 0.0, "age": 1.0}
+    )
     encoded = encode(rows, schema)
     assert schema.categorical[0].vocabulary == ["a"]  # b and c are rarer than min_frequency
     assert encoded["cat_city"].tolist() == [2, 1, 0, 1]
@@ -45,7 +47,9 @@ def test_rare_and_missing_and_new_categories_have_ids_of_their_own(schema):
 def test_numbers_are_z_scores_of_the_training_moments(schema):
     encoded = encode(TRAIN, schema)
     log = np.log1p(TRAIN["spend"])
-    np.testing.assert_allclose(encoded["num_spend"], (log - log.mean()) / log.std(ddof=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        encoded["num_spend"], (log - log.mean()) / log.std(ddof=0), rtol=1e-6
+    )
     assert encoded["num_spend"].dtype == np.float32
 
 
@@ -82,7 +86,11 @@ def test_statistics_merge_over_any_partition():
         partial_statistics(pa.Table.from_pandas(TRAIN[a:b]).to_batches(), FEATURES).to_pandas()
         for a, b in [(0, 1), (1, 1), (1, 5)]
     ]
-    whole = fit_schema(partial_statistics(pa.Table.from_pandas(TRAIN).to_batches(), FEATURES).to_pandas(), FEATURES, y)
+    whole = fit_schema(
+        partial_statistics(pa.Table.from_pandas(TRAIN).to_batches(), FEATURES).to_pandas(),
+        FEATURES,
+        y,
+    )
     merged = fit_schema(pd.concat(parts), FEATURES, y)
     assert [f.vocabulary for f in merged.categorical] == [f.vocabulary for f in whole.categorical]
     for a, b in zip(merged.numeric, whole.numeric, strict=True):

@@ -40,13 +40,17 @@ def test_gini_of_the_perfect_order_is_one():
 
 def test_gini_agrees_with_an_average_over_the_orders_of_ties():
     y, prediction = [0.0, 5.0, 1.0, 0.0, 9.0, 2.0], [1.0, 2.0, 2.0, 2.0, 1.0, 0.0]
-    assert normalized_gini(y, prediction) == pytest.approx(gini_by_shuffling(y, prediction), abs=0.02)
+    assert normalized_gini(y, prediction) == pytest.approx(
+        gini_by_shuffling(y, prediction), abs=0.02
+    )
 
 
 def test_a_constant_prediction_earns_nothing_however_rows_are_sorted():
     y = np.sort(RNG.exponential(size=1000))[::-1]
     assert abs(normalized_gini(y, np.ones(1000))) < 0.01
-    assert normalized_gini(y, np.ones(1000)) == pytest.approx(normalized_gini(y[::-1], np.ones(1000)))
+    assert normalized_gini(y, np.ones(1000)) == pytest.approx(
+        normalized_gini(y[::-1], np.ones(1000))
+    )
 
 
 def test_spearman_agrees_with_scipy_on_ties():

@@ -34,7 +34,11 @@ def test_loss_of_a_zero_label_is_minus_log_of_the_mass_at_zero():
 
 def test_loss_agrees_with_scipy_over_b_by_l():
     y = np.array([0.0, 0.01, 1.0, 250.0, 1e6])[:, None]
-    p, mu, sigma = RNG.uniform(0.05, 0.95, (5, 3)), RNG.normal(size=(5, 3)), RNG.uniform(0.3, 2, (5, 3))
+    p, mu, sigma = (
+        RNG.uniform(0.05, 0.95, (5, 3)),
+        RNG.normal(size=(5, 3)),
+        RNG.uniform(0.3, 2, (5, 3)),
+    )
     expected = np.where(
         y > 0,
         -np.log(p) - lognorm.logpdf(np.where(y > 0, y, 1.0), sigma, scale=np.exp(mu)),
@@ -45,7 +49,9 @@ def test_loss_agrees_with_scipy_over_b_by_l():
 
 def test_loss_and_gradients_stay_finite_at_extremes():
     y = tf.constant([[0.0], [1e-30], [1e30], [0.0]])
-    logits = tf.Variable([[[80.0, 5.0, 5.0]], [[-80.0, -5.0, -20.0]], [[0.0, 0.0, 0.0]], [[-80.0] * 3]])
+    logits = tf.Variable(
+        [[[80.0, 5.0, 5.0]], [[-80.0, -5.0, -20.0]], [[0.0, 0.0, 0.0]], [[-80.0] * 3]]
+    )
     with tf.GradientTape() as tape:
         parameters = ziln_parameters(logits, Bounds(-3.0, 8.0, 0.05, 2.5))
         loss = tf.reduce_sum(ziln_nll(y, *parameters))
@@ -61,7 +67,9 @@ def test_gradient_of_mu_is_that_of_the_formula():
 
 
 def test_parameters_respect_the_bounds():
-    sdns = ziln_parameters(tf.constant([[9.0, 99.0, 99.0], [0.0, -99.0, -99.0]]), Bounds(-1, 4, 0.1, 2))
+    sdns = ziln_parameters(
+        tf.constant([[9.0, 99.0, 99.0], [0.0, -99.0, -99.0]]), Bounds(-1, 4, 0.1, 2)
+    )
     assert sdns.mu.numpy().tolist() == [4.0, -1.0]
     np.testing.assert_allclose(sdns.sigma, [2.0, 0.1], rtol=1e-6)
 

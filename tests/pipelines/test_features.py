@@ -1,0 +1,107 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from shop import config, transactions
+
+from optdist.errors import DataError
+from optdist.table import SPLITS, FeatureTable
+from pipelines.features import build_features, split_of, with_keys
+
+
+@pytest.fixture(scope="module")
+def built(spark, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("features")
+    transactions(300).to_csv(folder / "sales.csv", index=False)
+    shop = config(folder / "root", folder / "sales.csv")
+    return shop, build_features(spark, shop)
+
+
+def encoded(table, split):
+    return pd.read_parquet(table.split_path(split))
+
+
+def test_every_sample_is_in_one_split_and_in_the_manifest(built):
+    _, table = built
+    counts = table.manifest["counts"]
+    keys = pd.concat([encoded(table, split)["row_key"] for split in SPLITS])
+    assert counts["samples"] == len(keys) == keys.nunique()
+    assert [counts[split] for split in SPLITS] == [len(encoded(table, split)) for split in SPLITS]
+
+
+def test_files_hold_one_row_group_each_of_types_that_the_reader_knows(built):
+    _, table = built
+    for split in SPLITS:
+        files = table.split_files(split)
+        assert len(files) == 6
+        assert max(f["rows"] for f in files) - min(f["rows"] for f in files) <= 2
+        for file in files:
+            parquet = pq.ParquetFile(table.split_path(split) / file["name"])
+            assert parquet.metadata.num_row_groups == 1
+            assert {str(t) for t in parquet.schema_arrow.types} <= {"int32", "int64", "float"}
+        assert not encoded(table, split).isna().any().any()
+
+
+def test_moments_come_from_the_training_split_alone(built):
+    _, table = built
+    train = encoded(table, "train")
+    assert train["num_first_spend"].mean() == pytest.approx(0, abs=1e-5)
+    assert train["num_first_spend"].std(ddof=0) == pytest.approx(1, abs=1e-5)
+    raw = pd.read_parquet(table.samples_path("train"))
+    label = table.schema.label
+    assert (label.count, label.positives) == (len(raw), (raw["label"] > 0).sum())
+    assert label.log_mean == pytest.approx(np.log(raw["label"][raw["label"] > 0]).mean())
+
+
+def test_a_second_build_does_nothing(spark, built, capsys):
+    shop, table = built
+    before = (table.path / "manifest.json").stat().st_mtime_ns
+    assert build_features(spark, shop).path == table.path
+    assert "up to date" in capsys.readouterr().out
+    assert (table.path / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_an_interrupted_build_is_built_again(spark, built):
+    shop, table = built
+    (table.path / "manifest.json").unlink()
+    with pytest.raises(DataError, match="no finished feature table"):
+        FeatureTable.open(table.path)
+    assert build_features(spark, shop).manifest["counts"] == table.manifest["counts"]
+
+
+def test_another_setting_or_another_input_is_another_table(spark, built):
+    shop, table = built
+    written = json.loads(json.dumps(shop.written))
+    raw = written["dataset"]["source"]["tables"]["sales"]["path"]
+    assert build_features(spark, config(shop.root, raw, split={"seed": 1})).path != table.path
+
+
+def test_a_split_does_not_change_when_rows_are_added(spark, built):
+    shop, _ = built
+
+    def splits(customers):
+        frame = spark.createDataFrame([(c,) for c in customers], ["customer"])
+        rows = with_keys(frame, shop).withColumn("split", split_of(shop)).collect()
+        return {row["customer"]: row["split"] for row in rows}
+
+    few, many = splits(range(2000)), splits(range(4000))
+    assert few == {customer: many[customer] for customer in few}
+    shares = pd.Series(many).value_counts(normalize=True)
+    assert shares[list(SPLITS)].tolist() == pytest.approx([0.7, 0.1, 0.2], abs=0.02)
+
+
+def test_too_many_bad_rows_stop_the_job_with_their_reasons(spark, tmp_path):
+    sales = transactions(300).astype({"amount": object})
+    sales.loc[sales.index % 20 == 0, "amount"] = "lots"
+    sales.to_csv(tmp_path / "sales.csv", index=False)
+    with pytest.raises(DataError, match=r"unparsable amount \d+\); build\.max_quarantined_share"):
+        build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
+    assert not list((tmp_path / "root").rglob("manifest.json"))
+
+
+def test_an_empty_split_says_what_to_change(spark, tmp_path):
+    transactions(3).to_csv(tmp_path / "sales.csv", index=False)
+    with pytest.raises(DataError, match=r"split is empty\. Give more rows"):
+        build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))

@@ -1,0 +1,50 @@
+"""An encoded feature table made in memory, for tests that need no Spark."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from optdist import encoding
+from optdist.config import Features
+from optdist.table import FeatureTable
+
+FEATURES = Features(categorical=["city"], numeric={"spend": {"log1p": True}})
+
+
+def frame(rows=6000, seed=0):
+    """Raw rows whose value depends on city and spend in a known way."""
+    rng = np.random.default_rng(seed)
+    made = pd.DataFrame({"city": rng.choice(list("abc"), rows), "spend": rng.exponential(20, rows)})
+    p = np.where(made["city"] == "a", 0.8, 0.2)
+    mu = np.where(made["city"] == "a", 3.0, 1.0) + 0.3 * np.log1p(made["spend"])
+    made["label"] = (rng.random(rows) < p) * np.exp(rng.normal(mu, 0.5))
+    return made
+
+
+def write_table(folder, rows=6000, groups=6) -> FeatureTable:
+    """Write splits, schema and manifest as the feature job lays them out."""
+    raw = frame(rows)
+    schema = encoding.fit(raw[: int(0.7 * rows)], FEATURES, "label")
+    columns = encoding.encode(raw, schema) | {
+        "label": raw["label"].to_numpy(np.float32),
+        "row_key": np.arange(rows),
+        "group_key": np.arange(rows),
+    }
+    whole, splits = pa.table(columns), {}
+    edges = [0, int(0.7 * rows), int(0.8 * rows), rows]
+    for split, low, high in zip(("train", "validation", "test"), edges, edges[1:], strict=False):
+        path = folder / "encoded" / split
+        path.mkdir(parents=True)
+        files = []
+        for i, part in enumerate(np.array_split(np.arange(low, high), groups)):
+            name = f"part-{i:05d}.parquet"
+            pq.write_table(whole.slice(part[0], len(part)), path / name)
+            files.append({"name": name, "rows": len(part)})
+        splits[split] = {"files": files, "rows": high - low}
+    schema.save(folder / "schema.json")
+    manifest = {"fingerprint": "made", "dataset": "made", "splits": splits, "counts": {}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return FeatureTable.open(folder)
