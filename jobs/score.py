@@ -11,7 +11,7 @@ def run(args: argparse.Namespace) -> None:
     config = cli.load(args)
 
     from optdist.tracking import Tracker
-    from pipelines.scoring import score
+    from pipelines.scoring import score, scores_home
     from pipelines.session import spark_session
 
     spark = spark_session(config, f"score {config.dataset.name}")
@@ -21,7 +21,8 @@ def run(args: argparse.Namespace) -> None:
     print(f"  total predicted value {done.total_predicted:,.0f}")
     print(f"scores: {done.path}")
     if args.show:
-        spark.read.parquet(done.path).orderBy(*config.dataset.id).show(args.show, truncate=False)
+        rows = spark.read.option("basePath", str(scores_home(config))).parquet(done.path)
+        rows.orderBy(*config.dataset.id).show(args.show, truncate=False)
 
 
 if __name__ == "__main__":

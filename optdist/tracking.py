@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 import yaml
-from matplotlib.figure import Figure
 
-from optdist.config import Config
+from optdist.config import Config, fingerprint
 from optdist.errors import ModelError
 from optdist.schema import FeatureSchema
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # hundreds of lines in a log
 _HERE = Path(__file__).resolve().parent
-_REQUIREMENTS = [  # what scoring a raw row needs
-    "keras==3.15.1",
-    "numpy==1.26.4",
-    "omegaconf>=2.4",
-    "pandas==2.3.3",
-    "pyarrow==14.0.2",
-    "pydantic>=2",
+_NEEDED = (  # what scoring a raw row imports; logged with the versions that trained
+    "keras",
+    "numpy",
+    "omegaconf",
+    "pandas",
+    "pyarrow",
+    "pydantic",
     "pyyaml",
     "scipy",
-    "tensorflow-cpu==2.18.1",
-]
+)
 
 
 class Run:
@@ -47,16 +52,18 @@ class Run:
         self._log_text(
             yaml.safe_dump(printable, sort_keys=False, allow_unicode=True), "config.yaml"
         )
-        for section in ("model", "training", "split"):
-            for key, value in printable[section].items():
-                self.client.log_param(self.run_id, f"{section}.{key}", str(value))
+        self._log_params(
+            {
+                f"{section}.{key}": value
+                for section in ("model", "training", "split")
+                for key, value in printable[section].items()
+            }
+        )
 
     def log_table(self, manifest: Mapping[str, Any]) -> None:
         """Log the feature table's fingerprint and counts."""
-        self.client.log_param(self.run_id, "data.name", manifest["dataset"])
-        self.client.log_param(self.run_id, "data.fingerprint", manifest["fingerprint"])
-        for name, count in manifest["counts"].items():
-            self.client.log_param(self.run_id, f"data.{name}", count)
+        what = {"name": manifest["dataset"], "fingerprint": manifest["fingerprint"]}
+        self._log_params({f"data.{k}": v for k, v in (what | manifest["counts"]).items()})
         self._log_text(yaml.safe_dump(dict(manifest), sort_keys=False), "data_manifest.yaml")
 
     def log_epoch(self, record: Mapping[str, Any]) -> None:
@@ -65,13 +72,11 @@ class Run:
         values = {name: record[name] for name in ("loss", "learning_rate", "rows_per_second")}
         values |= {f"val_{name}": value for name, value in record["validation"].items()}
         values |= {f"sdn_share_{i}": share for i, share in enumerate(record["sdn_share"])}
-        for name, value in values.items():
-            self.client.log_metric(self.run_id, name, value, step=step)
+        self._log_metrics(values, step)
 
     def log_metrics(self, metrics: Mapping[str, float], prefix: str = "") -> None:
         """Log final metrics."""
-        for name, value in metrics.items():
-            self.client.log_metric(self.run_id, f"{prefix}{name}", value)
+        self._log_metrics({f"{prefix}{name}": value for name, value in metrics.items()}, 0)
 
     def log_figures(self, figures: Mapping[str, Figure]) -> None:
         """Log plots as PNG under plots/."""
@@ -80,8 +85,12 @@ class Run:
                 self.run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 130}
             )
 
-    def log_model(self, package: Path) -> str:
+    def log_model(self, package: Path, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> str:
         """Log the package with its code, signature and a synthetic input example.
+
+        Args:
+            package: the model package's folder.
+            quantiles: the levels that the logged model predicts if `params` names no others.
 
         Returns:
             The model's URI.
@@ -92,8 +101,9 @@ class Run:
 
         schema = FeatureSchema.load(package / "schema.json")
         example = synthetic_rows(schema)
-        output = pd.DataFrame(load_predictor(package).predict(example))
-        signature = mlflow.models.infer_signature(example, output)
+        output = pd.DataFrame(load_predictor(package).predict(example, quantiles))
+        params = {"quantiles": list(quantiles)}
+        signature = mlflow.models.infer_signature(example, output, params)
         with mlflow.start_run(run_id=self.run_id, log_system_metrics=False), _quiet():
             model = mlflow.pyfunc.log_model(
                 name="model",
@@ -102,10 +112,23 @@ class Run:
                 code_paths=[str(_HERE)],
                 signature=signature,
                 input_example=example,
-                pip_requirements=_REQUIREMENTS,
+                pip_requirements=_requirements(),
             )
         uri: str = model.model_uri
         return uri
+
+    def _log_params(self, values: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        params = [Param(name, str(value)) for name, value in values.items()]
+        self.client.log_batch(self.run_id, params=params)
+
+    def _log_metrics(self, values: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, float(value), now, step) for name, value in values.items()]
+        self.client.log_batch(self.run_id, metrics=metrics)
 
     def _log_text(self, text: str, name: str) -> None:
         self.client.log_text(self.run_id, text, name)
@@ -126,13 +149,26 @@ class Tracker:
         self.model_name, self.experiment = config.model_name, config.tracking.experiment
         with _quiet():
             mlflow.set_tracking_uri(self.uri)
-            self.client = mlflow.MlflowClient()
-            found = self.client.get_experiment_by_name(self.experiment)
-            if found is None:
-                place = str(root / "mlartifacts") if self.uri == local else None
-                self.experiment_id = self.client.create_experiment(self.experiment, place)
-            else:
-                self.experiment_id = found.experiment_id
+            try:
+                self.client = mlflow.MlflowClient()
+                self.experiment_id = self._experiment(root / "mlartifacts")
+            except mlflow.MlflowException as error:
+                raise ModelError(
+                    f"MLflow at {shown(self.uri)} does not work: {error} "
+                    f"Set MLFLOW_TRACKING_URI or tracking.uri."
+                ) from error
+
+    def _experiment(self, local_artifacts: Path) -> str:
+        """The experiment's id; it is made on first use and brought back if it was deleted."""
+        found = self.client.get_experiment_by_name(self.experiment)
+        if found is None:
+            # a server keeps artifacts where it was told to; a bare data base would use ./mlruns
+            served = urlsplit(self.uri).scheme in {"http", "https", "databricks"}
+            place = None if served else local_artifacts.as_uri()
+            return str(self.client.create_experiment(self.experiment, place))
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
 
     @contextmanager
     def run(self, name: str) -> Iterator[Run]:
@@ -171,16 +207,8 @@ class Tracker:
 
     def find(self, reference: str) -> str | None:
         """The version that an alias or a version number names, or None."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            if reference.isdigit():
-                found = self.client.get_model_version(self.model_name, reference)
-            else:
-                found = self.client.get_model_version_by_alias(self.model_name, reference)
-        except MlflowException:
-            return None
-        return str(found.version)
+        found = self._version(reference)
+        return None if found is None else str(found.version)
 
     def resolve(self, reference: str) -> str:
         """The version that an alias or a version number names.
@@ -188,34 +216,74 @@ class Tracker:
         Raises:
             ModelError: there is none.
         """
-        version = self.find(reference)
-        if version is None:
-            raise ModelError(
-                f"The registry {self.uri} has no {self.model_name}@{reference}. "
-                f"Train a model first: ./spark-submit.sh jobs/train.py"
-            )
-        return version
+        return str(self._existing(reference).version)
 
     def package(self, version: str) -> Path:
-        """A version's model package, in a folder under the root that every node can read."""
+        """A version's model package, in a folder under the root that every node can read.
+
+        The folder's name holds a fingerprint of the version's source, so that another registry's
+        version of the same number is never taken for it.
+        """
         import mlflow
 
-        target = self.models / self.model_name / version
+        found = self._existing(version)
+        digest = fingerprint([found.source, found.run_id, found.creation_timestamp])[:8]
+        target = self.models / self.model_name / f"{version}-{digest}"
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as partial, _quiet():
                 folder = mlflow.artifacts.download_artifacts(
                     artifact_uri=f"models:/{self.model_name}/{version}", dst_path=partial
                 )
-                found = sorted(Path(folder).glob("artifacts/*/schema.json"))
-                if not found:
+                packages = sorted(Path(folder).glob("artifacts/*/schema.json"))
+                if not packages:
                     raise ModelError(f"{self.model_name} version {version} holds no model package.")
-                found[0].parent.rename(target)
+                try:
+                    packages[0].parent.rename(target)
+                except OSError:
+                    if not target.exists():  # no other job was faster
+                        raise
         return target
+
+    def _existing(self, reference: str) -> Any:
+        found = self._version(reference)
+        if found is None:
+            raise ModelError(
+                f"The registry {shown(self.uri)} has no {self.model_name}@{reference}. Train a "
+                f"model first (./spark-submit.sh jobs/train.py), or name a version or alias that "
+                f"exists."
+            )
+        return found
+
+    def _version(self, reference: str) -> Any:
+        """MLflow's record, or None if there is none; a registry that fails is an error."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if reference.isdigit():
+                return self.client.get_model_version(self.model_name, reference)
+            return self.client.get_model_version_by_alias(self.model_name, reference)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise ModelError(f"The registry {shown(self.uri)} does not work: {error}") from error
 
     def describe(self) -> dict[str, str]:
         """Where runs and models are."""
-        return {"tracking_uri": self.uri, "experiment": self.experiment, "model": self.model_name}
+        return {
+            "tracking_uri": shown(self.uri),
+            "experiment": self.experiment,
+            "experiment_id": self.experiment_id,
+            "model": self.model_name,
+        }
+
+
+def shown(uri: str) -> str:
+    """A tracking URI without the user and password that it may hold."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
@@ -230,9 +298,18 @@ def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
     for number in schema.numeric:
         value = [number.mean + number.std * (i - 1) / 2 for i in range(rows)]
         if number.log1p:
-            value = [pow(2.718281828459045, max(v, 0.0)) - 1 for v in value]
+            value = [math.expm1(max(v, 0.0)) for v in value]
         columns[number.name] = [round(v, 2) for v in value]
     return pd.DataFrame(columns)
+
+
+def _requirements() -> list[str]:
+    try:
+        tensorflow = metadata.version("tensorflow-cpu")
+    except metadata.PackageNotFoundError:  # a GPU node
+        tensorflow = metadata.version("tensorflow")
+    pins = {name: metadata.version(name) for name in _NEEDED} | {"tensorflow-cpu": tensorflow}
+    return [f"{name}=={pin}" for name, pin in pins.items()]
 
 
 @contextmanager

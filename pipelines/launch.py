@@ -45,7 +45,8 @@ def launch(
         )
     events, log = plan.path / "events.jsonl", plan.path / "horovod.log"
     plan.path.mkdir(parents=True, exist_ok=True)
-    events.unlink(missing_ok=True)
+    for old in [events, *plan.path.glob("error-*.txt")]:
+        old.unlink(missing_ok=True)
     with log.open("w") as output, _following(events, on_event):
         try:
             results = horovod.spark.run(
@@ -61,7 +62,9 @@ def launch(
                 verbose=0,
             )
         except Exception as error:  # Horovod raises what its ranks, Spark or gloo raise
-            raise TrainingError(f"Training failed: {_reason(log) or error}. Log: {log}") from error
+            reasons = [path.read_text() for path in sorted(plan.path.glob("error-*.txt"))]
+            reason = reasons[0].split("\n\n")[0] if reasons else str(error).splitlines()[0]
+            raise TrainingError(f"Training failed: {reason} Details: {plan.path}") from error
     first: dict[str, Any] = results[0]
     return first
 
@@ -89,9 +92,3 @@ class _following:
     def _pass_on(self) -> None:
         for event in self.reader.new():
             self.on_event(event)
-
-
-def _reason(log: Path) -> str:
-    """The last error line of the ranks' log."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if "Error: " in line]
-    return lines[-1].split(">:")[-1].strip().rstrip(".") if lines else ""

@@ -34,10 +34,10 @@ def promote(
     """
     tracker.set_alias(CHALLENGER, version)
     champion = tracker.find(CHAMPION)
+    if champion == version:  # its reason stays as it was
+        return Decision(promoted=False, reason=f"version {version} is champion already")
     new = metrics_on_test(spark, config, tracker, table, version)
-    old = None
-    if champion is not None and champion != version:
-        old = metrics_on_test(spark, config, tracker, table, champion)
+    old = metrics_on_test(spark, config, tracker, table, champion) if champion else None
     decision = decide(config.promotion, new, old, champion)
     if decision.promoted:
         tracker.set_alias(CHAMPION, version)
@@ -87,7 +87,7 @@ def metrics_on_test(
             f"Version {version} needs columns that the newest features lack: {', '.join(missing)}. "
             f"Train it again, or set the champion alias to a version that fits."
         )
-    scored = predict(samples, package, schema, (), config.scoring.batch_rows)
+    scored = predict(samples, package, schema, (), config.scoring.batch_rows, keep=[LABEL])
     rows = scored.select(LABEL, "predicted_cltv").toPandas()
     if len(rows) != table.manifest["counts"]["test"]:
         raise DataError(f"{len(rows)} test rows were scored of {table.manifest['counts']['test']}.")

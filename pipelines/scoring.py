@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,31 +16,58 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from optdist.config import Config
-from optdist.errors import DataError
+from optdist.config import Config, fingerprint
+from optdist.errors import DataError, ModelError
 from optdist.files import write_json
 from optdist.schema import FeatureSchema
 from optdist.tracking import CHAMPION, Tracker
+from pipelines.publishing import publish, restore
 from pipelines.samples import scoring_samples
+from pipelines.tables import input_fingerprint
 
+MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
 _FLOATS = ("predicted_cltv", "p", "mu", "sigma", "selected_probability")
+_TEXT_OR_NUMBER = (
+    T.StringType,
+    T.IntegralType,
+    T.BooleanType,
+    T.FractionalType,
+    T.DateType,
+    T.NullType,
+)
 _predictors: dict[str, Any] = {}  # one model per Python worker, by its package's folder
 
 
 class Published(BaseModel):
-    """One date's scores; also its manifest, which pins what a rerun uses again."""
+    """One date's scores; its manifest pins the model and the input that a rerun uses again."""
 
-    status: str  # "started", then "published"
+    status: str = "published"
     dataset: str
     run_date: str
+    path: str
     model_name: str
     model_version: str
-    inference: str
-    input: str
-    path: str
-    rows: int = 0
-    quarantined: dict[str, int] = {}
-    total_predicted: float = 0.0
+    inference: str  # of the model's package: "hard" or "soft"
+    quantiles: list[float]
+    input: str  # the samples that were scored, a folder below the data set's scores
+    input_fingerprint: str  # of the source when they were read
+    source_fingerprint: str  # of the source at this run
+    quarantined: dict[str, int]  # bad input rows by reason
+    rows: int
+    total_predicted: float
+
+
+class Input(BaseModel):
+    """The samples to score."""
+
+    folder: str
+    fingerprint: str
+    quarantined: dict[str, int]
+
+
+def scores_home(config: Config) -> Path:
+    """The folder of a data set's scores: `run_date=.../` and, hidden from readers, `_...`."""
+    return config.root / "scores" / config.dataset.name
 
 
 def score(
@@ -52,8 +80,8 @@ def score(
 ) -> Published:
     """Score everyone known at the end of `run_date` and publish `run_date=.../`.
 
-    The first run of a date keeps the samples that it scored, and its manifest names them and the
-    model's version; a rerun uses both again and gives the same rows.
+    A published date keeps the samples that were scored, and its manifest names them and the model's
+    version; a rerun uses both again and gives the same rows.
 
     Args:
         spark: the session.
@@ -61,77 +89,137 @@ def score(
         tracker: the registry.
         run_date: the cut-off; nothing after it is read.
         model: an alias or version to use instead of the pinned one, or of `champion`.
-        refresh: read the input anew instead of the samples that the date's first run kept.
+        refresh: read the input anew instead of the samples that the date has kept.
 
     Raises:
         ModelError: the registry has no such model.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
-    home = config.root / "scores" / config.dataset.name
-    manifest = home / "_manifests" / f"{run_date}.json"
-    pinned = Published.model_validate_json(manifest.read_text()) if manifest.exists() else None
-    version = tracker.resolve(model or (pinned.model_version if pinned else CHAMPION))
+    home = scores_home(config)
+    path = home / f"run_date={run_date}"
+    restore(path)
+    pinned = read_manifest(path)
+    version = chosen_version(tracker, pinned, model)
     package = tracker.package(version)
     schema = FeatureSchema.load(package / "schema.json")
+    source = source_fingerprint(config)
     print(
         f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}"
     )
+    taken = pinned_input(home, pinned, source) if pinned and not refresh else None
+    taken = taken or keep_input(spark, config, run_date, home, source)
 
-    kept = home / "_inputs" / f"run_date={run_date}"
-    if pinned is None or refresh or not kept.exists():
-        quarantined = keep_input(spark, config, run_date, kept)
-    else:
-        quarantined = pinned.quarantined
-        print(f"  using the samples that the first run of this date kept: {kept}")
-    note = Published(
-        status="started",
+    samples = spark.read.parquet(str(home / taken.folder))
+    staged = home / "_staging" / path.name
+    inference = json.loads((package / "model.json").read_text())["inference"]
+    scored = predict(
+        samples,
+        package,
+        schema,
+        config.scoring.quantiles,
+        config.scoring.batch_rows,
+        keep=config.dataset.id,
+    )
+    stamped = scored.withColumn("inference", F.lit(inference))
+    stamped = stamped.withColumn("model_version", F.lit(version))
+    stamped.write.mode("overwrite").parquet(str(staged))
+    rows, total = check_scores(spark, staged, samples.count(), prediction_columns(config))
+    done = Published(
         dataset=config.dataset.name,
         run_date=str(run_date),
+        path=str(path),
         model_name=tracker.model_name,
         model_version=version,
-        inference=json.loads((package / "model.json").read_text())["inference"],
-        input=str(kept),
-        path=str(home / f"run_date={run_date}"),
-        quarantined=quarantined,
+        inference=inference,
+        quantiles=config.scoring.quantiles,
+        input=taken.folder,
+        input_fingerprint=taken.fingerprint,
+        source_fingerprint=source,
+        quarantined=taken.quarantined,
+        rows=rows,
+        total_predicted=total,
     )
-    write_json(manifest, note.model_dump())
-
-    samples = spark.read.parquet(str(kept))
-    staged = home / "_staging" / f"run_date={run_date}"
-    scored = predict(samples, package, schema, config.scoring.quantiles, config.scoring.batch_rows)
-    names = [*config.dataset.id, *prediction_columns(config.scoring.quantiles)]
-    stamped = scored.select(
-        *names,
-        F.lit(note.inference).alias("inference"),
-        F.lit(version).alias("model_version"),
-    )
-    stamped.write.mode("overwrite").parquet(str(staged))
-    rows, total = check_scores(spark, staged, samples.count())
-    publish(staged, Path(note.path))
-    done = note.model_copy(update={"status": "published", "rows": rows, "total_predicted": total})
-    write_json(manifest, done.model_dump())
+    write_json(staged / MANIFEST, done.model_dump())
+    publish(staged, path)
+    write_json(home / "_manifests" / f"{run_date}.json", done.model_dump())  # a copy, to look at
+    for other in (home / taken.folder).parent.iterdir():
+        if other.name != Path(taken.folder).name:
+            shutil.rmtree(other)
     return done
 
 
+def read_manifest(path: Path) -> Published | None:
+    """A published date's manifest, or None where the date has none."""
+    try:
+        return Published.model_validate_json((path / MANIFEST).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DataError(
+            f"{path / MANIFEST} cannot be read: {error} Remove {path} to score the date anew."
+        ) from error
+
+
+def chosen_version(tracker: Tracker, pinned: Published | None, model: str | None) -> str:
+    """The version to score with: the one asked for, the date's pinned one, or the champion."""
+    if model is None and pinned is not None and pinned.model_name != tracker.model_name:
+        raise ModelError(
+            f"{pinned.run_date} was scored with {pinned.model_name} version "
+            f"{pinned.model_version}, and the config names {tracker.model_name}. "
+            f"Give --model champion to score the date anew with the latter."
+        )
+    return tracker.resolve(model or (pinned.model_version if pinned else CHAMPION))
+
+
+def source_fingerprint(config: Config) -> str:
+    """What decides the samples of a date: the data set's description and the raw files."""
+    written = config.written.get("dataset") or config.dataset.model_dump(mode="json")
+    days = config.scoring.acquired_within_days
+    return fingerprint([written, days, input_fingerprint(config.dataset.source)])
+
+
+def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
+    """The samples that a published date has kept; if they are gone, None and a line of print."""
+    if not (home / pinned.input / "_SUCCESS").exists():
+        print(f"  the samples of this date's last run are gone ({pinned.input}): reading anew")
+        return None
+    print(f"  using the samples that this date was scored with: {home / pinned.input}")
+    if pinned.input_fingerprint != source:
+        print(
+            f"  WARNING: source or data set changed since ({pinned.input_fingerprint} then, "
+            f"{source} now); --refresh reads the input anew"
+        )
+    return Input(
+        folder=pinned.input,
+        fingerprint=pinned.input_fingerprint,
+        quarantined=pinned.quarantined,
+    )
+
+
 def keep_input(
-    spark: SparkSession, config: Config, run_date: dt.date, path: Path
-) -> dict[str, int]:
-    """Write the samples to score; return the bad rows by reason."""
+    spark: SparkSession, config: Config, run_date: dt.date, home: Path, source: str
+) -> Input:
+    """Write the samples to score beside those that the date may already have.
+
+    Raises:
+        DataError: there are none, or too many rows are bad.
+    """
+    folder = f"_inputs/{run_date}/{uuid.uuid4().hex[:8]}"
     samples = scoring_samples(spark, config, run_date)
-    partial = path.with_name(f"_partial-{path.name}")
-    samples.rows.write.mode("overwrite").parquet(str(partial))
+    samples.rows.write.parquet(str(home / folder))
     reasons = samples.quarantine.groupBy("reason").count().collect()
     samples.release()
     bad = {str(row["reason"]): int(row["count"]) for row in reasons}
-    good = spark.read.parquet(str(partial)).count()
+    good, aside = spark.read.parquet(str(home / folder)).count(), sum(bad.values())
     limit = config.scoring.max_quarantined_share
-    if not good or sum(bad.values()) > limit * (good + sum(bad.values())):
+    if not good or aside > limit * (good + aside):
+        shutil.rmtree(home / folder)
         raise DataError(
-            f"{good:,} rows can be scored and {sum(bad.values()):,} are bad ({bad}); "
-            f"scoring.max_quarantined_share allows {limit:.1%}. Nothing was published."
+            f"{good:,} rows known at {run_date} can be scored and {aside:,} are bad {bad or ''}; "
+            f"there must be some, and scoring.max_quarantined_share allows {limit:.1%} bad ones. "
+            f"Nothing was published."
         )
-    publish(partial, path)
-    return bad
+    return Input(folder=folder, fingerprint=source, quarantined=bad)
 
 
 def predict(
@@ -140,35 +228,54 @@ def predict(
     schema: FeatureSchema,
     quantiles: Sequence[float],
     batch_rows: int,
+    keep: Sequence[str] | None = None,
 ) -> DataFrame:
-    """Add the prediction columns to raw samples, in an iterator pandas UDF.
+    """Predict raw samples in an iterator pandas UDF: the columns `keep` (all), then the predictions.
 
     Each Python worker loads the package once and scores in batches of `batch_rows`.
+
+    Raises:
+        DataError: the samples lack a column that the model reads.
     """
+    missing = [name for name in schema.raw_columns if name not in samples.columns]
+    if missing:
+        raise DataError(
+            f"The model in {package} reads columns that the samples lack: {', '.join(missing)}. "
+            f"Found: {', '.join(samples.columns)}. Take a model that was trained on these "
+            f"features; for a date that was scored before, --refresh reads its input anew."
+        )
     fields = [T.StructField(name, T.FloatType()) for name in _FLOATS]
     fields.append(T.StructField("selected_sdn", T.IntegerType()))
-    names = prediction_columns(quantiles)
-    fields += [T.StructField(n, T.FloatType()) for n in names[len(fields) :]]
-    folder, levels = str(package), tuple(quantiles)
+    fields += [T.StructField(name, T.FloatType()) for name in quantile_columns(quantiles)]
+    folder, levels, names = str(package), tuple(quantiles), [field.name for field in fields]
 
     def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from pipelines.scoring import worker_predictor
 
         predictor = worker_predictor(folder)
         for batch in batches:
-            yield pd.DataFrame(predictor.predict(batch, levels))[[f.name for f in fields]]
+            yield pd.DataFrame(predictor.predict(batch, levels))[names]
 
     udf = F.pandas_udf(scores, T.StructType(fields))
     samples.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_rows))
-    raw = F.struct(*[_as_read(samples, name).alias(name) for name in schema.raw_columns])
-    return samples.withColumn("scored", udf(raw)).select("*", "scored.*").drop("scored")
+    raw = F.struct(
+        *[_category(samples, feature.name) for feature in schema.categorical],
+        *[F.col(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
+    )
+    keep = samples.columns if keep is None else keep
+    return samples.select(*keep, udf(raw).alias("_scored")).select(*keep, "_scored.*")
 
 
-def prediction_columns(quantiles: Sequence[float]) -> list[str]:
+def prediction_columns(config: Config) -> list[str]:
     """The columns that `predict` adds."""
+    return [*_FLOATS, "selected_sdn", *quantile_columns(config.scoring.quantiles)]
+
+
+def quantile_columns(quantiles: Sequence[float]) -> list[str]:
+    """The columns of quantiles: q05, q50, ..."""
     from optdist.models.optdist import quantile_name
 
-    return [*_FLOATS, "selected_sdn", *[quantile_name(q) for q in quantiles]]
+    return [quantile_name(q) for q in quantiles]
 
 
 def worker_predictor(folder: str) -> Any:
@@ -181,16 +288,27 @@ def worker_predictor(folder: str) -> Any:
     return _predictors[folder]
 
 
-def check_scores(spark: SparkSession, staged: Path, expected: int) -> tuple[int, float]:
-    """Count the staged rows and look at their values before anything is published."""
-    value = F.col("predicted_cltv")
-    sound = value.isNotNull() & ~F.isnan(value) & (value >= 0) & (value < float("inf"))
+def check_scores(
+    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
+) -> tuple[int, float]:
+    """Count the staged rows and look at their values before anything is published.
+
+    Returns:
+        The number of rows and the sum of their predicted value.
+
+    Raises:
+        DataError: rows were lost or made, or a value is null, NaN, infinite or a negative value.
+    """
+    unsound = F.col("predicted_cltv") < 0
+    for name in names:
+        value = F.col(name).cast("double")
+        unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
     row = (
         spark.read.parquet(str(staged))
         .agg(
             F.count("*").alias("rows"),
-            F.count_if(~sound).alias("unsound"),
-            F.sum(value.cast("double")).alias("total"),
+            F.count_if(unsound).alias("unsound"),
+            F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
         )
         .first()
     )
@@ -198,24 +316,18 @@ def check_scores(spark: SparkSession, staged: Path, expected: int) -> tuple[int,
     if row["rows"] != expected or row["unsound"]:
         raise DataError(
             f"{expected:,} rows were to be scored; {row['rows']:,} came out, {row['unsound']:,} of "
-            f"them null, negative or infinite. Nothing was published; see {staged}."
+            f"them with a null, negative or infinite value. Nothing was published; see {staged}."
         )
     return int(row["rows"]), float(row["total"] or 0.0)
 
 
-def publish(staged: Path, path: Path) -> None:
-    """Put a finished folder in its place; a crash leaves the old one or the new one."""
-    old = path.with_name(f"_old-{path.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        path.rename(old)
-    staged.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _as_read(samples: DataFrame, name: str) -> Column:
+def _category(samples: DataFrame, name: str) -> Column:
     """Integers and booleans as text: pandas would make floats of nullable ones."""
     kind = samples.schema[name].dataType
+    if not isinstance(kind, _TEXT_OR_NUMBER):
+        raise DataError(
+            f"The categorical feature {name} is a {kind.simpleString()}, whose text differs "
+            f"between training and scoring. Make a text of it in source.columns or sample_columns."
+        )
     whole = isinstance(kind, (T.IntegralType, T.BooleanType))
-    return F.col(name).cast("string") if whole else F.col(name)
+    return (F.col(name).cast("string") if whole else F.col(name)).alias(name)
