@@ -152,9 +152,10 @@ class Tracker:
             try:
                 self.client = mlflow.MlflowClient()
                 self.experiment_id = self._experiment(root / "mlartifacts")
-            except mlflow.MlflowException as error:
+            except Exception as error:  # every kind of store raises its own
+                text = str(error).replace(self.uri, shown(self.uri))
                 raise ModelError(
-                    f"MLflow at {shown(self.uri)} does not work: {error} "
+                    f"MLflow at {shown(self.uri)} does not work ({text}). "
                     f"Set MLFLOW_TRACKING_URI or tracking.uri."
                 ) from error
 

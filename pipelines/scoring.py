@@ -230,7 +230,7 @@ def predict(
     batch_rows: int,
     keep: Sequence[str] | None = None,
 ) -> DataFrame:
-    """Predict raw samples in an iterator pandas UDF: the columns `keep` (all), then the predictions.
+    """Predict raw samples in an iterator pandas UDF: the columns `keep`, then predictions.
 
     Each Python worker loads the package once and scores in batches of `batch_rows`.
 

@@ -4,9 +4,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
-UV=${UV:-.venv/bin/uv}
+while IFS= read -r setting; do export "${setting?}"; done < <(.venv/bin/python requirements/pip_to_uv.py)
+unset UV_INDEX UV_FIND_LINKS UV_INDEX_STRATEGY  # one machine's extra packages have no say in a lock for all
+# Metadata of source packages is made with the setuptools of the environment, which is locked too.
 # One platform whatever the machine; hashes of all files of a version, so other Linux platforms can install too.
-compile=("$UV" pip compile --quiet --generate-hashes
+compile=(.venv/bin/uv pip compile --quiet --generate-hashes --no-build-isolation --python .venv/bin/python
   --python-version 3.11 --python-platform x86_64-manylinux_2_28)
 shared=(--extra build --extra data --extra dev --extra horovod --extra lightgbm --extra pipeline)
 

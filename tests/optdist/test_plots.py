@@ -56,5 +56,11 @@ def test_box_plots_show_each_selected_sdn_and_its_share_on_a_log_scale():
     axes = plots.sdn_boxplots(Y, PREDICTED, np.array([0, 0, 3, 3, 0, 3])).axes[0]
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["SDN 0\n50.0% of rows", "SDN 3\n50.0% of rows"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1", "10", "100", "1,000"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "0",
+        "1",
+        "10",
+        "100",
+        "1,000",
+    ]
     np.testing.assert_allclose(axes.get_yticks(), np.log1p([0, 1, 10, 100, 1000]))

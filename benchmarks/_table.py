@@ -1,0 +1,59 @@
+"""A synthetic encoded feature table of the shape of `complete_journey`, made without Spark."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from optdist import encoding
+from optdist.config import Features
+from optdist.table import FeatureTable
+
+CATEGORICAL = {f"c{i:02d}": size for i, size in enumerate([2500, 1500, 300, 300, 120] + [12] * 10)}
+NUMERIC = [f"n{i:02d}" for i in range(12)]
+
+
+def frame(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Raw rows: 15 categorical features, 12 numeric ones and a label that depends on some."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, np.ndarray] = {}
+    for name, size in CATEGORICAL.items():
+        columns[name] = np.minimum(rng.zipf(1.3, rows), size).astype(str)
+    for name in NUMERIC:
+        columns[name] = rng.exponential(20, rows)
+    mu = 1 + 0.02 * columns["n00"] + (columns["c05"] == "1")
+    columns["label"] = (rng.random(rows) < 0.4) * np.exp(rng.normal(mu, 1.0))
+    return pd.DataFrame(columns)
+
+
+def write_train_split(folder: Path, rows: int, groups: int = 40) -> FeatureTable:
+    """Write one training split as the feature job lays it out: one row group a file."""
+    raw = frame(rows)
+    features = Features(
+        categorical=list(CATEGORICAL), numeric={name: {"log1p": True} for name in NUMERIC}
+    )
+    schema = encoding.fit(raw, features, "label")
+    columns = encoding.encode(raw, schema) | {
+        "label": raw["label"].to_numpy(np.float32),
+        "row_key": np.arange(rows),
+        "group_key": np.arange(rows),
+    }
+    whole, files = pa.table(columns), []
+    path = folder / "encoded" / "train"
+    path.mkdir(parents=True)
+    for i, part in enumerate(np.array_split(np.arange(rows), groups)):
+        name = f"part-{i:05d}.parquet"
+        pq.write_table(whole.slice(part[0], len(part)), path / name)
+        files.append({"name": name, "rows": len(part)})
+    schema.save(folder / "schema.json")
+    manifest = {
+        "fingerprint": "synthetic",
+        "dataset": "synthetic",
+        "splits": {"train": {"files": files, "rows": rows}},
+        "counts": {},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return FeatureTable.open(folder)
