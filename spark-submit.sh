@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is missing, then runs a job: the same script for a laptop and a cluster.
 set -euo pipefail
+export HOME=${HOME:-~} PATH  # an empty environment has neither
 
 usage() {
   cat <<'TEXT'

@@ -13,6 +13,7 @@
 # .venv remembers OPTDIST_GPU, so it is given once. pip's settings for indexes and certificates hold here too.
 set -euo pipefail
 umask 022
+export HOME=${HOME:-~} PATH  # an empty environment has neither
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
