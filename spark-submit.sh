@@ -73,7 +73,8 @@ locked_spark=$root/.venv/lib/python3.11/site-packages/pyspark  # set-up links it
 conf_dir=${SPARK_CONF_DIR:-$SPARK_HOME/conf}
 defaults=${properties:-$conf_dir/spark-defaults.conf}
 
-setting() { sed -nE "s/^[[:space:]]*${1//./\\.}[[:space:]=:]+//p" "$defaults" 2>/dev/null | tail -n1; }
+# Many a cluster's conf/ has no spark-defaults.conf: then nothing is set.
+setting() { [[ ! -r $defaults ]] || sed -nE "s/^[[:space:]]*${1//./\\.}[[:space:]=:]+//p" "$defaults" | tail -n1; }
 
 if [[ -z $master ]]; then
   cores=$(nproc)

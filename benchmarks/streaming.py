@@ -53,7 +53,6 @@ def write_table(folder: Path, rows: int) -> FeatureTable:
 
 
 def main() -> None:
-    """Measure and print."""
     """Print rows/s of both and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000)

@@ -7,6 +7,7 @@ import math
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
@@ -103,7 +104,10 @@ class Run:
         example = synthetic_rows(schema)
         output = pd.DataFrame(load_predictor(package).predict(example, quantiles))
         params = {"quantiles": list(quantiles)}
-        signature = mlflow.models.infer_signature(example, output, params)
+        with warnings.catch_warnings():  # on the integer `selected_sdn`, which is never missing
+            warnings.filterwarnings("ignore", ".*integer column", UserWarning)
+            signature = mlflow.models.infer_signature(example, output, params)
+        _point_fluent_functions_to(self.client.tracking_uri)
         with mlflow.start_run(run_id=self.run_id, log_system_metrics=False), _quiet():
             model = mlflow.pyfunc.log_model(
                 name="model",
@@ -148,7 +152,7 @@ class Tracker:
         self.models = root / "models"
         self.model_name, self.experiment = config.model_name, config.tracking.experiment
         with _quiet():
-            mlflow.set_tracking_uri(self.uri)
+            _point_fluent_functions_to(self.uri)
             try:
                 self.client = mlflow.MlflowClient()
                 self.experiment_id = self._experiment(root / "mlartifacts")
@@ -232,6 +236,7 @@ class Tracker:
         target = self.models / self.model_name / f"{version}-{digest}"
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
+            _point_fluent_functions_to(self.uri)
             with tempfile.TemporaryDirectory(dir=target.parent) as partial, _quiet():
                 folder = mlflow.artifacts.download_artifacts(
                     artifact_uri=f"models:/{self.model_name}/{version}", dst_path=partial
@@ -302,6 +307,19 @@ def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
             value = [math.expm1(max(v, 0.0)) for v in value]
         columns[number.name] = [round(v, 2) for v in value]
     return pd.DataFrame(columns)
+
+
+def _point_fluent_functions_to(uri: str) -> None:
+    """Make `mlflow.*` use `uri`, but not the next `Tracker`: MLflow would set the variable too."""
+    import mlflow
+
+    name = "MLFLOW_TRACKING_URI"
+    before = os.environ.get(name)
+    mlflow.set_tracking_uri(uri)
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
 
 
 def _requirements() -> list[str]:

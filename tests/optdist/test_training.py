@@ -9,6 +9,7 @@ from optdist.errors import DataError, TrainingError
 from optdist.package import load_model
 from optdist.training import TrainingPlan, train
 from optdist.training import worker as worker_module
+from optdist.training.ranks import OneRank
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +91,15 @@ def test_a_shard_that_comes_up_short_stops_the_run(table, tmp_path, monkeypatch)
     monkeypatch.setattr(worker_module, "shard_rows", lambda t, s, n: [r + 5 for r in real(t, s, n)])
     with pytest.raises(DataError, match="The reader lost rows"):
         train(plan(table, tmp_path))
+
+
+class Drifted(OneRank):
+    """Another rank whose weights have another norm."""
+
+    def gather(self, values):
+        return np.concatenate([values, values + 1e-3]) if values.shape == (1,) else values
+
+
+def test_ranks_with_different_weights_stop_the_run(table, tmp_path):
+    with pytest.raises(TrainingError, match="The ranks hold different weights"):
+        train(plan(table, tmp_path), Drifted())
