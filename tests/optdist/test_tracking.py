@@ -60,6 +60,11 @@ def test_the_environment_variable_names_the_store(settings, tmp_path, monkeypatc
     assert not (tmp_path / "mlruns").exists()
 
 
+def test_a_second_tracker_does_not_inherit_the_store_of_the_first(settings, tmp_path):
+    first, other = Tracker(settings), config(tmp_path / "other", tmp_path / "sales.csv")
+    assert Tracker(other).uri == f"sqlite:///{tmp_path}/other/mlflow.db" != first.uri
+
+
 def test_a_store_that_does_not_answer_is_one_error_that_says_where_to_set_it(settings, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/none/mlflow.db")
     with pytest.raises(ModelError, match="MLFLOW_TRACKING_URI"):
@@ -128,13 +133,14 @@ def test_the_logged_model_has_a_signature_and_a_synthetic_example(logged, schema
     tracker, _, version = logged
     import mlflow
 
-    info = mlflow.models.get_model_info(f"models:/{tracker.model_name}/{version}")
+    stored = tracker.client.get_model_version_download_uri(tracker.model_name, version)
+    folder = Path(mlflow.artifacts.download_artifacts(stored))
+    info = mlflow.models.get_model_info(str(folder))
     inputs = {c.name: c.type.name for c in info.signature.inputs}
     assert inputs == {"city": "string", "spend": "double"}
     outputs = [c.name for c in info.signature.outputs]
     assert outputs[:3] == ["predicted_cltv", "p", "mu"]
     assert outputs[-3:] == ["q05", "q50", "q95"]
-    folder = Path(mlflow.artifacts.download_artifacts(info.model_uri))
     example = json.loads((folder / "input_example.json").read_text())
     made = synthetic_rows(schema)
     assert example["columns"] == list(made.columns)
@@ -221,8 +227,8 @@ def test_the_logged_model_scores_with_neither_spark_nor_horovod_nor_the_reposito
     import mlflow
 
     tracker, package, version = logged
-    name = f"models:/{tracker.model_name}/{version}"
-    folder = mlflow.artifacts.download_artifacts(name, dst_path=str(tmp_path / "model"))
+    stored = tracker.client.get_model_version_download_uri(tracker.model_name, version)
+    folder = mlflow.artifacts.download_artifacts(stored, dst_path=str(tmp_path / "model"))
     raw = frame(20)
     raw[["city", "spend"]].to_csv(tmp_path / "rows.csv", index=False)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}

@@ -59,6 +59,7 @@ def shop(spark, tmp_path_factory):
     return made, tracker, table
 
 
+@pytest.mark.slow
 def test_versions_pass_through_challenger_to_champion_and_carry_the_reason(spark, shop):
     made, tracker, table = shop
     first = promote(spark, made, tracker, table, "1")
@@ -82,6 +83,7 @@ def test_versions_pass_through_challenger_to_champion_and_carry_the_reason(spark
     assert tags["promotion_reason"] == third.reason
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_of_the_raw_test_rows(spark, shop):
     made, tracker, table = shop
     found = metrics_on_test(spark, made, tracker, table, "2")
@@ -91,6 +93,7 @@ def test_the_metrics_are_those_of_the_raw_test_rows(spark, shop):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_champion_that_needs_another_column_is_an_error_that_names_it(spark, shop, tmp_path):
     made, tracker, table = shop
     feature = CategoricalFeature(name="colour", vocabulary=["red"])

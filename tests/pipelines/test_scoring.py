@@ -64,6 +64,7 @@ def published(spark, done):
     return rows.sort_values("customer", ignore_index=True)
 
 
+@pytest.mark.slow
 def test_everyone_acquired_by_the_run_date_gets_one_row_with_every_column(spark, shop, fresh):
     done = score(spark, fresh(), shop.tracker, dt.date(2024, 3, 31))
     rows = published(spark, done)
@@ -76,6 +77,7 @@ def test_everyone_acquired_by_the_run_date_gets_one_row_with_every_column(spark,
     assert (rows["q05"] <= rows["q50"]).all() and (rows["q50"] <= rows["q95"]).all()
 
 
+@pytest.mark.slow
 def test_customers_acquired_after_the_training_window_are_scored(spark, shop, fresh):
     late = pd.DataFrame([("9999", "2024-12-31", 12.5, "a")], columns=list(shop.raw))
     rows = published(spark, score(spark, fresh(pd.concat([shop.raw, late])), shop.tracker, DATE))
@@ -83,6 +85,7 @@ def test_customers_acquired_after_the_training_window_are_scored(spark, shop, fr
     assert "9999" in set(rows["customer"])
 
 
+@pytest.mark.slow
 def test_nothing_after_the_run_date_changes_a_score(spark, shop, fresh):
     date = dt.date(2024, 4, 30)
     before = shop.raw[shop.raw["day"] <= "2024-04-30"]
@@ -91,6 +94,7 @@ def test_nothing_after_the_run_date_changes_a_score(spark, shop, fresh):
     pd.testing.assert_frame_equal(whole, published(spark, score(spark, cut, shop.tracker, date)))
 
 
+@pytest.mark.slow
 def test_dates_are_partitions_and_manifests_are_hidden_from_readers(spark, shop, fresh):
     made = fresh()
     days = [dt.date(2024, 6, 30), DATE]
@@ -105,6 +109,7 @@ def test_dates_are_partitions_and_manifests_are_hidden_from_readers(spark, shop,
     assert copy["rows"] == done[1].rows and copy["quantiles"] == [0.05, 0.5, 0.95]
 
 
+@pytest.mark.slow
 def test_a_rerun_uses_the_pinned_version_and_input_and_gives_the_same_rows(
     spark, shop, fresh, capsys
 ):
@@ -130,6 +135,7 @@ def test_a_rerun_uses_the_pinned_version_and_input_and_gives_the_same_rows(
     ]
 
 
+@pytest.mark.slow
 def test_another_model_is_used_where_it_is_asked_for(spark, shop, fresh):
     made = fresh()
     first = published(spark, score(spark, made, shop.tracker, DATE))
@@ -141,6 +147,7 @@ def test_another_model_is_used_where_it_is_asked_for(spark, shop, fresh):
         score(spark, made, shop.tracker, DATE, model="nobody")
 
 
+@pytest.mark.slow
 def test_under_soft_the_mean_is_the_mixtures_and_p_mu_sigma_the_selected_sdns(spark, shop, fresh):
     rows = published(spark, score(spark, fresh(), shop.tracker, DATE, model="2"))
     of_the_sdn = rows["p"] * np.exp(rows["mu"] + rows["sigma"] ** 2 / 2)
@@ -202,6 +209,7 @@ def test_a_timestamp_as_a_category_is_refused(spark, shop):
         predict(rows.withColumnRenamed("t", "segment"), shop.packages["1"], shop.schema, (), 100)
 
 
+@pytest.mark.slow
 def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh):
     bad = pd.DataFrame([(None, "2024-03-01", 1.0, "a")], columns=list(shop.raw))
     raw = pd.concat([shop.raw, bad])
@@ -217,6 +225,7 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
     assert not (scores_home(strict) / f"run_date={DATE}").exists()
 
 
+@pytest.mark.slow
 def test_a_date_before_all_events_is_an_error_that_says_so(spark, shop, fresh):
     with pytest.raises(DataError, match="0 rows known at 2020-01-01"):
         score(spark, fresh(), shop.tracker, dt.date(2020, 1, 1))
@@ -240,6 +249,7 @@ def test_lost_rows_are_an_error_that_counts_them(spark, tmp_path):
         check_scores(spark, tmp_path / "staged", 4, ["p"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["predict", "check_scores", "publish"])
 def test_a_crash_before_publishing_leaves_the_old_rows_and_their_manifest(
     spark, shop, fresh, monkeypatch, step
@@ -260,6 +270,7 @@ def test_a_crash_before_publishing_leaves_the_old_rows_and_their_manifest(
     pd.testing.assert_frame_equal(published(spark, again), rows)
 
 
+@pytest.mark.slow
 def test_a_date_of_another_model_name_is_not_scored_by_its_number(spark, shop, fresh):
     score(spark, fresh(), shop.tracker, DATE)
     other = fresh(tracking={"model_name": "other", "uri": shop.tracker.uri})
