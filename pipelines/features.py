@@ -49,7 +49,10 @@ def build_features(
     path.mkdir(parents=True)
     steps = _Steps(config.dataset.name)
     counts = write_samples(spark, config, as_of, path)
-    steps.done(f"{counts['samples']:,} samples, {counts['quarantined']:,} rows set aside")
+    steps.done(
+        f"{counts['samples']:,} samples, {counts['quarantined']:,} rows set aside, "
+        f"{counts['incomplete']:,} entities whose label window has not ended"
+    )
     schema = fit(spark, config, path)
     schema.save(path / SCHEMA)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
@@ -81,16 +84,20 @@ def write_samples(
 ) -> dict[str, int]:
     """Write `samples/split=...` and `quarantine/`; return the counts."""
     samples = build_samples(spark, config, as_of)
-    keyed = with_keys(samples.rows, config).withColumn("split", split_of(config))
-    keyed.write.partitionBy("split").parquet(str(path / "samples"))
-    samples.quarantine.write.parquet(str(path / "quarantine"))
-    counts = {"events": samples.events.count()} if samples.events is not None else {}
-    samples.release()
+    try:
+        keyed = with_keys(samples.rows, config).withColumn("split", split_of(config))
+        keyed.write.partitionBy("split").parquet(str(path / "samples"))
+        samples.quarantine.write.parquet(str(path / "quarantine"))
+        counts = {"events": samples.events.count()} if samples.events is not None else {}
+    finally:
+        samples.release()
+    counts["incomplete"] = samples.incomplete
     counts["quarantined"] = spark.read.parquet(str(path / "quarantine")).count()
     rows = spark.read.schema(keyed.schema).parquet(str(path / "samples")).groupBy("split")
     sums = rows.agg(F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive"))
     by_split = {row["split"]: row for row in sums.collect()}
     found = {"samples": sum(row["rows"] for row in by_split.values())}
+    check_quarantine(spark, path, counts, found["samples"], config.build.max_quarantined_share)
     for split in SPLITS:
         if split not in by_split:
             raise DataError(
@@ -99,7 +106,6 @@ def write_samples(
             )
         found[split] = by_split[split]["rows"]
         found[f"{split}_positive"] = by_split[split]["positive"]
-    check_quarantine(spark, path, counts, found["samples"], config.build.max_quarantined_share)
     return counts | found
 
 

@@ -14,7 +14,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from optdist.config import Config, History
+from optdist.config import Config, History, Source
 from optdist.errors import DataError
 from pipelines.tables import explained, joined_rows
 
@@ -27,12 +27,23 @@ class Samples:
 
     rows: DataFrame
     quarantine: DataFrame
-    events: DataFrame | None  # persisted; `release` gives its memory back
+    events: DataFrame | None  # good ones; None without transactions
+    incomplete: int = 0  # entities left out because the data end before their label window
+    persisted: tuple[DataFrame, ...] = ()  # what `rows`, `quarantine` and `events` are read from
 
     def release(self) -> None:
-        """Give the persisted events' memory back."""
-        if self.events is not None:
-            self.events.unpersist()
+        """Give back the memory of what is persisted."""
+        for frame in self.persisted:
+            frame.unpersist()
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events read (persisted), the good ones, and those set aside."""
+
+    seen: DataFrame
+    good: DataFrame
+    bad: DataFrame
 
 
 def build_samples(spark: SparkSession, config: Config, as_of: dt.date | None = None) -> Samples:
@@ -48,38 +59,42 @@ def build_samples(spark: SparkSession, config: Config, as_of: dt.date | None = N
     if source.kind == "samples":
         if as_of is not None:
             raise DataError("--as-of needs a transactions source: samples carry no dates.")
-        return _checked(config, joined_rows(spark, source), None, None, label=True)
-    events, bad = clean_events(spark, config, until=as_of)
-    first = first_days(events, config.dataset.id)
+        return _checked(config, joined_rows(spark, source), label=True)
+    events = clean_events(spark, config, until=as_of)
+    first = first_days(events.good, config.dataset.id)
     window = source.first_purchase
     horizon = source.horizon_days
     assert window is not None and horizon is not None
-    last = as_of or events.agg(F.max(DAY)).first()[0]
+    # Of events after `as_of` only the last day is asked for: do the data reach as far as `as_of`?
+    every = events.good if as_of is None else _with_day(joined_rows(spark, source), source)
+    last = every.agg(F.max(DAY)).first()[0]
     if last is None:
+        events.seen.unpersist()
         raise DataError("No event is left after `where` and the checks.")
+    last = min(last, as_of or last)
     chosen = first.where(F.col(FIRST_DAY).between(F.lit(window.start), F.lit(window.end)))
-    chosen = chosen.where(F.date_add(FIRST_DAY, horizon) <= F.lit(last))
-    rows = with_label(with_features(events, chosen, config), events, config)
-    return _checked(config, rows, events, bad, label=True)
+    ended = F.date_add(FIRST_DAY, horizon) <= F.lit(last)
+    all_end = window.end + dt.timedelta(horizon) <= last
+    incomplete = 0 if all_end else chosen.where(~ended).count()
+    rows = with_label(with_features(events.good, chosen.where(ended), config), events.good, config)
+    return _checked(config, rows, events, incomplete, label=True)
 
 
 def scoring_samples(spark: SparkSession, config: Config, run_date: dt.date) -> Samples:
     """Unlabelled samples of everyone known at the end of `run_date`; nothing later is read."""
     source = config.dataset.source
     if source.kind == "samples":
-        return _checked(config, joined_rows(spark, source), None, None, label=False)
-    events, bad = clean_events(spark, config, until=run_date)
-    first = first_days(events, config.dataset.id)
+        return _checked(config, joined_rows(spark, source), label=False)
+    events = clean_events(spark, config, until=run_date)
+    first = first_days(events.good, config.dataset.id)
     days = config.scoring.acquired_within_days
     if days is not None:
         first = first.where(F.col(FIRST_DAY) > F.date_sub(F.lit(run_date), days))
-    return _checked(config, with_features(events, first, config), events, bad, label=False)
+    return _checked(config, with_features(events.good, first, config), events, label=False)
 
 
-def clean_events(
-    spark: SparkSession, config: Config, until: dt.date | None
-) -> tuple[DataFrame, DataFrame]:
-    """Events with `event_day` and `event_amount`, persisted, and the bad ones with a reason."""
+def clean_events(spark: SparkSession, config: Config, until: dt.date | None) -> Events:
+    """Events with `event_day` and `event_amount`, and the bad ones with a reason."""
     source = config.dataset.source
     rows = joined_rows(spark, source)
     for what, name in [("amount", source.amount), ("timestamp", source.timestamp)]:
@@ -87,8 +102,9 @@ def clean_events(
     require(rows, config.dataset.id, "id")
     for history in source.history:
         require(rows, history.key, "history key")
-    typed = rows.withColumn(DAY, F.to_date(F.expr(f"try_cast(`{source.timestamp}` AS timestamp)")))
-    typed = typed.withColumn(AMOUNT, F.expr(f"try_cast(`{source.amount}` AS double)"))
+    typed = _with_day(rows, source).withColumn(
+        AMOUNT, F.expr(f"try_cast(`{source.amount}` AS double)")
+    )
     typed = typed.withColumn(
         REASON,
         _first_reason(
@@ -102,8 +118,14 @@ def clean_events(
     )
     if until is not None:
         typed = typed.where(F.col(DAY).isNull() | (F.col(DAY) <= F.lit(until)))
-    typed = typed.persist()
-    return typed.where(F.col(REASON).isNull()).drop(REASON), set_aside(typed, "events")
+    seen = typed.persist()
+    return Events(seen, seen.where(F.col(REASON).isNull()).drop(REASON), set_aside(seen, "events"))
+
+
+def _with_day(rows: DataFrame, source: Source) -> DataFrame:
+    """Add `event_day`, null where the timestamp cannot be read."""
+    moment = F.expr(f"try_cast(`{source.timestamp}` AS timestamp)")
+    return rows.withColumn(DAY, F.to_date(moment))
 
 
 def first_days(events: DataFrame, entity: list[str]) -> DataFrame:
@@ -190,7 +212,12 @@ def require(rows: DataFrame, names: list[str], what: str) -> None:
 
 
 def _checked(
-    config: Config, rows: DataFrame, events: DataFrame | None, bad: DataFrame | None, label: bool
+    config: Config,
+    rows: DataFrame,
+    events: Events | None = None,
+    incomplete: int = 0,
+    *,
+    label: bool,
 ) -> Samples:
     """Keep one typed row per id; set the others aside."""
     dataset, source = config.dataset, config.dataset.source
@@ -204,6 +231,8 @@ def _checked(
     names = [*dataset.id, *dataset.split_key, *carried, *features.categorical, *features.numeric]
     rows = rows.select(*dict.fromkeys([*names, *([LABEL] if label else [])]))
     reasons = [(f"null {name}", F.col(name).isNull()) for name in dataset.id]
+    with explained("numeric features", rows):  # a type that is no number at all, such as a date
+        rows.select(*[F.expr(f"try_cast(`{name}` AS double)") for name in features.numeric])
     for name in features.numeric:
         parsed = F.expr(f"try_cast(`{name}` AS double)")
         blank = F.trim(F.col(name).cast("string")) == ""
@@ -218,6 +247,7 @@ def _checked(
     rows = rows.withColumn(REASON, _first_reason(reasons))
     if source.kind == "samples":  # a group-by made the others unique
         rows = rows.withColumn(REASON, F.coalesce(F.col(REASON), _duplicate(dataset.id, rows)))
+    rows = rows.persist()  # read twice: the good ones and those set aside
     good = rows.where(F.col(REASON).isNull()).select(
         *[
             (
@@ -230,12 +260,16 @@ def _checked(
         ]
     )
     aside = set_aside(rows, "samples")
-    return Samples(good, aside if bad is None else bad.unionByName(aside), events)
+    if events is None:
+        return Samples(good, aside, None, persisted=(rows,))
+    set_apart = events.bad.unionByName(aside)
+    return Samples(good, set_apart, events.good, incomplete, persisted=(rows, events.seen))
 
 
 def _duplicate(keys: list[str], rows: DataFrame) -> Column:
     """One of identical copies stays; copies that differ all go, for none can be trusted."""
-    content = F.xxhash64(*[F.col(c) for c in rows.columns if c != REASON])
+    values = [F.col(c) for c in rows.columns if c != REASON]
+    content = F.xxhash64(*values, *[value.isNull() for value in values])  # it skips over nulls
     same = Window.partitionBy(*keys)
     differ = F.min(content).over(same) != F.max(content).over(same)
     again = F.row_number().over(same.orderBy(content)) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import Source, Table
+from optdist.config import Source, Table, fingerprint
 from optdist.errors import DataError
 
 _PACKAGE = "package:"
@@ -43,7 +44,8 @@ def read_table(spark: SparkSession, name: str, table: Table) -> DataFrame:
     path = resolved_path(table.path)
     try:
         if table.format == "csv":
-            options = {"header": "true", "escape": '"', **table.options}
+            # enforceSchema=false: files of a folder whose headers differ are an error, not a mix-up
+            options = {"header": "true", "escape": '"', "enforceSchema": "false", **table.options}
             return spark.read.options(**options).csv(path)
         return spark.read.options(**table.options).parquet(path)
     except AnalysisException as error:
@@ -91,17 +93,24 @@ def explained(what: str, *frames: DataFrame) -> Iterator[None]:
 def _table_fingerprint(table: Table) -> list[Any]:
     path = resolved_path(table.path)
     if "://" in path:
-        return [path]
+        return [fingerprint(path)]
     root = Path(path)
     if not root.exists():
         raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
     files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
     if table.path.startswith(_PACKAGE):  # the same in every environment that installs the package
-        return [table.path, [[f.name, f.stat().st_size] for f in files]]
+        package = table.path.removeprefix(_PACKAGE).partition("/")[0]
+        return [table.path, _version(package), [[f.name, f.stat().st_size] for f in files]]
     return [
-        path,
+        fingerprint(path),  # a path may hold a secret of the environment
         [[str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files],
     ]
+
+
+def _version(package: str) -> str | None:
+    """The version of the distribution that holds a package; None outside of any."""
+    names = importlib.metadata.packages_distributions().get(package.partition(".")[0], [])
+    return importlib.metadata.version(names[0]) if names else None
 
 
 def _first_line(error: AnalysisException) -> str:

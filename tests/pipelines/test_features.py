@@ -105,3 +105,37 @@ def test_an_empty_split_says_what_to_change(spark, tmp_path):
     transactions(3).to_csv(tmp_path / "sales.csv", index=False)
     with pytest.raises(DataError, match=r"split is empty\. Give more rows"):
         build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
+
+
+def test_a_table_of_bad_rows_alone_is_called_bad_not_empty(spark, tmp_path):
+    transactions(20).assign(amount="lots").to_csv(tmp_path / "sales.csv", index=False)
+    with pytest.raises(DataError, match="No event is left"):
+        build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
+    sales = transactions(20).astype({"amount": object})
+    sales.loc[sales["customer"] > 0, "amount"] = "lots"
+    sales.to_csv(tmp_path / "most.csv", index=False)
+    with pytest.raises(DataError, match="rows are bad"):
+        build_features(spark, config(tmp_path / "root", tmp_path / "most.csv"))
+
+
+def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, monkeypatch):
+    import pipelines.features as features
+
+    transactions(300).to_csv(tmp_path / "sales.csv", index=False)
+    shop, whole = config(tmp_path / "root", tmp_path / "sales.csv"), features.write_encoded
+
+    def crash_at_test(spark, config, path, split, schema):
+        if split == "test":
+            raise KeyboardInterrupt
+        return whole(spark, config, path, split, schema)
+
+    monkeypatch.setattr(features, "write_encoded", crash_at_test)
+    with pytest.raises(KeyboardInterrupt):
+        build_features(spark, shop)
+    [left] = (tmp_path / "root" / "features" / "shop").iterdir()
+    with pytest.raises(DataError, match="no finished feature table"):
+        FeatureTable.open(left)
+    monkeypatch.undo()
+    table = build_features(spark, shop)
+    assert table.path == left
+    assert sum(len(encoded(table, s)) for s in SPLITS) == table.manifest["counts"]["samples"]

