@@ -1,55 +1,19 @@
 """Training fed by Petastorm against the same model fed from memory, as a ratio in one run."""
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow as tf
+from _table import write_train_split
 
-from optdist import encoding
-from optdist.config import Features, Model, Training
+from optdist.config import Model, Training
 from optdist.data import open_shard
-from optdist.table import FeatureTable
 from optdist.training import TrainingPlan
 from optdist.training.ranks import OneRank
 from optdist.training.worker import _Run
-
-CATEGORIES, NUMBERS, GROUPS = 15, 12, 40
-
-
-def write_table(folder: Path, rows: int) -> FeatureTable:
-    """A made-up encoded table of the default data set's width."""
-    rng = np.random.default_rng(0)
-    raw = pd.DataFrame({f"c{i}": rng.integers(0, 50 * (i + 1), rows) for i in range(CATEGORIES)})
-    raw = raw.assign(**{f"n{i}": rng.exponential(5, rows) for i in range(NUMBERS)})
-    raw["label"] = (rng.random(rows) < 0.4) * rng.lognormal(1, 1, rows)
-    names = Features(
-        categorical=[f"c{i}" for i in range(CATEGORIES)],
-        numeric={f"n{i}": {"log1p": True} for i in range(NUMBERS)},
-    )
-    schema = encoding.fit(raw, names, "label")
-    columns = encoding.encode(raw, schema) | {
-        "label": raw["label"].to_numpy(np.float32),
-        "row_key": np.arange(rows),
-        "group_key": np.arange(rows),
-    }
-    whole, files = pa.table(columns), []
-    (folder / "encoded" / "train").mkdir(parents=True)
-    for i, part in enumerate(np.array_split(np.arange(rows), GROUPS)):
-        name = f"part-{i:05d}.parquet"
-        pq.write_table(whole.slice(part[0], len(part)), folder / "encoded" / "train" / name)
-        files.append({"name": name, "rows": len(part)})
-    schema.save(folder / "schema.json")
-    manifest = {"fingerprint": "made", "splits": {"train": {"files": files}}, "counts": {}}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return FeatureTable.open(folder)
 
 
 def main() -> None:
@@ -59,10 +23,10 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        table = write_table(Path(folder), options.rows)
+        table = write_train_split(Path(folder), options.rows)
         plan = TrainingPlan(
             table=folder,
-            table_fingerprint="made",
+            table_fingerprint=table.manifest["fingerprint"],
             folder=folder,
             model=Model(),
             training=Training(ranks=1, threads_per_rank=1, schedule="constant"),

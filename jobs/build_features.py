@@ -1,7 +1,6 @@
 """Turn raw tables into encoded features and 7:1:2 splits, unless they are up to date."""
 
 import argparse
-import datetime as dt
 
 from pipelines import cli
 
@@ -18,9 +17,5 @@ def run(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--as-of",
-        type=dt.date.fromisoformat,
-        help="use only samples whose label window ended by this day (YYYY-MM-DD)",
-    )
+    cli.add_as_of(parser)
     cli.main(run, parser)

@@ -1,7 +1,6 @@
 """Build features, train, evaluate, log, register and promote: the main job."""
 
 import argparse
-import datetime as dt
 
 from pipelines import cli
 
@@ -19,9 +18,5 @@ def run(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--as-of",
-        type=dt.date.fromisoformat,
-        help="use only samples whose label window ended by this day (YYYY-MM-DD)",
-    )
+    cli.add_as_of(parser)
     cli.main(run, parser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 from collections.abc import Callable
 
@@ -43,6 +44,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         help="change one setting, for example training.learning_rate=2e-3; repeatable",
     )
     return made
+
+
+def add_as_of(options: argparse.ArgumentParser) -> None:
+    """Add `--as-of`, for the jobs that build training features."""
+    options.add_argument(
+        "--as-of",
+        type=dt.date.fromisoformat,
+        help="use only samples whose label window ended by this day (YYYY-MM-DD)",
+    )
 
 
 def load(args: argparse.Namespace) -> Config:
