@@ -181,7 +181,8 @@ class Model(_Section):
     embedding_dim: Positive = 5
     representation: str = "embedding"  # a registered name, or `package.module:Class` (section 3.2)
     bottom: list[Positive] = []  # widths of the shared bottom layers
-    sdn: list[Positive] = [256, 128, 64]
+    tower: list[Positive] = [64, 64, 64]  # of the models with one tower a task (4.1.4)
+    sdn: list[Positive] = [64, 32, 32]  # of each SDN, bucket or channel network (4.1.4)
     dsm: list[Positive] = [64]
     temperature: Annotated[float, Field(gt=0)] = 1.0
     gumbel: Literal["soft", "hard", "none"] = "soft"
@@ -190,7 +191,8 @@ class Model(_Section):
     focal_exponent: Annotated[float, Field(ge=0)] = 2.0
     sigma_min: Annotated[float, Field(gt=0)] = 0.05
     sigma_max: Annotated[float, Field(gt=0)] = 2.5
-    inference: Literal["hard", "soft"] = "hard"
+    inference: Literal["hard", "top2", "soft"] = "hard"  # of OptDist; Eq. 18 is "hard"
+    interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
 
 
 class Training(_Section):

@@ -21,7 +21,7 @@ from optdist.errors import DataError
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 
-KEYS = ("label", "row_key")
+KEYS = ("label", "row_key", "group_key")
 
 # Petastorm 0.12.1 reads through pyarrow's legacy interface, in a pyarrow pinned to have it.
 warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
@@ -97,7 +97,8 @@ def open_shard(
         shuffle_rows: rows of the buffer that is shuffled as a block, across row groups.
 
     Yields:
-        A data set of ({"categorical": [B, C], "numeric": [B, N]}, {"label": [B], "row_key": [B]}).
+        A data set of ({"categorical": [B, C], "numeric": [B, N]}, {"label": [B], "row_key": [B],
+        "group_key": [B]}).
     """
     from petastorm import make_batch_reader
     from petastorm.tf_utils import make_petastorm_dataset

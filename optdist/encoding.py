@@ -5,7 +5,7 @@ Works on Arrow columns, so that a nullable integer never turns into a float on t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,9 @@ from optdist.config import Features
 from optdist.errors import DataError
 from optdist.schema import (
     FIRST_ID,
+    LABEL_STEPS,
     MISSING_ID,
+    NUMERIC_STEPS,
     UNKNOWN_ID,
     CategoricalFeature,
     FeatureSchema,
@@ -94,7 +96,10 @@ def partial_statistics(batches: Iterable[pa.RecordBatch], features: Features) ->
 
 
 def fit_schema(
-    statistics: pd.DataFrame, features: Features, label: LabelStatistics
+    statistics: pd.DataFrame,
+    features: Features,
+    label: LabelStatistics,
+    quantiles: Mapping[str, Sequence[float]],
 ) -> FeatureSchema:
     """Merge partial statistics into a schema.
 
@@ -102,6 +107,8 @@ def fit_schema(
         statistics: rows of `STATISTICS_SCHEMA`, from any number of partitions.
         features: which columns, their transformations and the vocabulary's limits.
         label: statistics of the training labels.
+        quantiles: NUMERIC_STEPS + 1 quantiles of each numeric column's raw finite values, in
+            ascending order; none for a column without values.
     """
     categorical = [_vocabulary(statistics, name, features) for name in features.categorical]
     numeric = []
@@ -119,6 +126,7 @@ def fit_schema(
                 mean=mean,
                 std=std if std > 1e-12 else 1.0,  # a constant column encodes as 0
                 indicator=missing > 0,
+                quantiles=_log1p(np.asarray(quantiles[name], np.float64), spec.log1p).tolist(),
             )
         )
     return FeatureSchema(categorical=categorical, numeric=numeric, label=label)
@@ -127,7 +135,12 @@ def fit_schema(
 def fit(frame: pd.DataFrame, features: Features, label: str) -> FeatureSchema:
     """Learn a schema from one training frame in memory, for a notebook."""
     statistics = partial_statistics(pa.Table.from_pandas(frame).to_batches(), features)
-    return fit_schema(statistics.to_pandas(), features, label_statistics(frame[label].to_numpy()))
+    table = _table(frame, list(features.numeric))
+    quantiles = {
+        name: _quantiles(_number(column, name), NUMERIC_STEPS) for name, column in table.items()
+    }
+    labels = label_statistics(frame[label].to_numpy())
+    return fit_schema(statistics.to_pandas(), features, labels, quantiles)
 
 
 def label_statistics(y: np.ndarray) -> LabelStatistics:
@@ -147,6 +160,7 @@ def label_statistics(y: np.ndarray) -> LabelStatistics:
         log_std=float(log_y.std()),
         log_min=float(log_y.min()),
         log_max=float(log_y.max()),
+        quantiles=_quantiles(y[y > 0], LABEL_STEPS),
     )
 
 
@@ -212,8 +226,16 @@ def _number(column: pa.Array, name: str) -> np.ndarray:
 
 
 def _transformed(column: pa.Array, name: str, log1p: bool) -> np.ndarray:
-    value = _number(column, name)
+    return _log1p(_number(column, name), log1p)
+
+
+def _log1p(value: np.ndarray, log1p: bool) -> np.ndarray:
     return np.sign(value) * np.log1p(np.abs(value)) if log1p else value
+
+
+def _quantiles(value: np.ndarray, steps: int) -> list[float]:
+    known = value[~np.isnan(value)]
+    return np.quantile(known, np.linspace(0, 1, steps + 1)).tolist() if len(known) else []
 
 
 def _moments(column: pa.Array, name: str, log1p: bool) -> Moments:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
@@ -75,6 +77,35 @@ def evaluate(y_true: ArrayLike, y_pred: ArrayLike, train: LabelStatistics) -> di
         "mae_zero": mae(y, np.zeros_like(y)),
         "mae_mean": mae(y, np.full_like(y, train.mean)),
         "mae_median": mae(y, np.full_like(y, train.median)),
+    }
+
+
+def evaluate_distribution(
+    y_true: ArrayLike, predicted: Mapping[str, ArrayLike]
+) -> dict[str, float]:
+    """Metrics of predicted distributions.
+
+    Args:
+        y_true: [N] labels in currency units.
+        predicted: [N] each: `nll`, `q50`, and the ends `interval_low`, `interval_high`,
+            `if_positive_low`, `if_positive_high`.
+
+    Returns:
+        The mean `nll` in nats; `mae_q50`, the MAE of the median as a prediction; `coverage`, the
+        share of labels inside the interval, with `interval_width`, its mean width in currency;
+        `coverage_if_positive`, the share of positive labels inside the interval given a purchase.
+    """
+    y = np.asarray(y_true, np.float64)
+    named = {name: np.asarray(values, np.float64) for name, values in predicted.items()}
+    low, high = named["interval_low"], named["interval_high"]
+    inside = (y >= low) & (y <= high)
+    inside_if = (y >= named["if_positive_low"]) & (y <= named["if_positive_high"])
+    return {
+        "nll": float(named["nll"].mean()),
+        "mae_q50": mae(y, named["q50"]),
+        "coverage": float(inside.mean()),
+        "interval_width": float((high - low).mean()),
+        "coverage_if_positive": float(inside_if[y > 0].mean()),
     }
 
 

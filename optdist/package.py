@@ -10,27 +10,32 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from optdist.calibration import Calibration
 from optdist.config import Model
 from optdist.data import stack_inputs
 from optdist.encoding import Batch, encode
 from optdist.errors import ModelError, OptDistError
-from optdist.models import OptDist, build_model
+from optdist.models import CltvModel, build_model, model_class
+from optdist.models.base import inference_of
 from optdist.schema import FeatureSchema
 
 WEIGHTS, MODEL, SCHEMA = "model.weights.h5", "model.json", "schema.json"
+CALIBRATION = "calibration.json"
 
 
-def save_package(model: OptDist, folder: str | Path) -> Path:
-    """Write a model's weights (HDF5), settings and schema (JSON): no pickle anywhere."""
+def save_package(model: CltvModel, folder: str | Path) -> Path:
+    """Write a model's weights (HDF5), settings, schema and calibration (JSON): no pickle."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_weights(folder / WEIGHTS)
     (folder / MODEL).write_text(json.dumps(model.config.model_dump(), indent=1))
+    fitted = {name: calibration.model_dump() for name, calibration in model.calibrations.items()}
+    (folder / CALIBRATION).write_text(json.dumps(fitted, indent=1))
     model.schema.save(folder / SCHEMA)
     return folder
 
 
-def load_model(folder: str | Path) -> OptDist:
+def load_model(folder: str | Path) -> CltvModel:
     """Build the model again and fill in its weights; predictions are those before `save_package`.
 
     Raises:
@@ -41,18 +46,34 @@ def load_model(folder: str | Path) -> OptDist:
         config = Model.model_validate_json((folder / MODEL).read_text())
         model = build_model(FeatureSchema.load(folder / SCHEMA), config)
         model.load_weights(folder / WEIGHTS)
+        fitted = json.loads((folder / CALIBRATION).read_text())
+        model.calibrations = {name: Calibration(**values) for name, values in fitted.items()}
     except (OSError, ValueError, OptDistError) as error:
         raise ModelError(f"{folder} is not a readable model package: {error}") from error
     return model
 
 
+def package_model(folder: str | Path) -> tuple[type[CltvModel], str]:
+    """A package's class of model and its rule of inference, without its weights.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    try:
+        config = Model.model_validate_json((Path(folder) / MODEL).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+    found = model_class(config.name)
+    return found, inference_of(found, config)
+
+
 class Predictor:
     """A model that predicts raw rows, batch by batch."""
 
-    def __init__(self, model: OptDist, batch_rows: int = 10_000) -> None:
+    def __init__(self, model: CltvModel, batch_rows: int = 10_000) -> None:
         """Wrap `model`; `batch_rows` bounds the memory of one step."""
         self.model, self.schema, self.batch_rows = model, model.schema, batch_rows
-        self.inference = model.config.inference
+        self.inference = model.inference
         self._functions: dict[tuple[float, ...], tf.types.experimental.GenericFunction] = {}
 
     def predict(self, batch: Batch, quantiles: Sequence[float] = ()) -> dict[str, np.ndarray]:
@@ -63,7 +84,7 @@ class Predictor:
             quantiles: levels in (0, 1).
 
         Returns:
-            [B] arrays as `OptDist.predict_distribution` describes them.
+            [B] arrays as `CltvModel.predict_distribution` describes them.
         """
         columns = encode(batch, self.schema)
         rows = len(next(iter(columns.values())))
@@ -84,7 +105,7 @@ class Predictor:
 
 
 def prediction_function(
-    model: OptDist, quantiles: tuple[float, ...] = ()
+    model: CltvModel, quantiles: tuple[float, ...] = ()
 ) -> tf.types.experimental.GenericFunction:
     """`model.predict_distribution` as one graph for any number of rows."""
     signature = {

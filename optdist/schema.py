@@ -12,6 +12,8 @@ from optdist.errors import DataError
 MISSING_ID = 0
 UNKNOWN_ID = 1
 FIRST_ID = 2  # the id of a vocabulary's first entry
+# Steps of equal frequency between the quantiles kept; many numbers of bins or buckets divide them.
+NUMERIC_STEPS, LABEL_STEPS = 48, 240
 
 
 class _Frozen(BaseModel):
@@ -38,6 +40,7 @@ class NumericFeature(_Frozen):
     mean: float
     std: float
     indicator: bool  # training had missing values, so a column says where they are
+    quantiles: list[float] = []  # NUMERIC_STEPS + 1 of the training values, after the log1p
 
 
 class LabelStatistics(_Frozen):
@@ -51,6 +54,7 @@ class LabelStatistics(_Frozen):
     log_std: float
     log_min: float
     log_max: float
+    quantiles: list[float] = []  # LABEL_STEPS + 1 of the positive labels, currency
 
     @property
     def mean(self) -> float:

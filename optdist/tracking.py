@@ -72,7 +72,7 @@ class Run:
         step = record["epoch"]
         values = {name: record[name] for name in ("loss", "learning_rate", "rows_per_second")}
         values |= {f"val_{name}": value for name, value in record["validation"].items()}
-        values |= {f"sdn_share_{i}": share for i, share in enumerate(record["sdn_share"])}
+        values |= {f"sdn_share_{i}": share for i, share in enumerate(record["sdn_share"] or [])}
         self._log_metrics(values, step)
 
     def log_metrics(self, metrics: Mapping[str, float], prefix: str = "") -> None:

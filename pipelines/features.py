@@ -19,12 +19,12 @@ from optdist.config import Config, Split, fingerprint
 from optdist.encoding import fit_schema
 from optdist.errors import DataError
 from optdist.files import write_json
-from optdist.schema import FeatureSchema, LabelStatistics
+from optdist.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 from pipelines.samples import LABEL, build_samples
 from pipelines.tables import input_fingerprint
 
-_FORMAT = 1  # raise it when the table's content changes for the same config and input
+_FORMAT = 2  # raise it when the table's content changes for the same config and input
 _ROW, _GROUP = "row_key", "group_key"
 
 
@@ -166,7 +166,23 @@ def fit(spark: SparkSession, config: Config, path: Path) -> FeatureSchema:
     statistics = common.select("feature", "text", "count", *zero).toPandas()
     statistics = pd.concat([statistics, numbers.toPandas()], ignore_index=True)
     rows.unpersist()
-    return fit_schema(statistics, features, label_statistics(train))
+    quantiles = numeric_quantiles(train, list(features.numeric))
+    return fit_schema(statistics, features, label_statistics(train), quantiles)
+
+
+def numeric_quantiles(train: DataFrame, names: list[str]) -> dict[str, list[float]]:
+    """Quantiles of each numeric column's finite training values; none where it has no value."""
+    finite = [F.when(F.abs(name) < float("inf"), F.col(name)) for name in names]
+    row = train.agg(
+        *[_percentiles(c, NUMERIC_STEPS).alias(n) for c, n in zip(finite, names, strict=True)]
+    )
+    found = row.first()
+    assert found is not None
+    return {name: list(found[name] or []) for name in names}
+
+
+def _percentiles(column: Column, steps: int) -> Column:
+    return F.percentile_approx(column, [i / steps for i in range(steps + 1)], 100_000)
 
 
 def label_statistics(train: DataFrame) -> LabelStatistics:
@@ -185,6 +201,7 @@ def label_statistics(train: DataFrame) -> LabelStatistics:
         F.stddev_pop(log_label).alias("log_std"),
         F.min(log_label).alias("log_min"),
         F.max(log_label).alias("log_max"),
+        _percentiles(F.when(F.col(LABEL) > 0, F.col(LABEL)), LABEL_STEPS).alias("quantiles"),
     ).first()
     assert row is not None
     if not row["positives"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,9 @@ from pyspark.sql import types as T
 from optdist.config import Config, fingerprint
 from optdist.errors import DataError, ModelError
 from optdist.files import write_json
+from optdist.models import OptDist
+from optdist.models.base import prediction_columns
+from optdist.package import package_model
 from optdist.schema import FeatureSchema
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.publishing import publish, restore
@@ -26,7 +28,6 @@ from pipelines.samples import scoring_samples
 from pipelines.tables import input_fingerprint
 
 MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
-_FLOATS = ("predicted_cltv", "p", "mu", "sigma", "selected_probability")
 _TEXT_OR_NUMBER = (
     T.StringType,
     T.IntegralType,
@@ -47,7 +48,7 @@ class Published(BaseModel):
     path: str
     model_name: str
     model_version: str
-    inference: str  # of the model's package: "hard" or "soft"
+    inference: str  # the rule of the model's package, such as "hard" or "soft"
     quantiles: list[float]
     input: str  # the samples that were scored, a folder below the data set's scores
     input_fingerprint: str  # of the source when they were read
@@ -110,20 +111,22 @@ def score(
     taken = taken or keep_input(spark, config, run_date, home, source)
 
     samples = spark.read.parquet(str(home / taken.folder))
-    staged = home / "_staging" / path.name
-    inference = json.loads((package / "model.json").read_text())["inference"]
+    staged, levels = home / "_staging" / path.name, config.scoring.quantiles
+    model_class, inference = package_model(package)
     scored = predict(
         samples,
         package,
         schema,
-        config.scoring.quantiles,
+        levels,
         config.scoring.batch_rows,
         keep=config.dataset.id,
     )
     stamped = scored.withColumn("inference", F.lit(inference))
     stamped = stamped.withColumn("model_version", F.lit(version))
     stamped.write.mode("overwrite").parquet(str(staged))
-    rows, total = check_scores(spark, staged, samples.count(), prediction_columns(config))
+    rows, total = check_scores(
+        spark, staged, samples.count(), prediction_columns(model_class, levels)
+    )
     done = Published(
         dataset=config.dataset.name,
         run_date=str(run_date),
@@ -131,7 +134,7 @@ def score(
         model_name=tracker.model_name,
         model_version=version,
         inference=inference,
-        quantiles=config.scoring.quantiles,
+        quantiles=levels,
         input=taken.folder,
         input_fingerprint=taken.fingerprint,
         source_fingerprint=source,
@@ -232,7 +235,8 @@ def predict(
 ) -> DataFrame:
     """Predict raw samples in an iterator pandas UDF: the columns `keep`, then predictions.
 
-    Each Python worker loads the package once and scores in batches of `batch_rows`.
+    Each Python worker loads the package once and scores in batches of `batch_rows`. The columns are
+    those of OptDist for every model; what a model does not predict is null.
 
     Raises:
         DataError: the samples lack a column that the model reads.
@@ -244,17 +248,18 @@ def predict(
             f"Found: {', '.join(samples.columns)}. Take a model that was trained on these "
             f"features; for a date that was scored before, --refresh reads its input anew."
         )
-    fields = [T.StructField(name, T.FloatType()) for name in _FLOATS]
-    fields.append(T.StructField("selected_sdn", T.IntegerType()))
-    fields += [T.StructField(name, T.FloatType()) for name in quantile_columns(quantiles)]
-    folder, levels, names = str(package), tuple(quantiles), [field.name for field in fields]
+    names = prediction_columns(OptDist, quantiles)
+    integer, number = T.IntegerType(), T.FloatType()
+    types = [integer if name == "selected_sdn" else number for name in names]
+    fields = [T.StructField(name, kind) for name, kind in zip(names, types, strict=True)]
+    folder, levels = str(package), tuple(quantiles)
 
     def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from pipelines.scoring import worker_predictor
 
         predictor = worker_predictor(folder)
         for batch in batches:
-            yield pd.DataFrame(predictor.predict(batch, levels))[names]
+            yield pd.DataFrame(predictor.predict(batch, levels)).reindex(columns=names)
 
     udf = F.pandas_udf(scores, T.StructType(fields))
     samples.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_rows))
@@ -264,18 +269,6 @@ def predict(
     )
     keep = samples.columns if keep is None else keep
     return samples.select(*keep, udf(raw).alias("_scored")).select(*keep, "_scored.*")
-
-
-def prediction_columns(config: Config) -> list[str]:
-    """The columns that `predict` adds."""
-    return [*_FLOATS, "selected_sdn", *quantile_columns(config.scoring.quantiles)]
-
-
-def quantile_columns(quantiles: Sequence[float]) -> list[str]:
-    """The columns of quantiles: q05, q50, ..."""
-    from optdist.models.optdist import quantile_name
-
-    return [quantile_name(q) for q in quantiles]
 
 
 def worker_predictor(folder: str) -> Any:

@@ -63,13 +63,15 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         result = launch(spark, plan, on_event)
         bar.close()
         logged.complete(plan.path)
-        run.log_metrics(result["test"], prefix="test_")
-        run.log_figures(figures(plan.path))
+        for inference, metrics in result["test"].items():
+            chosen = inference == result["inference"]
+            run.log_metrics(metrics, prefix="test_" if chosen else f"test_{inference}_")
+        run.log_figures(figures(plan.path, result["inference"]))
         model_uri = run.log_model(plan.path / "package")
         version = tracker.register(
             model_uri,
             run.run_id,
-            {"data_fingerprint": plan.table_fingerprint, "inference": config.model.inference},
+            {"data_fingerprint": plan.table_fingerprint, "inference": result["inference"]},
         )
         decision: Decision = promote(spark, config, tracker, table, version)
         run.log_metrics({"promoted": float(decision.promoted)})
@@ -100,22 +102,26 @@ def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
     return plan.model_copy(update={"folder": str(folder)})
 
 
-def figures(folder: Path) -> dict[str, Figure]:
-    """The plots of a finished run's folder."""
+def figures(folder: Path, inference: str) -> dict[str, Figure]:
+    """The plots of a finished run's folder, of predictions by one rule of inference."""
     history = json.loads((folder / "history.json").read_text())
-    with np.load(folder / "test_predictions.npz", allow_pickle=False) as rows:
-        label, predicted, selected = rows["label"], rows["predicted_cltv"], rows["selected_sdn"]
-    return {
+    with np.load(folder / "test_predictions.npz", allow_pickle=False) as content:
+        rows = dict(content)
+    label, predicted = rows["label"], rows[f"predicted_{inference}"]
+    made = {
         "training_curves": plots.training_curves(history),
-        "sdn_shares": plots.sdn_shares(history),
         "deciles": plots.deciles(label, predicted),
-        "sdn_boxplots": plots.sdn_boxplots(label, predicted, selected),
     }
+    if "selected_sdn" in rows:
+        made["sdn_shares"] = plots.sdn_shares(history)
+        made["sdn_boxplots"] = plots.sdn_boxplots(label, predicted, rows["selected_sdn"])
+    return made
 
 
 def summary(report: Report) -> str:
     """The closing lines: where everything is, and the test metrics as a table."""
-    test = report.result["test"]
+    inference = report.result["inference"]
+    test = report.result["test"][inference]
     rows = [
         ("Norm-GINI", f"{test['normalized_gini']:.4f}", ""),
         ("Norm-GINI(+)", f"{test['normalized_gini_positive']:.4f}", "rows with a positive label"),
@@ -129,6 +135,12 @@ def summary(report: Report) -> str:
         ),
         ("total ratio", f"{test['total_ratio']:.4f}", "predicted / actual"),
     ]
+    if "mae_q50" in test:
+        rows += [
+            ("MAE of median", f"{test['mae_q50']:.4f}", "the median as the prediction"),
+            ("coverage", f"{test['coverage']:.4f}", "of the prediction interval"),
+            ("coverage(+)", f"{test['coverage_if_positive']:.4f}", "of the one given a purchase"),
+        ]
     table = "\n".join(f"  {name:<14}{value:>9}   {note}" for name, value, note in rows)
     places = [
         ("features", report.table),
@@ -138,7 +150,8 @@ def summary(report: Report) -> str:
         ("promotion", report.decision),
     ]
     lines = "\n".join(f"  {name:<12}{place}" for name, place in places)
-    return f"\ntest split, best epoch {report.result['best_epoch']}:\n{table}\n\nwhere:\n{lines}"
+    best = report.result["best_epoch"]
+    return f"\ntest split, best epoch {best}, inference {inference}:\n{table}\n\nwhere:\n{lines}"
 
 
 class _EpochLog:

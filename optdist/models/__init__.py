@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from optdist.config import Model
 from optdist.errors import ConfigError
+from optdist.models.base import CltvModel
 from optdist.models.optdist import OptDist
+from optdist.models.ziln import ZILN
 from optdist.schema import FeatureSchema
 
-MODELS = {"optdist": OptDist}
+MODELS: dict[str, type[CltvModel]] = {"optdist": OptDist, "ziln": ZILN}
 
-__all__ = ["MODELS", "OptDist", "build_model"]
+__all__ = ["MODELS", "ZILN", "CltvModel", "OptDist", "build_model", "model_class"]
 
 
-def build_model(schema: FeatureSchema, config: Model, seed: int = 1) -> OptDist:
+def model_class(name: str) -> type[CltvModel]:
+    """The class of a model's name.
+
+    Raises:
+        ConfigError: no model has that name.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"`model.name` must be one of {', '.join(MODELS)}. Received: {name!r}.")
+    return MODELS[name]
+
+
+def build_model(schema: FeatureSchema, config: Model, seed: int = 1) -> CltvModel:
     """Make the model that `config.name` names, with its variables built.
 
     Raises:
         ConfigError: no model has that name.
     """
-    if config.name not in MODELS:
-        raise ConfigError(
-            f"`model.name` must be one of {', '.join(MODELS)}. Received: {config.name!r}."
-        )
-    model = MODELS[config.name](schema, config, seed)
+    model = model_class(config.name)(schema, config, seed)
     model.build_variables()
     return model

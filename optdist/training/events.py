@@ -94,10 +94,11 @@ class ProgressBar:
     def _epoch(self, event: dict[str, Any]) -> None:
         self.close()
         validation = event["validation"]
-        share = " ".join(f"{part:.0%}" for part in event["sdn_share"])
+        shares = " ".join(f"{part:.0%}" for part in event["sdn_share"] or [])
         tqdm.write(
             f"epoch {event['epoch']:>3}/{event['epochs']}  loss {event['loss']:.4f}  "
             f"val Norm-GINI {validation['normalized_gini']:.4f}  "
             f"totals {validation['total_ratio']:.3f}  "
-            f"{event['rows_per_second']:>8,.0f} rows/s  rows per SDN {share}"
+            f"{event['rows_per_second']:>8,.0f} rows/s"
+            f"{'  rows per SDN ' + shares if shares else ''}"
         )

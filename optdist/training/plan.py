@@ -19,6 +19,7 @@ class TrainingPlan(BaseModel):
     folder: str  # where checkpoints, history, package and predictions go
     model: Model
     training: Training
+    test: bool = True  # False leaves the test split unread, to choose settings on validation
 
     @property
     def path(self) -> Path:

@@ -17,15 +17,13 @@ import tensorflow as tf
 from optdist.data import open_shard, shard_rows
 from optdist.errors import DataError, TrainingError
 from optdist.files import write_atomically, write_json
-from optdist.metrics import evaluate
 from optdist.models import build_model
-from optdist.package import prediction_function, save_package
-from optdist.selection import gumbel_noise
+from optdist.package import save_package
 from optdist.table import FeatureTable
 from optdist.training.checkpoint import load_checkpoint, save_checkpoint
+from optdist.training.evaluation import Evaluation
 from optdist.training.plan import TrainingPlan
 from optdist.training.ranks import OneRank, Ranks
-from optdist.ziln import ziln_nll
 
 CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
 Event = dict[str, Any]
@@ -34,7 +32,7 @@ Event = dict[str, Any]
 def train(
     plan: TrainingPlan, ranks: Ranks | None = None, on_event: Callable[[Event], None] | None = None
 ) -> dict[str, Any]:
-    """Train, keep the best epoch, evaluate it once on the test split, and write the run's folder.
+    """Train, calibrate the best epoch on validation, evaluate it once on test, write the folder.
 
     Rank 0 writes a checkpoint after every epoch; a run whose folder holds one of the same plan goes
     on from there, in the order of rows that it would have had.
@@ -45,7 +43,9 @@ def train(
         on_event: called on rank 0 with {"event": "step" | "epoch" | "resume", ...}.
 
     Returns:
-        {"best_epoch", "epochs", "test": metrics, "rows", "parameters"}, the same on all ranks.
+        The same on all ranks: `best_epoch`, `epochs`, `inference` (the configured rule),
+        `validation` and `test` (metrics by rule of inference; None where the plan leaves the test
+        split unread), `calibration`, `seconds` (of training), `rows`, `parameters`.
 
     Raises:
         DataError: the table is damaged or has too few row groups.
@@ -74,7 +74,7 @@ class _Run:
         self.optimizer.build(self.model.trainable_variables)
         self.history: list[dict[str, Any]] = []
         self.step_function = self._make_step()
-        self.predict = prediction_function(self.model)
+        self.evaluation = Evaluation(self.table, self.model, ranks, 4 * self.batch)
 
     def go(self) -> dict[str, Any]:
         self._start()
@@ -89,7 +89,7 @@ class _Run:
         loss = self._train_epoch(epoch)
         seconds = time.monotonic() - started
         self._check_ranks_agree()
-        validation, share = self._evaluate("validation")[:2]
+        validation, share = self.evaluation.epoch("validation")
         trained = sum(min(rows, self.steps * self.batch) for rows in self.rows)
         record = {
             "epoch": epoch,
@@ -166,8 +166,7 @@ class _Run:
         def step(inputs: dict[str, tf.Tensor], y: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 outputs = model(inputs, training=True)
-                noise = gumbel_noise(tf.shape(outputs.log_alpha), seed)
-                loss = model.loss_terms(y, outputs, noise)["loss"]
+                loss = model.loss_terms(y, outputs, seed)["loss"]
             variables = [variable.value for variable in model.trainable_variables]
             gradients = ranks.gradients(tape, loss, variables)
             if clip is not None:
@@ -176,50 +175,6 @@ class _Run:
             return loss
 
         return step
-
-    # Evaluation ----------------------------------------------------------------------------------
-
-    def _evaluate(self, split: str) -> tuple[dict[str, float], list[float], dict[str, np.ndarray]]:
-        """Metrics over the whole split, each row exactly once.
-
-        The ranks' predictions are gathered on every rank, because ranks (Gini, Spearman) need them
-        all: 20 bytes a row of the split, which bounds the split that a rank can evaluate.
-        """
-        parts: list[dict[str, np.ndarray]] = []
-        with open_shard(
-            self.table, split, 4 * self.batch, self.ranks.rank, self.ranks.size
-        ) as batches:
-            for inputs, keys in batches:
-                predicted = self.predict(inputs)
-                label = keys["label"]
-                nll = ziln_nll(
-                    label,
-                    tf.math.log(predicted["p"]) - tf.math.log1p(-predicted["p"]),
-                    predicted["mu"],
-                    predicted["sigma"],
-                )
-                parts.append(
-                    {
-                        "label": label.numpy(),
-                        "predicted_cltv": predicted["predicted_cltv"].numpy(),
-                        "selected_sdn": predicted["selected_sdn"].numpy(),
-                        "row_key": keys["row_key"].numpy(),
-                        "nll": nll.numpy(),
-                    }
-                )
-        mine = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        rows = {name: self.ranks.gather(values) for name, values in mine.items()}
-        expected = sum(shard_rows(self.table, split, self.ranks.size))
-        if len(rows["label"]) != expected or len(np.unique(rows["row_key"])) != expected:
-            raise DataError(
-                f"The {split} split has {expected} rows, evaluation read {len(rows['label'])} "
-                f"({len(np.unique(rows['row_key']))} distinct). Build the features again."
-            )
-        metrics = evaluate(rows["label"], rows["predicted_cltv"], self.table.schema.label)
-        metrics["nll"] = float(rows.pop("nll").mean())
-        count = self.plan.model.num_sdns
-        share = np.bincount(rows["selected_sdn"], minlength=count) / expected
-        return metrics, share.tolist(), rows
 
     # Start, stop, agree --------------------------------------------------------------------------
 
@@ -247,12 +202,20 @@ class _Run:
         if self.ranks.rank == 0:
             load_checkpoint(self.plan.path / BEST, self.model.variables)
         self.ranks.broadcast([variable.value for variable in self.model.variables])
-        metrics, share, rows = self._evaluate("test")
+        self.evaluation.calibrate("validation")
+        validation, _ = self.evaluation.final("validation")
+        test, rows = self.evaluation.final("test") if self.plan.test else (None, None)
         result = {
             "best_epoch": best,
             "epochs": len(self.history),
-            "test": metrics,
-            "test_sdn_share": share,
+            "inference": self.model.inference,
+            "validation": validation,
+            "test": test,
+            "test_sdn_share": rows and self.evaluation.shares(rows),
+            "calibration": {
+                name: fitted.model_dump() for name, fitted in self.model.calibrations.items()
+            },
+            "seconds": sum(record["seconds"] for record in self.history),
             "rows": self.table.manifest["counts"],
             "parameters": int(self.model.count_params()),
             "ranks": self.ranks.size,
@@ -260,7 +223,8 @@ class _Run:
         }
         if self.ranks.rank == 0:
             save_package(self.model, self.plan.path / "package")
-            np.savez(self.plan.path / "test_predictions.npz", **rows)
+            if rows is not None:
+                np.savez(self.plan.path / "test_predictions.npz", **rows)
             write_json(self.plan.path / "metrics.json", result)
         return result
 

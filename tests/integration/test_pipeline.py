@@ -51,7 +51,9 @@ def test_the_run_is_in_mlflow_with_config_data_metrics_plots_and_model(trained):
     assert run.info.status == "FINISHED"
     assert run.data.params["model.num_sdns"] == "4"
     assert run.data.params["data.fingerprint"] == report.table.rsplit("/", 1)[-1]
-    assert run.data.metrics["test_normalized_gini"] == report.result["test"]["normalized_gini"]
+    assert (
+        run.data.metrics["test_normalized_gini"] == report.result["test"]["hard"]["normalized_gini"]
+    )
     assert len(tracker.client.get_metric_history(report.run_id, "val_normalized_gini")) == 3
     artifacts = {item.path for item in tracker.client.list_artifacts(report.run_id)}
     plots = {item.path for item in tracker.client.list_artifacts(report.run_id, "plots")}
@@ -78,7 +80,7 @@ def test_training_and_scoring_predict_the_same_for_the_same_rows(spark, trained)
     schema = FeatureSchema.load(package / "schema.json")
     scored = predict(samples, package, schema, (), 1000).toPandas().set_index("row_key")
     with np.load(f"{report.run_folder}/test_predictions.npz") as rows:
-        by_training = pd.Series(rows["predicted_cltv"], rows["row_key"])
+        by_training = pd.Series(rows["predicted_hard"], rows["row_key"])
     assert len(scored) == len(by_training)
     np.testing.assert_allclose(
         scored.loc[by_training.index, "predicted_cltv"], by_training, rtol=1e-4

@@ -17,7 +17,7 @@ DOORS = {
 LEVELS = [
     ["errors"],
     ["files", "config"],
-    ["schema", "ziln", "selection", "alignment"],
+    ["schema", "ziln", "selection", "alignment", "calibration"],
     ["encoding", "metrics", "layers"],
     ["table", "models"],
     ["data"],

@@ -80,6 +80,24 @@ def test_the_type_that_a_category_arrives_in_does_not_change_its_id(schema, stor
     assert encode(rows, schema)["cat_store"].tolist() == [2, 0, 1]
 
 
+QUANTILES = {name: [0.0, 1.0] for name in FEATURES.numeric}
+
+
+def test_quantiles_of_training_values_are_kept_after_the_log1p(schema):
+    spend = next(f for f in schema.numeric if f.name == "spend")
+    known = TRAIN["spend"].dropna()
+    assert len(spend.quantiles) == 49
+    ends = [spend.quantiles[0], spend.quantiles[24], spend.quantiles[-1]]
+    expected = [known.min(), known.median(), known.max()]
+    np.testing.assert_allclose(np.expm1(ends) if spend.log1p else ends, expected)
+
+
+def test_quantiles_of_positive_labels_are_kept():
+    label = label_statistics(np.array([0.0, 0.0, 1.0, 2.0, 3.0]))
+    assert len(label.quantiles) == 241
+    assert (label.quantiles[0], label.quantiles[120], label.quantiles[-1]) == (1.0, 2.0, 3.0)
+
+
 def test_statistics_merge_over_any_partition():
     y = label_statistics(TRAIN["y"].to_numpy())
     parts = [
@@ -90,8 +108,9 @@ def test_statistics_merge_over_any_partition():
         partial_statistics(pa.Table.from_pandas(TRAIN).to_batches(), FEATURES).to_pandas(),
         FEATURES,
         y,
+        QUANTILES,
     )
-    merged = fit_schema(pd.concat(parts), FEATURES, y)
+    merged = fit_schema(pd.concat(parts), FEATURES, y, QUANTILES)
     assert [f.vocabulary for f in merged.categorical] == [f.vocabulary for f in whole.categorical]
     for a, b in zip(merged.numeric, whole.numeric, strict=True):
         assert (a.mean, a.std, a.indicator) == pytest.approx((b.mean, b.std, b.indicator))

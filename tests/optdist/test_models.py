@@ -12,7 +12,7 @@ from optdist.errors import ConfigError, ModelError
 from optdist.layers import Embedding, StackedMLP
 from optdist.metrics import normalized_gini
 from optdist.models import build_model
-from optdist.models.optdist import quantile_name
+from optdist.models.base import quantile_name
 from optdist.package import load_predictor, save_package
 
 SMALL = Model(num_sdns=3, sdn=[16, 8], dsm=[8])

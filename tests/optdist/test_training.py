@@ -35,7 +35,7 @@ def weights(folder):
 def test_a_run_learns_and_leaves_its_folder_whole(table, tmp_path):
     events = []
     result = train(plan(table, tmp_path), on_event=events.append)
-    assert result["test"]["normalized_gini"] > 0.4
+    assert result["test"]["hard"]["normalized_gini"] > 0.4
     history = json.loads((tmp_path / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2, 3]
     assert sum(history[0]["sdn_share"]) == pytest.approx(1)

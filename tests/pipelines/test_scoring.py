@@ -17,6 +17,7 @@ from pipelines.scoring import check_scores, predict, read_manifest, score, score
 
 DATE = dt.date(2024, 12, 31)
 QUANTILES = ["q05", "q50", "q95"]
+INTERVALS = ["interval_low", "interval_high", "if_positive_low", "if_positive_high"]
 COLUMNS = ["customer", "predicted_cltv", "p", "mu", "sigma", "selected_probability", "selected_sdn"]
 
 
@@ -71,7 +72,7 @@ def test_everyone_acquired_by_the_run_date_gets_one_row_with_every_column(spark,
     known = shop.raw[shop.raw["day"] <= "2024-03-31"]["customer"].unique()
     assert sorted(rows["customer"].astype(int)) == sorted(known)
     assert done.rows == len(rows) and not done.quarantined
-    assert list(rows) == [*COLUMNS, *QUANTILES, "inference", "model_version"]
+    assert list(rows) == [*COLUMNS, *QUANTILES, *INTERVALS, "inference", "model_version"]
     assert set(rows["model_version"]) == {"1"} and set(rows["inference"]) == {"hard"}
     assert done.total_predicted == pytest.approx(rows["predicted_cltv"].sum(), rel=1e-5)
     assert (rows["q05"] <= rows["q50"]).all() and (rows["q50"] <= rows["q95"]).all()

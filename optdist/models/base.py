@@ -1,0 +1,180 @@
+"""What the trainer, the package and scoring ask of a model, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from optdist.calibration import Calibration
+from optdist.config import Model
+from optdist.layers import build_representation
+from optdist.schema import FeatureSchema
+from optdist.ziln import Bounds, ZilnMixture
+
+Inputs = dict[str, tf.Tensor]
+Prediction = dict[str, tf.Tensor]
+
+
+class CltvModel(keras.Model):
+    """A model of customer value on the shared representation (section 3.2).
+
+    A model gives `call` (the networks' outputs), `loss_terms` and `predict_distribution`.
+    """
+
+    inferences: ClassVar[tuple[str, ...]] = ("mean",)  # the rules by which it can predict
+    has_distribution: ClassVar[bool] = False  # predicts p, mu, sigma, quantiles and intervals
+    has_conversion: ClassVar[bool] = False  # predicts p, the probability of y > 0
+    selects: ClassVar[bool] = False  # selects one of several networks for each row
+    supports_jit = False
+
+    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+        """Make the networks.
+
+        Args:
+            schema: the encoded features, and the label statistics that outputs start from.
+            config: sizes and settings; the paper's where it gives them.
+            seed: of the initial weights and, under `fit`, of the noise.
+        """
+        super().__init__(name=self.__class__.__name__.lower())
+        self.schema, self.config = schema, config or Model()
+        self.representation = build_representation(schema, self.config, seed)
+        self.calibrations: dict[str, Calibration] = {}
+        self.noise_seed = seed
+        self.noise_step = self.add_weight(
+            name="noise_step", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    @property
+    def inference(self) -> str:
+        """The configured rule of inference, or the model's only one."""
+        return inference_of(type(self), self.config)
+
+    def calibration(self, inference: str | None = None) -> Calibration:
+        """What was fitted on validation rows; nothing changes before that."""
+        return self.calibrations.get(inference or self.inference, Calibration())
+
+    def build_variables(self) -> None:
+        """Make all variables, by a pass over one empty row."""
+        self(
+            {
+                "categorical": tf.zeros([1, len(self.schema.categorical_columns)], tf.int32),
+                "numeric": tf.zeros([1, len(self.schema.numeric_columns)], tf.float32),
+            }
+        )
+
+    def loss_terms(self, y: tf.Tensor, outputs: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The loss under "loss" and its parts, each a mean over the batch.
+
+        Args:
+            y: labels [B] in currency units.
+            outputs: of `call`.
+            seed: int32 [2], of whatever noise the loss needs.
+        """
+        raise NotImplementedError
+
+    def predict_distribution(
+        self, inputs: Inputs, quantiles: Sequence[float] = (), inference: str | None = None
+    ) -> Prediction:
+        """Predict B rows.
+
+        Args:
+            inputs: encoded features.
+            quantiles: levels in (0, 1); models without a distribution give none.
+            inference: one of `inferences`; None is the configured one.
+
+        Returns:
+            [B] each: `predicted_cltv` in currency units, and what the model has of `p`, `mu`,
+            `sigma`, `selected_sdn`, `selected_probability`, `qNN` and interval ends.
+        """
+        raise NotImplementedError
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step of `keras.Model.fit`, with fresh noise (Eq. 17)."""
+        inputs, y = data
+        self.noise_step.assign_add(1)
+        seed = tf.stack([self.noise_seed, self.noise_step.value])
+        with tf.GradientTape() as tape:
+            outputs = self(inputs, training=True)
+            terms = self.loss_terms(tf.reshape(tf.cast(y, tf.float32), [-1]), outputs, seed)
+        variables = [variable.value for variable in self.trainable_variables]
+        self.optimizer.apply(tape.gradient(terms["loss"], variables), self.trainable_variables)
+        return terms
+
+    def predict_step(self, data: Any) -> Prediction:
+        """Predictions for `keras.Model.predict`, as `predict_distribution` gives them."""
+        return self.predict_distribution(data[0] if isinstance(data, tuple) else data)
+
+
+class DistributionModel(CltvModel):
+    """A model whose prediction for a row is a mixture of zero-inflated lognormals."""
+
+    has_distribution = has_conversion = True
+
+    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+        """Make the networks; see `CltvModel`."""
+        super().__init__(schema, config, seed)
+        label = schema.label
+        self.bounds = Bounds(
+            label.log_min, label.log_max, self.config.sigma_min, self.config.sigma_max
+        )
+
+    def mixture(
+        self, inputs: Inputs, inference: str | None = None
+    ) -> tuple[ZilnMixture, Prediction]:
+        """The distribution of each row, and what a score row says of the network behind it."""
+        raise NotImplementedError
+
+    def predict_distribution(
+        self, inputs: Inputs, quantiles: Sequence[float] = (), inference: str | None = None
+    ) -> Prediction:
+        """Predict mean, distribution, quantiles and intervals; see `CltvModel`.
+
+        `predicted_cltv` is the calibrated mean. Quantiles are the distribution's own. The interval
+        ends hold the calibrated share of rows; those named `if_positive` are for y given y > 0.
+        """
+        mixture, said = self.mixture(inputs, inference)
+        fitted = self.calibration(inference)
+        found = {"predicted_cltv": fitted.scale * mixture.mean()} | said
+        found |= {quantile_name(q): mixture.quantile(q) for q in quantiles}
+        if quantiles:
+            low, high = _interval(mixture, fitted.level)
+            found |= {"interval_low": low, "interval_high": high}
+            low, high = _interval(mixture.if_positive(), fitted.level_if_positive)
+            found |= {"if_positive_low": low, "if_positive_high": high}
+        return found
+
+
+def _interval(mixture: ZilnMixture, level: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """The ends of an interval; `optdist.calibration.interval_levels` in TensorFlow."""
+    tail = (1 - level) / 2
+    from_zero = mixture.zero_mass() >= tail
+    low = tf.where(from_zero, 0.0, mixture.quantile(tail))
+    return low, mixture.quantile(tf.where(from_zero, level, 1 - tail))
+
+
+def inference_of(model: type[CltvModel], config: Model) -> str:
+    """The configured rule of inference, or the only one of the models that have one."""
+    return config.inference if config.inference in model.inferences else model.inferences[0]
+
+
+def quantile_name(q: float) -> str:
+    """The column of a quantile: 0.05 is q05, 0.995 is q99_5."""
+    return "q" + f"{100 * q:04.1f}".removesuffix(".0").replace(".", "_")
+
+
+def prediction_columns(model: type[CltvModel], quantiles: Sequence[float]) -> list[str]:
+    """The columns that models of a class predict."""
+    columns = ["predicted_cltv"]
+    if model.has_conversion:
+        columns += ["p"]
+    if model.has_distribution:
+        columns += ["mu", "sigma"]
+    if model.selects:
+        columns += ["selected_probability", "selected_sdn"]
+    if model.has_distribution and quantiles:
+        columns += [quantile_name(q) for q in quantiles]
+        columns += ["interval_low", "interval_high", "if_positive_low", "if_positive_high"]
+    return columns

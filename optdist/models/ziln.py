@@ -1,0 +1,40 @@
+"""ZILN: one zero-inflated lognormal per row (Wang et al., arXiv 1912.07753; paper 4.1.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from optdist.config import Model
+from optdist.layers import StackedMLP
+from optdist.models.base import DistributionModel, Inputs, Prediction
+from optdist.models.starts import ziln_start
+from optdist.schema import FeatureSchema
+from optdist.ziln import Ziln, ZilnMixture, ziln_nll, ziln_parameters
+
+
+class ZILN(DistributionModel):
+    """One tower that outputs p, mu and sigma."""
+
+    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+        """Make the tower, its outputs starting at the training labels' statistics."""
+        super().__init__(schema, config, seed)
+        start = ziln_start(schema.label, self.config, np.zeros(1))
+        self.network = StackedMLP(1, [*self.config.tower, 3], seed, start, name="tower")
+
+    def call(self, inputs: Inputs, training: bool = False) -> Ziln:
+        """The parameters [B] of each row's distribution."""
+        return ziln_parameters(self.network(self.representation(inputs))[0], self.bounds)
+
+    def loss_terms(self, y: tf.Tensor, outputs: Ziln, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The mean negative log-likelihood in nats (Eq. 5)."""
+        return {"loss": tf.reduce_mean(ziln_nll(y, *outputs))}
+
+    def mixture(
+        self, inputs: Inputs, inference: str | None = None
+    ) -> tuple[ZilnMixture, Prediction]:
+        """The distribution of each row, a mixture of one."""
+        found = self(inputs)
+        said = {"p": found.p, "mu": found.mu, "sigma": found.sigma}
+        one = [x[:, None] for x in (tf.ones_like(found.p), found.p, found.mu, found.sigma)]
+        return ZilnMixture(*one), said

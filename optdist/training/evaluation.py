@@ -1,0 +1,160 @@
+"""Evaluation over whole splits: every row exactly once, on all ranks together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from optdist.calibration import Calibration, fit_level, fit_scale
+from optdist.data import open_shard, shard_rows
+from optdist.errors import DataError
+from optdist.metrics import evaluate, evaluate_distribution
+from optdist.models.base import CltvModel, DistributionModel, Inputs
+from optdist.table import FeatureTable
+from optdist.training.ranks import Ranks
+
+Rows = dict[str, np.ndarray]
+Reading = Callable[[Inputs, tf.Tensor], dict[str, tf.Tensor]]
+
+
+class Evaluation:
+    """Reads a model's predictions for whole splits.
+
+    The ranks' predictions are gathered on every rank, because rank metrics (Gini, Spearman) need
+    them all: some 50 bytes a row of the split, which bounds the split that a rank can evaluate.
+    """
+
+    def __init__(
+        self, table: FeatureTable, model: CltvModel, ranks: Ranks, batch_rows: int
+    ) -> None:
+        """Evaluate `model` on splits of `table` in steps of `batch_rows`."""
+        self.table, self.model, self.ranks, self.batch_rows = table, model, ranks, batch_rows
+        self.at_epoch = self._graph(self._epoch_reading)
+
+    def epoch(self, split: str) -> tuple[dict[str, float], list[float] | None]:
+        """Metrics of the configured rule of inference, and the share of rows of each network."""
+        rows = self._rows(split, self.at_epoch)
+        metrics = evaluate(rows["label"], rows["predicted_cltv"], self.table.schema.label)
+        if "nll" in rows:
+            metrics["nll"] = float(rows["nll"].mean())
+        return metrics, self.shares(rows)
+
+    def calibrate(self, split: str) -> None:
+        """Fit the model's calibration for each rule of inference."""
+        for inference in self.model.inferences:
+            self.model.calibrations.pop(inference, None)
+            rows = self._rows(split, self._graph(self._calibration_reading(inference)))
+            self.model.calibrations[inference] = _fitted(rows, self.model.config.interval)
+
+    def final(self, split: str) -> tuple[dict[str, dict[str, float]], Rows]:
+        """Metrics by rule of inference, and the rows, from one pass over the split.
+
+        Returns:
+            Metrics; and `label`, `row_key`, `group_key`, `predicted_<inference>` and, where a
+            network is selected, `selected_sdn`, [N] each.
+        """
+        rows = self._rows(split, self._graph(self._final_reading))
+        metrics, kept = {}, {name: rows[name] for name in ("label", "row_key", "group_key")}
+        for inference in self.model.inferences:
+            mine = {
+                name.removeprefix(f"{inference}/"): values
+                for name, values in rows.items()
+                if name.startswith(f"{inference}/")
+            }
+            predicted = kept[f"predicted_{inference}"] = mine["predicted_cltv"]
+            metrics[inference] = evaluate(rows["label"], predicted, self.table.schema.label)
+            if self.model.has_distribution:
+                metrics[inference] |= evaluate_distribution(rows["label"], mine)
+            if "selected_sdn" in mine:
+                kept["selected_sdn"] = mine["selected_sdn"]
+        return metrics, kept
+
+    def shares(self, rows: Rows) -> list[float] | None:
+        """The share of rows that each network is selected for; None where none is selected."""
+        if "selected_sdn" not in rows:
+            return None
+        counts = np.bincount(rows["selected_sdn"], minlength=self.model.config.num_sdns)
+        shares: list[float] = (counts / len(rows["selected_sdn"])).tolist()
+        return shares
+
+    # What is read of a batch ----------------------------------------------------------------------
+
+    def _epoch_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
+        if not isinstance(self.model, DistributionModel):
+            return {"predicted_cltv": self.model.predict_distribution(inputs)["predicted_cltv"]}
+        mixture, said = self.model.mixture(inputs)
+        selected = {k: v for k, v in said.items() if k == "selected_sdn"}
+        return {"predicted_cltv": mixture.mean(), "nll": mixture.nll(y)} | selected
+
+    def _calibration_reading(self, inference: str) -> Reading:
+        def read(inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
+            if not isinstance(self.model, DistributionModel):
+                found = self.model.predict_distribution(inputs, inference=inference)
+                return {"predicted_cltv": found["predicted_cltv"]}
+            mixture = self.model.mixture(inputs, inference)[0]
+            return {
+                "predicted_cltv": mixture.mean(),
+                "cdf": mixture.cdf(y),
+                "zero_mass": mixture.zero_mass(),
+                "cdf_if_positive": mixture.if_positive().cdf(y),
+            }
+
+        return read
+
+    def _final_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows: dict[str, tf.Tensor] = {}
+        for inference in self.model.inferences:
+            found = self.model.predict_distribution(inputs, (0.5,), inference)
+            if isinstance(self.model, DistributionModel):
+                found["nll"] = self.model.mixture(inputs, inference)[0].nll(y)
+            rows |= {f"{inference}/{name}": values for name, values in found.items()}
+        return rows
+
+    def _graph(self, reading: Reading) -> Any:
+        schema = self.table.schema
+        inputs = {
+            "categorical": tf.TensorSpec([None, len(schema.categorical_columns)], tf.int32),
+            "numeric": tf.TensorSpec([None, len(schema.numeric_columns)], tf.float32),
+        }
+        signature = [inputs, tf.TensorSpec([None], tf.float32)]
+        return tf.function(reading, input_signature=signature)
+
+    def _rows(self, split: str, reading: Any) -> Rows:
+        """The reading of every row of a split, gathered from all ranks and counted."""
+        rank, size = self.ranks.rank, self.ranks.size
+        parts: list[Rows] = []
+        with open_shard(self.table, split, self.batch_rows, rank, size) as batches:
+            for inputs, keys in batches:
+                found = reading(inputs, keys["label"]) | keys
+                parts.append({name: values.numpy() for name, values in found.items()})
+        mine = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        rows = {name: self.ranks.gather(values) for name, values in sorted(mine.items())}
+        expected, distinct = (
+            sum(shard_rows(self.table, split, size)),
+            len(np.unique(rows["row_key"])),
+        )
+        if len(rows["label"]) != expected or distinct != expected:
+            raise DataError(
+                f"The {split} split has {expected} rows, evaluation read {len(rows['label'])} "
+                f"({distinct} distinct). Build the features again."
+            )
+        return rows
+
+
+def _fitted(rows: Rows, coverage: float) -> Calibration:
+    y = rows["label"]
+    scale = fit_scale(y, rows["predicted_cltv"])
+    if "cdf" not in rows:
+        return Calibration(scale=scale, coverage=coverage)
+    paid = y > 0
+    return Calibration(
+        scale=scale,
+        coverage=coverage,
+        level=fit_level(coverage, y, rows["cdf"], rows["zero_mass"]),
+        level_if_positive=fit_level(
+            coverage, y[paid], rows["cdf_if_positive"][paid], np.zeros(int(paid.sum()))
+        ),
+    )
