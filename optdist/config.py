@@ -7,7 +7,6 @@ hashed uses the text as written, so that a secret never leaves the process.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import os
@@ -21,13 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from optdist.errors import ConfigError
+from optdist.source import Name, Positive, Source
 
 CONF_DIR = Path(__file__).resolve().parent.parent / "conf"
 
-Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Suffix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
 
 def _environment_variable(name: str) -> str:
@@ -41,71 +38,6 @@ OmegaConf.register_resolver("env", _environment_variable, replace=True)
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Table(_Section):
-    """One raw table: a file, or a folder of files of one format."""
-
-    path: str  # a path, a URL, or `package:PACKAGE/file` for a file inside an installed package
-    format: Literal["parquet", "csv"] = "parquet"
-    options: dict[str, str] = {}  # passed on to Spark's reader
-
-
-class Join(_Section):
-    """A join of one more table to what has been joined so far."""
-
-    table: str
-    by: list[str]  # column names of both sides (`on` would be read as true by YAML)
-    how: Literal["left", "inner"] = "left"
-
-
-class FirstPurchase(_Section):
-    """One sample per entity, at its first event (paper 4.1.1, Kaggle)."""
-
-    start: dt.date  # first day inclusive
-    end: dt.date  # last day inclusive
-
-
-class History(_Section):
-    """Aggregates over the events of `key` strictly before the sample's first day."""
-
-    key: list[str]
-    features: dict[Name, str]  # name -> Spark SQL aggregate; `days_before` counts back from the cut
-    windows: dict[Suffix, Positive | None] = {"all": None}  # suffix -> days back; null = everything
-
-
-class Source(_Section):
-    """Where raw rows come from and how they become samples."""
-
-    kind: Literal["transactions", "samples"]
-    tables: dict[str, Table]  # the first is the main table
-    joins: list[Join] = []
-    columns: dict[str, str] = {}  # name -> Spark SQL expression, after the joins
-    where: str | None = None  # a Spark SQL condition, after `columns`
-    label: str | None = None  # samples: the label's column
-    amount: str | None = None  # transactions: currency units
-    timestamp: str | None = None  # transactions: a date or timestamp column
-    first_purchase: FirstPurchase | None = None
-    horizon_days: Positive | None = None
-    label_floor: float | None = None  # clip net spend from below, for tables with returns
-    attributes: dict[Name, str] = {}  # name -> SQL aggregate over the first day's events
-    history: list[History] = []
-    sample_columns: dict[Name, str] = {}  # name -> SQL expression over a finished sample
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        needed = (
-            ["amount", "timestamp", "first_purchase", "horizon_days"]
-            if self.kind == "transactions"
-            else ["label"]
-        )
-        missing = [name for name in needed if getattr(self, name) is None]
-        if missing:
-            raise ValueError(f"kind: {self.kind} also needs {', '.join(missing)}")
-        unknown = [join.table for join in self.joins if join.table not in self.tables]
-        if unknown:
-            raise ValueError(f"joins name tables that are not in tables: {', '.join(unknown)}")
-        return self
 
 
 class Numeric(_Section):
@@ -144,10 +76,25 @@ class Dataset(_Section):
 
     name: Name
     description: str = ""
-    id: list[Name]  # one sample each; for transactions also the entity's keys
+    id: list[Name]  # one sample each (with snapshots: one per date); in transactions, the entity
     split_key: list[Name]  # rows that agree in it fall in one split
     source: Source
     features: Features
+
+    @property
+    def sample_id(self) -> list[str]:
+        """The columns that name one sample: the id, with snapshots also the date."""
+        return self.id if self.source.snapshots is None else [*self.id, self.source.cut]
+
+    @model_validator(mode="after")
+    def _one_split_per_entity(self) -> Self:
+        others = sorted(set(self.split_key) - set(self.id))
+        if self.source.snapshots is not None and others:
+            raise ValueError(
+                "an entity's snapshots must fall in one split, so split_key may only name columns "
+                f"of id, not {', '.join(others)}"
+            )
+        return self
 
 
 class Split(_Section):

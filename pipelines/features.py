@@ -21,7 +21,8 @@ from optdist.errors import DataError
 from optdist.files import write_json
 from optdist.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
-from pipelines.samples import LABEL, build_samples
+from pipelines.quarantine import LABEL
+from pipelines.samples import build_samples
 from pipelines.tables import input_fingerprint
 
 _FORMAT = 2  # raise it when the table's content changes for the same config and input
@@ -125,8 +126,8 @@ def check_quarantine(
 
 
 def with_keys(samples: DataFrame, config: Config) -> DataFrame:
-    """Add `row_key` and `group_key`, hashes of the id and of the split key."""
-    return samples.withColumn(_ROW, _hash(config.dataset.id)).withColumn(
+    """Add `row_key` and `group_key`, hashes of the sample's id and of the split key."""
+    return samples.withColumn(_ROW, _hash(config.dataset.sample_id)).withColumn(
         _GROUP, _hash(config.dataset.split_key)
     )
 

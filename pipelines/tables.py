@@ -13,8 +13,9 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import Source, Table, fingerprint
+from optdist.config import fingerprint
 from optdist.errors import DataError
+from optdist.source import Source, Table
 
 _PACKAGE = "package:"
 
@@ -28,8 +29,12 @@ def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
     frames = {name: read_table(spark, name, table) for name, table in source.tables.items()}
     rows = frames[next(iter(source.tables))]
     for join in source.joins:
-        with explained(f"join with {join.table}", rows, frames[join.table]):
-            rows = rows.join(frames[join.table], on=join.by, how=join.how)
+        other = frames[join.table]
+        with explained(f"join with {join.table}", rows, other):
+            if join.aggregate:
+                aggregates = [F.expr(sql).alias(name) for name, sql in join.aggregate.items()]
+                other = other.groupBy(*join.by).agg(*aggregates)
+            rows = rows.join(other, on=join.by, how=join.how)
     for name, expression in source.columns.items():
         with explained(f"column {name}", rows):
             rows = rows.withColumn(name, F.expr(expression))

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from shop import config, transactions
 
-from optdist.config import Table, config_from, load_config
+from optdist.config import config_from, load_config
 from optdist.errors import DataError
+from optdist.source import Table
 from pipelines.samples import LABEL, build_samples, scoring_samples
 from pipelines.tables import input_fingerprint
 

@@ -1,0 +1,86 @@
+"""The events of a transactions source: read, checked, dated."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import Config
+from optdist.errors import DataError
+from optdist.source import FIRST_DAY, Source
+from pipelines.quarantine import REASON, first_reason, is_finite, number, require, set_aside
+from pipelines.tables import joined_rows
+
+DAY, AMOUNT = "event_day", "event_amount"
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events read (persisted), the good ones, and those set aside."""
+
+    seen: DataFrame
+    good: DataFrame
+    bad: DataFrame
+
+
+def clean_events(spark: SparkSession, config: Config, until: dt.date | None) -> Events:
+    """Events with `event_day` and `event_amount`, and the bad ones with a reason.
+
+    Args:
+        spark: the session.
+        config: the data set's description.
+        until: keep no event after this day.
+    """
+    source = config.dataset.source
+    rows = joined_rows(spark, source)
+    for what, name in [("amount", source.amount), ("timestamp", source.timestamp)]:
+        require(rows, [str(name)], what)
+    require(rows, config.dataset.id, "id")
+    for history in source.history:
+        require(rows, history.key, "history key")
+    typed = _with_day(rows, source).withColumn(AMOUNT, number(str(source.amount)))
+    typed = typed.withColumn(
+        REASON,
+        first_reason(
+            [(f"null {name}", F.col(name).isNull()) for name in config.dataset.id]
+            + [
+                ("unparsable amount", F.col(AMOUNT).isNull()),
+                ("amount is not finite", ~is_finite(F.col(AMOUNT))),
+                ("unparsable timestamp", F.col(DAY).isNull()),
+            ]
+        ),
+    )
+    if until is not None:
+        typed = typed.where(F.col(DAY).isNull() | (F.col(DAY) <= F.lit(until)))
+    seen = typed.persist()
+    good = seen.where(F.col(REASON).isNull()).drop(REASON)
+    return Events(seen, good, set_aside(seen, "events", made=(DAY, AMOUNT)))
+
+
+def last_day(spark: SparkSession, source: Source, events: Events, as_of: dt.date | None) -> dt.date:
+    """The last day that the data reach, `as_of` at most.
+
+    Raises:
+        DataError: there is no event.
+    """
+    # Of events after `as_of` only the last day is asked for: do the data reach as far as `as_of`?
+    every = events.good if as_of is None else _with_day(joined_rows(spark, source), source)
+    last: dt.date | None = every.agg(F.max(DAY)).first()[0]
+    if last is None:
+        events.seen.unpersist()
+        raise DataError("No event is left after `where` and the checks.")
+    return min(last, as_of or last)
+
+
+def first_days(events: DataFrame, entity: list[str]) -> DataFrame:
+    """Each entity's first day with an event: entity keys, `first_day`."""
+    return events.groupBy(*entity).agg(F.min(DAY).alias(FIRST_DAY))
+
+
+def _with_day(rows: DataFrame, source: Source) -> DataFrame:
+    """Add `event_day`, null where the timestamp cannot be read."""
+    moment = F.expr(f"try_cast(`{source.timestamp}` AS timestamp)")
+    return rows.withColumn(DAY, F.to_date(moment))
