@@ -53,7 +53,7 @@ class Run:
         self._log_text(
             yaml.safe_dump(printable, sort_keys=False, allow_unicode=True), "config.yaml"
         )
-        self._log_params(
+        self.log_params(
             {
                 f"{section}.{key}": value
                 for section in ("model", "training", "split")
@@ -64,7 +64,7 @@ class Run:
     def log_table(self, manifest: Mapping[str, Any]) -> None:
         """Log the feature table's fingerprint and counts."""
         what = {"name": manifest["dataset"], "fingerprint": manifest["fingerprint"]}
-        self._log_params({f"data.{k}": v for k, v in (what | manifest["counts"]).items()})
+        self.log_params({f"data.{k}": v for k, v in (what | manifest["counts"]).items()})
         self._log_text(yaml.safe_dump(dict(manifest), sort_keys=False), "data_manifest.yaml")
 
     def log_epoch(self, record: Mapping[str, Any]) -> None:
@@ -78,6 +78,17 @@ class Run:
     def log_metrics(self, metrics: Mapping[str, float], prefix: str = "") -> None:
         """Log final metrics."""
         self._log_metrics({f"{prefix}{name}": value for name, value in metrics.items()}, 0)
+
+    def log_params(self, values: Mapping[str, Any]) -> None:
+        """Log settings as text."""
+        from mlflow.entities import Param
+
+        params = [Param(name, str(value)) for name, value in values.items()]
+        self.client.log_batch(self.run_id, params=params)
+
+    def log_folder(self, folder: Path, name: str) -> None:
+        """Log all files of a folder under `name`/."""
+        self.client.log_artifacts(self.run_id, str(folder), name)
 
     def log_figures(self, figures: Mapping[str, Figure]) -> None:
         """Log plots as PNG under plots/."""
@@ -120,12 +131,6 @@ class Run:
             )
         uri: str = model.model_uri
         return uri
-
-    def _log_params(self, values: Mapping[str, Any]) -> None:
-        from mlflow.entities import Param
-
-        params = [Param(name, str(value)) for name, value in values.items()]
-        self.client.log_batch(self.run_id, params=params)
 
     def _log_metrics(self, values: Mapping[str, float], step: int) -> None:
         from mlflow.entities import Metric
@@ -176,10 +181,24 @@ class Tracker:
         return str(found.experiment_id)
 
     @contextmanager
-    def run(self, name: str) -> Iterator[Run]:
-        """A run that ends as FINISHED, or as FAILED where an error leaves the block."""
-        started = self.client.create_run(self.experiment_id, run_name=name)
-        run_id = started.info.run_id
+    def run(self, name: str, parent: Run | None = None, again: bool = False) -> Iterator[Run]:
+        """A run that ends as FINISHED, or as FAILED where an error leaves the block.
+
+        Args:
+            name: of the run.
+            parent: a run that this one is nested in.
+            again: go on in the newest run of that name, if there is one.
+        """
+        wanted = f"attributes.run_name = '{name}'"
+        old = self.client.search_runs([self.experiment_id], wanted, max_results=1) if again else []
+        if old:
+            run_id = old[0].info.run_id
+            self.client.update_run(run_id, status="RUNNING")
+        else:
+            tags = {"mlflow.parentRunId": parent.run_id} if parent else {}
+            run_id = self.client.create_run(
+                self.experiment_id, run_name=name, tags=tags
+            ).info.run_id
         try:
             yield Run(self.client, run_id, self.experiment_id)
         except BaseException:
