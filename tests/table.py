@@ -24,6 +24,15 @@ def frame(rows=6000, seed=0):
     return made
 
 
+def counts(raw, edges):
+    """The counts of the manifest."""
+    made = {"samples": len(raw)}
+    for split, low, high in zip(("train", "validation", "test"), edges, edges[1:], strict=False):
+        made[split] = high - low
+        made[f"{split}_positive"] = int((raw["label"][low:high] > 0).sum())
+    return made
+
+
 def write_table(folder, rows=6000, groups=6) -> FeatureTable:
     """Write splits, schema and manifest as the feature job lays them out."""
     raw = frame(rows)
@@ -44,7 +53,15 @@ def write_table(folder, rows=6000, groups=6) -> FeatureTable:
             pq.write_table(whole.slice(part[0], len(part)), path / name)
             files.append({"name": name, "rows": len(part)})
         splits[split] = {"files": files, "rows": high - low}
+        samples = folder / "samples" / f"split={split}"
+        samples.mkdir(parents=True)
+        raw[low:high].to_parquet(samples / "part-00000.parquet", index=False)
     schema.save(folder / "schema.json")
-    manifest = {"fingerprint": "made", "dataset": "made", "splits": splits, "counts": {}}
+    manifest = {
+        "fingerprint": "made",
+        "dataset": "made",
+        "splits": splits,
+        "counts": counts(raw, edges),
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return FeatureTable.open(folder)

@@ -1,0 +1,140 @@
+"""An experiment's configuration (`conf/experiments/*.yaml`), checked as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from optdist.config import CONF_DIR
+from optdist.errors import ConfigError
+
+Overrides = dict[str, Any]  # `section.key` -> value, as on the command line's --set
+Count = Annotated[int, Field(ge=1)]
+Seeds = Annotated[list[Count], Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LightGBM(_Section):
+    """What a practitioner would use instead: boosted trees with Tweedie loss."""
+
+    trials: Annotated[list[dict[str, int | float]], Field(min_length=1)]  # its parameters, each
+    rounds: Count = 2000
+    patience: Count = 100  # rounds without a better validation Norm-GINI
+
+
+class Ablations(_Section):
+    """Variants of one model (Table 3), at the learning rate that was chosen for it."""
+
+    model: str = "OptDist"
+    datasets: list[str]
+    seeds: Seeds
+    variants: dict[str, Overrides]
+
+
+class Sweeps(_Section):
+    """One setting of one model at a time (Fig. 4), at the learning rate chosen for it."""
+
+    model: str = "OptDist"
+    datasets: list[str]
+    seeds: Seeds
+    settings: dict[str, Annotated[list[Any], Field(min_length=1)]]  # `section.key` -> its values
+
+
+class Bootstrap(_Section):
+    """The paired bootstrap over the test split's entities."""
+
+    replicates: Annotated[int, Field(ge=0)] = 500
+    seed: Annotated[int, Field(ge=0)] = 2024
+
+
+class Experiment(_Section):
+    """A grid: data sets x models x learning rates and seeds, then ablations and sweeps."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    description: str = ""
+    datasets: Annotated[dict[str, Overrides], Field(min_length=1)]  # name or YAML file -> overrides
+    set: Overrides = {}  # for all data sets and models
+    models: Annotated[dict[str, Overrides], Field(min_length=1)]  # name in the tables -> overrides
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [
+        5e-4,
+        1e-3,
+        1.5e-3,
+        2e-3,
+        2.5e-3,
+    ]  # the paper's grid (4.1.4)
+    seeds: Seeds  # of training; the split is the data set's
+    tune_seed: Count = 1  # of the runs that choose a learning rate
+    lightgbm: LightGBM | None = None
+    ablations: Ablations | None = None
+    sweeps: Sweeps | None = None
+    bootstrap: Bootstrap = Bootstrap()
+    publish: Literal["docs"] | None = None  # docs: records and report are kept in the repository
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return {name: {} for name in value}
+        return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        problems = []
+        for what, wanted in (("ablations", self.ablations), ("sweeps", self.sweeps)):
+            if wanted is None:
+                continue
+            if wanted.model not in self.models:
+                problems.append(f"{what}.model: {wanted.model} is not in models")
+            unknown = [name for name in wanted.datasets if name not in self.datasets]
+            if unknown:
+                problems.append(f"{what}.datasets: {', '.join(unknown)} are not in datasets")
+        variants = dict(self.models) | (self.ablations.variants if self.ablations else {})
+        variants |= {"sweeps": dict.fromkeys(self.sweeps.settings)} if self.sweeps else {}
+        for name, overrides in variants.items():
+            other = [key for key in overrides if not key.startswith(("model.", "training."))]
+            if other:
+                problems.append(f"{name}: only model.* and training.* differ, not {other}")
+        if self.lightgbm and "LightGBM" in self.models:
+            problems.append("models: the name LightGBM is taken by lightgbm")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def load_experiment(name: str | Path, conf_dir: Path = CONF_DIR) -> Experiment:
+    """Read `conf/experiments/NAME.yaml`, or a path that ends in .yaml.
+
+    Raises:
+        ConfigError: the file is missing, or lists every problem of it at once.
+    """
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = conf_dir / "experiments" / f"{name}.yaml"
+    if not path.is_file():
+        there = sorted(p.stem for p in (conf_dir / "experiments").glob("*.yaml"))
+        raise ConfigError(f"{path} does not exist. Experiments: {', '.join(there) or 'none'}.")
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values.")
+    try:
+        return Experiment.model_validate({"name": path.stem} | content)
+    except ValidationError as error:
+        lines = [
+            f"  - {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            + (
+                ""
+                if isinstance(problem["input"], dict | list)
+                else f". Received: {problem['input']!r}"
+            )
+            for problem in error.errors(include_url=False)
+        ]
+        raise ConfigError(f"{path} has these problems:\n" + "\n".join(lines)) from None

@@ -1,0 +1,69 @@
+"""A small experiment on the made-up table, for tests that need no Spark."""
+
+import yaml
+
+from optdist.experiments.config import Experiment
+from optdist.experiments.grid import Grid
+from optdist.experiments.results import Results
+from optdist.experiments.runner import Data, Runner
+from optdist.experiments.store import Store
+
+DATASET = {
+    "name": "made",
+    "id": ["row_key"],
+    "split_key": ["row_key"],
+    "source": {
+        "kind": "samples",
+        "tables": {"samples": {"path": "samples.parquet"}},
+        "label": "label",
+    },
+    "features": {"categorical": ["city"], "numeric": {"spend": {"log1p": True}}},
+}
+MODELS = {"ZILN": {"model.name": "ziln"}, "OptDist": {"model.name": "optdist"}}
+TREES = {"trials": [{"num_leaves": 4}, {"num_leaves": 8}], "rounds": 40, "patience": 10}
+
+
+def experiment(folder, **changes):
+    """An experiment of two models, two learning rates and two seeds."""
+    path = folder / "made.yaml"
+    path.write_text(yaml.safe_dump(DATASET))
+    small = {
+        "training.ranks": 1,
+        "training.epochs": 2,
+        "training.batch_size": 512,
+        "model.sdn": [8],
+        "model.tower": [8],
+        "model.dsm": [8],
+    }
+    made = {
+        "name": "small",
+        "datasets": {str(path): {}},
+        "set": small,
+        "models": MODELS,
+        "learning_rates": [1e-3, 1e-2],
+        "seeds": [1, 2],
+        "lightgbm": TREES,
+        "bootstrap": {"replicates": 20},
+    }
+    return Experiment.model_validate(made | changes)
+
+
+class Run:
+    """A run of an experiment over a table, with what it reported."""
+
+    def __init__(self, folder, table, wanted, overrides=()):
+        self.cells, self.blocks = [], []
+        self.grid = Grid(wanted, overrides=[f"paths.root={folder}", *overrides])
+        self.results = Results(self.grid, Store(folder / "results"), {"made": "data"})
+        self.runner = Runner(
+            self.results,
+            {"made": Data(str(table.path), "made")},
+            folder / "runs",
+            workers=2,
+            on_cell=self.cells.append,
+            on_block=self.blocks.append,
+        )
+
+    def go(self):
+        self.runner.run(self.grid.tasks())
+        return self

@@ -1,0 +1,102 @@
+import json
+
+import grids
+import numpy as np
+import pytest
+from table import write_table
+
+from optdist.experiments.bootstrap import METRICS, unpack
+from optdist.experiments.grid import Cell
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiment")
+    table = write_table(folder / "table", rows=4000)
+    return folder, table, grids.Run(folder, table, grids.experiment(folder)).go()
+
+
+def test_every_model_is_tuned_on_validation_and_then_run_for_every_seed(finished):
+    folder, table, run = finished
+    assert not run.results.failures
+    assert run.blocks == ["made, tuning", "made, seed 1", "made, seed 2"]
+    records = run.results.store.records()
+    assert len(records) == 3 * (2 + 1)  # two trials of seed 1, one of which goes on, and seed 2
+    tested = [r for r in records if r["test"] is not None]
+    assert {(r["variant"], r["seed"]) for r in tested} == {
+        (model, seed) for model in ("ZILN", "OptDist", "LightGBM") for seed in (1, 2)
+    }
+    for model in ("ZILN", "OptDist", "LightGBM"):
+        trial, best = run.results.choice("made", model)
+        of_model = [r for r in records if r["variant"] == model and r["seed"] == 1]
+        values = {r["trial"]: r["validation"][r["inference"]]["normalized_gini"] for r in of_model}
+        assert best == max(values.values()) == values[trial]
+        assert {r["trial"] for r in tested if r["variant"] == model} == {trial}
+
+
+def test_a_record_is_small_and_holds_metrics_cost_and_resamples(finished):
+    folder, table, run = finished
+    for record in run.results.store.records():
+        cell = Cell(record["dataset"], record["variant"], record["trial"], record["seed"])
+        path = folder / "results" / f"{cell.name}.json"
+        assert path.stat().st_size < 30_000
+        assert json.loads(path.read_text()) == record
+        assert record["cost"]["parameters"] > 0
+        if record["test"] is None:
+            assert "bootstrap" not in record
+            continue
+        assert record["cost"]["score_rows_per_second"] > 0
+        assert set(record["bootstrap"]["metrics"]) == set(record["test"])
+        for rule, metrics in record["test"].items():
+            for name in METRICS:
+                values = unpack(record["bootstrap"]["metrics"][rule][name])
+                assert len(values) == 20
+                assert abs(np.mean(values) - metrics[name]) < 4 * np.std(values) + 1e-6
+    optdist = run.results.finished(
+        Cell("made", "OptDist", run.results.choice("made", "OptDist")[0], 2)
+    )
+    assert set(optdist["test"]) == {"hard", "soft", "top2"}
+    assert sum(part["share"] for part in optdist["sdn"]["test"]) == pytest.approx(1)
+
+
+def test_what_is_finished_is_not_run_again_and_what_is_lost_is(finished):
+    folder, table, run = finished
+    again = grids.Run(folder, table, grids.experiment(folder)).go()
+    assert not again.cells
+    lost = Cell("made", "ZILN", again.results.choice("made", "ZILN")[0], 2)
+    (folder / "results" / f"{lost.name}.json").unlink()
+    mended = grids.Run(folder, table, grids.experiment(folder)).go()
+    assert [progress.cell for progress in mended.cells] == [lost]
+    before, after = run.results.finished(lost), mended.results.finished(lost)
+    assert after["test"] == before["test"]  # the same run gives the same figures
+
+
+def test_a_changed_setting_or_other_data_makes_records_anew(finished):
+    folder, table, run = finished
+    task = run.grid.tasks()[0]
+    assert run.results.done(task)
+    changed = grids.Run(folder, table, grids.experiment(folder), ["training.epochs=3"])
+    assert not changed.results.done(task)
+    run.results.fingerprints["made"] = "other"
+    assert not run.results.done(task)
+    run.results.fingerprints["made"] = "data"
+
+
+def test_a_failing_cell_is_recorded_and_the_others_go_on(finished, tmp_path):
+    folder, table, _ = finished
+    broken = {"Broken": {"model.name": "nobody"}, "ZILN": {"model.name": "ziln"}}
+    wanted = grids.experiment(tmp_path, models=broken, seeds=[1], lightgbm=None)
+    run = grids.Run(tmp_path, table, wanted).go()
+    failed = Cell("made", "Broken", "lr0.001", 1)
+    assert "nobody" in run.results.failures[failed.name]
+    assert "nobody" in run.results.record(failed)["error"]
+    assert "no trial of its tuning succeeded" in run.results.failures["made, Broken, seed 1"]
+    assert run.results.finished(Cell("made", "ZILN", "lr0.01", 1)) is not None
+    assert run.blocks == ["made, tuning", "made, seed 1"]
+
+
+def test_no_checkpoint_is_kept_once_a_model_is_tuned_and_run(finished):
+    folder, table, run = finished
+    assert [path.name for path in (folder / "runs").iterdir() if path.is_dir()] == []
