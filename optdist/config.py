@@ -120,6 +120,21 @@ class Build(_Section):
     max_quarantined_share: Share = 0.01
 
 
+class TwoStage(_Section):
+    """What the sources leave open of two-stage."""
+
+    rows: Literal["converted", "weighted", "all"] = "converted"  # of the regressor
+    shared_representation: bool = False
+
+
+class MtlMse(_Section):
+    """What the sources leave open of MTL-MSE."""
+
+    shared: Literal["representation", "tower"] = "representation"
+    error: Literal["product", "value"] = "product"  # what the squared error is of
+    mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
+
+
 class Model(_Section):
     """The model and its sizes (paper section 3, 4.1.4)."""
 
@@ -140,6 +155,8 @@ class Model(_Section):
     sigma_max: Annotated[float, Field(gt=0)] = 2.5
     inference: Literal["hard", "top2", "soft"] = "hard"  # of OptDist; Eq. 18 is "hard"
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
+    two_stage: TwoStage = TwoStage()
+    mtl_mse: MtlMse = MtlMse()
 
 
 class Training(_Section):

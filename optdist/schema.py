@@ -62,6 +62,11 @@ class LabelStatistics(_Frozen):
         return self.total / self.count
 
     @property
+    def positive_mean(self) -> float:
+        """The mean of the positive labels."""
+        return self.total / self.positives
+
+    @property
     def positive_share(self) -> float:
         """The share of positive labels."""
         return self.positives / self.count

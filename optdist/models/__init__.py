@@ -5,13 +5,29 @@ from __future__ import annotations
 from optdist.config import Model
 from optdist.errors import ConfigError
 from optdist.models.base import CltvModel
+from optdist.models.mtl_mse import MTLMSE
 from optdist.models.optdist import OptDist
+from optdist.models.two_stage import TwoStage
 from optdist.models.ziln import ZILN
 from optdist.schema import FeatureSchema
 
-MODELS: dict[str, type[CltvModel]] = {"optdist": OptDist, "ziln": ZILN}
+MODELS: dict[str, type[CltvModel]] = {
+    "optdist": OptDist,
+    "ziln": ZILN,
+    "two_stage": TwoStage,
+    "mtl_mse": MTLMSE,
+}
 
-__all__ = ["MODELS", "ZILN", "CltvModel", "OptDist", "build_model", "model_class"]
+__all__ = [
+    "MODELS",
+    "MTLMSE",
+    "ZILN",
+    "CltvModel",
+    "OptDist",
+    "TwoStage",
+    "build_model",
+    "model_class",
+]
 
 
 def model_class(name: str) -> type[CltvModel]:

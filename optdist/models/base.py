@@ -48,6 +48,11 @@ class CltvModel(keras.Model):
         )
 
     @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """None: `fit` would report Keras' own loss, which is never computed, for the parts'."""
+        return []
+
+    @property
     def inference(self) -> str:
         """The configured rule of inference, or the model's only one."""
         return inference_of(type(self), self.config)

@@ -14,6 +14,11 @@ def share_start(label: LabelStatistics) -> float:
     return float(np.log(share / (1 - share)))
 
 
+def softplus_start(value: float) -> float:
+    """The output whose softplus is `value` > 0."""
+    return float(np.log(np.expm1(value)))
+
+
 def ziln_start(label: LabelStatistics, config: Model, spread: np.ndarray) -> np.ndarray:
     """Biases [L, 3] of L networks that output (p, mu, sigma): share, log-mean, log-deviation.
 
@@ -26,5 +31,5 @@ def ziln_start(label: LabelStatistics, config: Model, spread: np.ndarray) -> np.
     start = np.empty((len(spread), 3))
     start[:, 0] = share_start(label)
     start[:, 1] = label.log_mean + spread * label.log_std
-    start[:, 2] = np.log(np.expm1(sigma))  # the inverse of softplus
+    start[:, 2] = softplus_start(sigma)
     return start

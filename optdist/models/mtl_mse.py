@@ -1,0 +1,59 @@
+"""MTL-MSE: conversion and value as two tasks of one network (Ma et al., SIGIR 2018; 4.1.3)."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from optdist.config import Model
+from optdist.layers import StackedMLP
+from optdist.models.base import Inputs
+from optdist.models.conversion import (
+    ConversionValue,
+    ConversionValueModel,
+    conversion_ce,
+    squared_error,
+)
+from optdist.models.starts import share_start, softplus_start
+from optdist.schema import FeatureSchema
+
+
+class MTLMSE(ConversionValueModel):
+    """Two heads on a shared bottom, trained by cross-entropy and squared error.
+
+    The sources leave two points open, both settings. `mtl_mse.shared` is what the tasks share: the
+    "representation" alone, with a tower each, as in the cited ESMM; or the "tower" too, which
+    then has two outputs. `mtl_mse.error` is what the squared error is of: the "product" of p and
+    value, over all rows, as ESMM trains its product; or the "value", over converted rows.
+    """
+
+    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+        """Make the towers, their outputs starting at the training labels' statistics."""
+        super().__init__(schema, config, seed)
+        c = self.config
+        start = np.array([share_start(schema.label), softplus_start(1.0)])
+        if c.mtl_mse.shared == "tower":
+            self.towers = StackedMLP(1, [*c.tower, 2], seed, start[None, :], name="towers")
+        else:
+            self.towers = StackedMLP(2, [*c.tower, 1], seed, start[:, None], name="towers")
+
+    def call(self, inputs: Inputs, training: bool = False) -> ConversionValue:
+        """Compute both heads."""
+        found = self.towers(self.representation(inputs))
+        if self.config.mtl_mse.shared == "tower":
+            return ConversionValue(found[0, :, 0], self.value_of(found[0, :, 1]))
+        return ConversionValue(found[0, :, 0], self.value_of(found[1, :, 0]))
+
+    def loss_terms(
+        self, y: tf.Tensor, outputs: ConversionValue, seed: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Cross-entropy in nats, and squared error in mean positive labels squared."""
+        c = self.config.mtl_mse
+        ce = tf.reduce_mean(conversion_ce(y, outputs.p_logit))
+        if c.error == "product":
+            product = tf.sigmoid(outputs.p_logit) * outputs.value
+            mse = tf.reduce_mean(squared_error(y, product, self.unit))
+        else:
+            converted = tf.cast(y > 0, tf.float32)
+            mse = tf.reduce_mean(converted * squared_error(y, outputs.value, self.unit))
+        return {"loss": ce + c.mse_weight * mse, "ce": ce, "mse": mse}

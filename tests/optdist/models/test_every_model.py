@@ -1,0 +1,144 @@
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from table import FEATURES, frame, write_table
+
+import optdist
+from optdist.config import Model, Training
+from optdist.encoding import fit
+from optdist.metrics import normalized_gini
+from optdist.models import MODELS, build_model
+from optdist.models.base import prediction_columns
+from optdist.package import Predictor, load_predictor, save_package
+from optdist.training import TrainingPlan, train
+
+SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}
+
+
+def make(name, raw, **settings):
+    return build_model(fit(raw, FEATURES, "label"), Model(name=name, **SIZES, **settings))
+
+
+def learn(model, raw, epochs=8, rate=5e-3):
+    model.compile(optimizer=keras.optimizers.Adam(rate))
+    data = optdist.memory_dataset(raw, model.schema, label="label", batch_size=256)
+    return model.fit(data.shuffle(100, seed=1), epochs=epochs, verbose=0)
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def fitted(request):
+    raw = frame()
+    model = make(request.param, raw)
+    return raw, model, learn(model, raw)
+
+
+def test_a_notebook_can_fit_it_and_it_learns_a_known_distribution(fitted):
+    raw, model, history = fitted
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    found = model.predict(optdist.memory_dataset(raw, model.schema), verbose=0)
+    assert normalized_gini(raw["label"], found["predicted_cltv"]) > 0.5
+    rows = pd.DataFrame({"city": ["a", "b"], "spend": [20.0, 20.0]})
+    rich, poor = model.predict(optdist.memory_dataset(rows, model.schema), verbose=0)[
+        "predicted_cltv"
+    ]
+    assert rich > 3 * poor
+
+
+def test_its_predictions_are_finite_and_not_negative(fitted):
+    _, model, _ = fitted
+    n = 7
+    numbers = np.linspace(-50, 50, n, dtype=np.float32)[:, None]
+    inputs = {"categorical": tf.zeros([n, 1], tf.int32), "numeric": tf.constant(numbers)}
+    for inference in model.inferences:
+        found = model.predict_distribution(inputs, inference=inference)
+        assert set(found) == set(prediction_columns(type(model), ()))
+        value = found["predicted_cltv"].numpy()
+        assert np.isfinite(value).all() and (value >= 0).all() and value.shape == (n,)
+        if model.has_conversion:
+            assert ((found["p"].numpy() >= 0) & (found["p"].numpy() <= 1)).all()
+
+
+def test_a_saved_model_predicts_the_same_to_the_last_bit(fitted, tmp_path):
+    raw, model, _ = fitted
+    save_package(model, tmp_path)
+    before, after = Predictor(model).predict(raw), load_predictor(tmp_path).predict(raw)
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name])
+
+
+def test_a_calibrated_scale_multiplies_the_prediction_alone(fitted):
+    raw, model, _ = fitted
+    inputs = next(iter(optdist.memory_dataset(raw, model.schema, batch_size=50)))
+    before = model.predict_distribution(inputs)
+    model.calibrations[model.inference] = optdist.calibration.Calibration(scale=2.0)
+    after = model.predict_distribution(inputs)
+    model.calibrations.clear()
+    np.testing.assert_allclose(after["predicted_cltv"], 2 * before["predicted_cltv"], rtol=1e-6)
+    if "p" in before:
+        np.testing.assert_array_equal(after["p"], before["p"])
+
+
+@pytest.mark.parametrize("y", [0.0, 1e-30, 1e15])
+def test_loss_and_gradients_are_finite_at_zero_and_at_extremes(fitted, y):
+    _, model, _ = fitted
+    inputs = {"categorical": tf.zeros([2, 1], tf.int32), "numeric": tf.constant([[-40.0], [40.0]])}
+    with tf.GradientTape() as tape:
+        outputs = model(inputs, training=True)
+        terms = model.loss_terms(tf.constant([y, y]), outputs, tf.constant([1, 2]))
+    gradients = tape.gradient(terms["loss"], [v.value for v in model.trainable_variables])
+    assert all(np.isfinite(term.numpy()) for term in terms.values())
+    for gradient in (g for g in gradients if g is not None):
+        assert np.isfinite(tf.convert_to_tensor(gradient).numpy()).all()
+
+
+def tied(raw):
+    """Labels of three values alone, one of them most of the rows."""
+    label = np.where(raw["label"] > 20, 50.0, np.where(raw["label"] > 0, 10.0, 0.0))
+    return raw.assign(label=np.where(raw["label"] > 60, 70.0, label))
+
+
+LABELS = {
+    "ties": tied,
+    "one value": lambda raw: raw.assign(label=np.where(raw["label"] > 0, 5.0, 0.0)),
+    "one positive": lambda raw: raw.assign(label=np.where(np.arange(len(raw)) == 3, 7.0, 0.0)),
+    "two positives": lambda raw: raw.assign(
+        label=7.0 * (raw.index == 3) + 900.0 * (raw.index == 4)
+    ),
+    "no zeros": lambda raw: raw.assign(label=raw["label"] + 1.0),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("name", MODELS)
+def test_it_survives_labels_of_an_odd_kind(name, labels):
+    raw = LABELS[labels](frame(600))
+    model = make(name, raw)
+    history = learn(model, raw, epochs=2)
+    assert np.isfinite(history.history["loss"]).all()
+    found = model.predict(optdist.memory_dataset(raw, model.schema), verbose=0)["predicted_cltv"]
+    assert np.isfinite(found).all() and (found >= 0).all()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_table(tmp_path_factory.mktemp("table"), rows=4000)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "optdist"])
+def test_a_rank_trains_calibrates_and_evaluates_it(name, table, tmp_path):
+    result = train(
+        TrainingPlan(
+            table=str(table.path),
+            table_fingerprint="made",
+            folder=str(tmp_path),
+            model=Model(name=name, **SIZES),
+            training=Training(ranks=1, epochs=3, batch_size=128, learning_rate=5e-3),
+        )
+    )
+    metrics = result["test"][result["inference"]]
+    assert metrics["normalized_gini"] > 0.4
+    assert set(result["calibration"]) == set(MODELS[name].inferences)
+    predictor = load_predictor(tmp_path / "package")
+    assert np.isfinite(predictor.predict(frame(50))["predicted_cltv"]).all()
