@@ -202,7 +202,8 @@ class _Log:
                 for rule, metrics in (record[split] or {}).items():
                     known = {name: v for name, v in metrics.items() if v is not None}
                     run.log_metrics(known, prefix=f"{split}_{rule}_")
-            run.log_metrics(record["cost"], prefix="cost_")
+            speed = {k: v for k, v in record["cost"].items() if not isinstance(v, dict)}
+            run.log_metrics(speed, prefix="cost_")
 
 
 def line(cell: Cell, record: dict[str, Any]) -> str:

@@ -80,9 +80,12 @@ def train_boosting(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
     test = _read(table, "test")
     predicted = scale * booster.predict(features(test, schema))
     record["test"] = {"mean": evaluate(test["label"], predicted, schema.label)}
-    record["cost"]["score_rows_per_second"] = rows_per_second(
-        lambda rows: booster.predict(features(encode(rows, schema), schema)), scoring_rows(table)
-    )
+
+    def score(rows: Any) -> np.ndarray:
+        return np.asarray(booster.predict(features(encode(rows, schema), schema)))
+
+    speed = rows_per_second(score, scoring_rows(table))
+    record["cost"]["score_rows_per_second"] = {"mean": speed}
     return record, {
         "label": test["label"],
         "group_key": test["group_key"],

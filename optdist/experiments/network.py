@@ -15,7 +15,7 @@ import numpy as np
 from optdist.config import Model, Training
 from optdist.errors import TrainingError
 from optdist.experiments.cell import Job, Record, rows_per_second, scoring_rows
-from optdist.package import load_predictor
+from optdist.package import Predictor, load_predictor
 from optdist.table import FeatureTable
 from optdist.training import TrainingPlan, train
 
@@ -56,11 +56,7 @@ def train_network(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
     if "selected_sdn" in rows:
         share = history[best - 1]["sdn_share"]
         record["sdn"] = {"validation_share": share, "test": _sdn_summary(rows, plan.model)}
-    predictor = load_predictor(plan.path / "package", threads=job.threads)
-    table = FeatureTable.open(job.table)
-    record["cost"]["score_rows_per_second"] = rows_per_second(
-        predictor.predict, scoring_rows(table)
-    )
+    record["cost"]["score_rows_per_second"] = _scoring_speed(job, plan)
     return record, rows
 
 
@@ -74,6 +70,17 @@ def _plan(job: Job) -> TrainingPlan:
         training=Training(**training),
         test=job.test,
     )
+
+
+def _scoring_speed(job: Job, plan: TrainingPlan) -> dict[str, float]:
+    """Raw rows per second that the package scores, by rule of inference."""
+    rows = scoring_rows(FeatureTable.open(job.table))
+    model = load_predictor(plan.path / "package", threads=job.threads).model
+    found = {}
+    for rule in model.inferences:
+        model.config = plan.model.model_copy(update={"inference": rule})
+        found[rule] = rows_per_second(Predictor(model).predict, rows)
+    return found
 
 
 def _train_on_ranks(plan: TrainingPlan) -> dict[str, Any]:
