@@ -135,6 +135,25 @@ class MtlMse(_Section):
     mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
 
 
+class Mdme(_Section):
+    """What the sources leave open of MDME."""
+
+    sub_distributions: Positive = 3  # of the positive labels; zeros have their own beside them
+    buckets: Positive = 4  # in each sub-distribution
+    ordinal_weight: Annotated[float, Field(ge=0)] = 1.0
+    distillation_weight: Annotated[float, Field(ge=0)] = 1.0
+    position_weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Mdan(_Section):
+    """What the sources leave open of MDAN."""
+
+    buckets: Positive = 4  # of the positive labels; zeros have their own beside them
+    similarity: Literal["rows", "channels"] = "rows"
+    similarity_weight: Annotated[float, Field(ge=0)] = 0.1
+    mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
+
+
 class Model(_Section):
     """The model and its sizes (paper section 3, 4.1.4)."""
 
@@ -157,6 +176,8 @@ class Model(_Section):
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
     two_stage: TwoStage = TwoStage()
     mtl_mse: MtlMse = MtlMse()
+    mdme: Mdme = Mdme()
+    mdan: Mdan = Mdan()
 
 
 class Training(_Section):

@@ -62,6 +62,16 @@ class StackedMLP(keras.layers.Layer):
         """Apply the perceptron `index` alone to h [B, D]: [B, units[-1]]."""
         return self._forward(h, index)
 
+    def routed(self, h: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
+        """Apply to each row of h [B, D] the perceptron `selected` [B] for it: [B, units[-1]].
+
+        Each perceptron computes its own rows alone.
+        """
+        rows = tf.dynamic_partition(tf.range(tf.shape(h)[0]), selected, self.count)
+        parts = tf.dynamic_partition(h, selected, self.count)
+        found = [self.one(part, i) for i, part in enumerate(parts)]
+        return tf.ensure_shape(tf.dynamic_stitch(rows, found), [None, self.units[-1]])
+
     def _forward(self, x: tf.Tensor, which: int | slice) -> tf.Tensor:
         for k, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             x = tf.matmul(x, kernel.value[which]) + bias.value[which]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from optdist.config import Model
 from optdist.errors import ConfigError
 from optdist.models.base import CltvModel
+from optdist.models.mdan import MDAN
+from optdist.models.mdme import MDME
 from optdist.models.mtl_mse import MTLMSE
 from optdist.models.optdist import OptDist
 from optdist.models.two_stage import TwoStage
@@ -16,9 +18,13 @@ MODELS: dict[str, type[CltvModel]] = {
     "ziln": ZILN,
     "two_stage": TwoStage,
     "mtl_mse": MTLMSE,
+    "mdme": MDME,
+    "mdan": MDAN,
 }
 
 __all__ = [
+    "MDAN",
+    "MDME",
     "MODELS",
     "MTLMSE",
     "ZILN",

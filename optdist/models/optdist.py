@@ -75,7 +75,7 @@ class OptDist(DistributionModel):
         count = min(count, self.config.num_sdns)
         weights, order = tf.math.top_k(alpha, count)  # [B, K], likeliest first
         if count < self.config.num_sdns:
-            logits = tf.stack([self._routed(h, order[:, k]) for k in range(count)], axis=1)
+            logits = tf.stack([self.dlm.routed(h, order[:, k]) for k in range(count)], axis=1)
         else:
             logits = tf.gather(tf.transpose(self.dlm(h), [1, 0, 2]), order, axis=1, batch_dims=1)
         sdns = ziln_parameters(logits, self.bounds)
@@ -91,11 +91,3 @@ class OptDist(DistributionModel):
 
     def _log_alpha(self, h: tf.Tensor) -> tf.Tensor:
         return tf.nn.log_softmax(self.dsm(h)[0], axis=-1)
-
-    def _routed(self, h: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
-        """Logits [B, 3] of each row's selected SDN, each SDN computing its own rows alone."""
-        count = self.config.num_sdns
-        rows = tf.dynamic_partition(tf.range(tf.shape(h)[0]), selected, count)
-        parts = tf.dynamic_partition(h, selected, count)
-        logits = [self.dlm.one(part, i) for i, part in enumerate(parts)]
-        return tf.ensure_shape(tf.dynamic_stitch(rows, logits), [None, 3])

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from optdist.config import Model
 from optdist.schema import LabelStatistics
 
 
+def logit(p: npt.ArrayLike) -> np.ndarray:
+    """The output whose sigmoid is `p`, in (0, 1)."""
+    return np.asarray(np.log(p) - np.log1p(np.negative(p)))
+
+
 def share_start(label: LabelStatistics) -> float:
     """The logit of the share of positive labels."""
-    share = float(np.clip(label.positive_share, 1e-4, 1 - 1e-4))
-    return float(np.log(share / (1 - share)))
+    return float(logit(_share(label)))
+
+
+def class_start(label: LabelStatistics, count: int) -> np.ndarray:
+    """Logits [1 + count] of a class of zeros and `count` equal classes of positive labels."""
+    share = _share(label)
+    return np.log(np.array([1 - share, *[share / count] * count]))
 
 
 def softplus_start(value: float) -> float:
@@ -33,3 +44,7 @@ def ziln_start(label: LabelStatistics, config: Model, spread: np.ndarray) -> np.
     start[:, 1] = label.log_mean + spread * label.log_std
     start[:, 2] = softplus_start(sigma)
     return start
+
+
+def _share(label: LabelStatistics) -> float:
+    return float(np.clip(label.positive_share, 1e-4, 1 - 1e-4))

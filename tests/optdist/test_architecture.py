@@ -18,7 +18,7 @@ DOORS = {
 LEVELS = [
     ["errors", "source"],
     ["files", "config"],
-    ["schema", "ziln", "selection", "alignment", "calibration"],
+    ["schema", "ziln", "selection", "alignment", "ordinal", "calibration"],
     ["encoding", "metrics", "layers"],
     ["table", "models"],
     ["data"],
