@@ -23,7 +23,7 @@ from optdist.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStati
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 from pipelines.quarantine import LABEL
 from pipelines.samples import build_samples
-from pipelines.tables import input_fingerprint
+from pipelines.tables import files_explained, input_fingerprint
 
 _FORMAT = 2  # raise it when the table's content changes for the same config and input
 _ROW, _GROUP = "row_key", "group_key"
@@ -80,6 +80,7 @@ def build_features(
     return FeatureTable.open(path)
 
 
+@files_explained()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, path: Path
 ) -> dict[str, int]:

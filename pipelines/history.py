@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from optdist.source import History
 from pipelines.events import DAY
+from pipelines.quarantine import require
 from pipelines.tables import explained
 
 _WINDOW, _DAYS_BEFORE = "history_window", "days_before"
@@ -29,6 +30,7 @@ def with_history(
         cut: the column with the day before which events are seen.
     """
     by = [*history.key, cut]
+    require(cuts, history.key, "history key")
     spans = history.spans()
     seen = _before(events, cuts.select(*by).distinct(), history, cut)
     inside = [F.when(_within(span), F.lit(suffix)) for suffix, span in spans.items()]
@@ -45,14 +47,15 @@ def with_history(
             value = F.first(F.when(of_window, F.col(name)), ignorenulls=True)
             wide.append(value.alias(f"{name}_{suffix}"))
     samples = samples.join(long.groupBy(*by).agg(*wide), on=by, how="left")
+    filled = {}
     for suffix in spans:
         for name in history.features:
-            column = f"{name}_{suffix}"
-            empty = F.lit(nothing[name]).cast(long.schema[name].dataType)
-            samples = samples.withColumn(
-                column, F.when(F.col(_known(suffix)), F.col(column)).otherwise(empty)
+            column, empty = (
+                f"{name}_{suffix}",
+                F.lit(nothing[name]).cast(long.schema[name].dataType),
             )
-    return samples.drop(*[_known(suffix) for suffix in spans])
+            filled[column] = F.when(F.col(_known(suffix)), F.col(column)).otherwise(empty)
+    return samples.withColumns(filled).drop(*[_known(suffix) for suffix in spans])
 
 
 def _before(events: DataFrame, cuts: DataFrame, history: History, cut: str) -> DataFrame:

@@ -20,7 +20,7 @@ from optdist.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Snapshots, S
 from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, last_day
 from pipelines.history import with_history
 from pipelines.quarantine import LABEL, good, set_aside, with_reason
-from pipelines.tables import explained, joined_rows
+from pipelines.tables import explained, files_explained, joined_rows
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Samples:
             frame.unpersist()
 
 
+@files_explained()
 def build_samples(spark: SparkSession, config: Config, as_of: dt.date | None = None) -> Samples:
     """Labelled samples: id, features, `label`; with transactions also `first_day`.
 

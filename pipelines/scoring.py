@@ -25,7 +25,7 @@ from optdist.schema import FeatureSchema
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.publishing import publish, restore
 from pipelines.samples import scoring_samples
-from pipelines.tables import input_fingerprint
+from pipelines.tables import files_explained, input_fingerprint
 
 MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
 _TEXT_OR_NUMBER = (
@@ -199,6 +199,7 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
     )
 
 
+@files_explained()
 def keep_input(
     spark: SparkSession, config: Config, run_date: dt.date, home: Path, source: str
 ) -> Input:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -18,6 +20,8 @@ from optdist.errors import DataError
 from optdist.source import Source, Table
 
 _PACKAGE = "package:"
+# what Spark's CSV reader says of a file whose header differs from the first file's
+_OTHER_HEADER = re.compile(r"CSV header does not|Number of column in CSV header is not equal")
 
 
 def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
@@ -92,6 +96,25 @@ def explained(what: str, *frames: DataFrame) -> Iterator[None]:
         found = ", ".join(dict.fromkeys(name for frame in frames for name in frame.columns))
         raise DataError(
             f"The data set's {what} does not work: {_first_line(error)} Columns found: {found}."
+        ) from error
+
+
+@contextmanager
+def files_explained() -> Iterator[None]:
+    """Turn what Spark finds wrong in a file, once it reads it, into an error that names the file.
+
+    Tables are read lazily, so whatever first counts or writes rows stands in this.
+    """
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        text = str(error)
+        if not _OTHER_HEADER.search(text):
+            raise
+        file = re.search(r"CSV file: (\S+)", text)
+        raise DataError(
+            f"The header of {file[1] if file else 'a CSV file'} differs from that of another file "
+            f"of its folder. All files of a table need the same columns in the same order."
         ) from error
 
 

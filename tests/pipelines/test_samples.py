@@ -263,17 +263,6 @@ def test_a_folder_of_files_is_one_table(spark, tmp_path, format):
     assert sorted(row["user"] for row in rows) == ["10", "11", "20", "21"]
 
 
-def test_csv_files_of_one_folder_whose_columns_differ_are_never_mixed_up(spark, tmp_path):
-    frame = pd.DataFrame({"user": ["1"], "city": ["a"], "age": ["3"], "value": ["1"]})
-    folder = tmp_path / "parts"
-    folder.mkdir()
-    frame.to_csv(folder / "0.csv", index=False)
-    frame[["user", "city", "value", "age"]].to_csv(folder / "1.csv", index=False)
-    table = Table(path=str(folder), format="csv")
-    with pytest.raises(Exception, match="CSV header does not conform to the schema"):
-        build_samples(spark, with_table(samples_config(tmp_path, frame), table)).rows.collect()
-
-
 def test_a_date_is_no_numeric_feature(spark, tmp_path):
     frame = pd.DataFrame({"user": ["1"], "city": ["a"], "age": ["3"], "value": ["1"]})
     frame.assign(age=dt.date(2024, 1, 1)).to_parquet(tmp_path / "t.parquet")

@@ -1,0 +1,111 @@
+import gzip
+
+import pandas as pd
+import pytest
+
+from optdist.config import config_from
+from optdist.errors import DataError
+from optdist.source import Table
+from pipelines.features import build_features
+from pipelines.quarantine import LABEL
+from pipelines.samples import build_samples
+from pipelines.tables import read_table
+
+
+def samples_config(folder, tables, split_key=("user",), **source):
+    return config_from(
+        {
+            "dataset": {
+                "name": "table",
+                "id": ["user"],
+                "split_key": list(split_key),
+                "source": {"kind": "samples", "tables": tables, "label": "value", **source},
+                "features": {"numeric": ["age"]},
+            },
+            "build": {"max_quarantined_share": 1},
+            "paths": {"root": str(folder / "root")},
+        }
+    )
+
+
+def csv(path, frame):
+    frame.to_csv(path, index=False)
+    return {"path": str(path), "format": "csv"}
+
+
+def test_a_join_can_aggregate_the_other_table_first(spark, tmp_path):
+    policies = csv(tmp_path / "p.csv", pd.DataFrame({"user": ["1", "2", "3"], "age": [30, 40, 50]}))
+    claims = pd.DataFrame({"user": ["1", "1", "3", "9"], "amount": [10.5, 2.0, 4.0, 99.0]})
+    config = samples_config(
+        tmp_path,
+        {"policies": policies, "claims": csv(tmp_path / "c.csv", claims)},
+        joins=[
+            {
+                "table": "claims",
+                "by": ["user"],
+                "aggregate": {"claimed": "sum(amount)", "claims": "count(*)"},
+            }
+        ],
+        columns={"value": "coalesce(claimed, 0)", "age": "age + coalesce(claims, 0)"},
+    )
+    samples = build_samples(spark, config)
+    rows = samples.rows.toPandas().sort_values("user")
+    assert rows[["user", "age", LABEL]].values.tolist() == [
+        ["1", 32.0, 12.5],
+        ["2", 40.0, 0.0],
+        ["3", 51.0, 4.0],
+    ]
+    assert samples.quarantine.count() == 0
+
+
+def test_a_wrong_aggregate_names_the_join_and_the_columns(spark, tmp_path):
+    table = csv(tmp_path / "t.csv", pd.DataFrame({"user": ["1"], "age": [3], "value": [1]}))
+    join = {"table": "other", "by": ["user"], "aggregate": {"n": "sum(no_such_column)"}}
+    config = samples_config(tmp_path, {"main": table, "other": table}, joins=[join])
+    with pytest.raises(DataError, match=r"join with other does not work.*found: user, age, value"):
+        build_samples(spark, config)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_file_without_header_but_with_tabs_and_a_byte_order_mark(spark, tmp_path, compressed):
+    file = tmp_path / ("t.txt.gz" if compressed else "t.txt")
+    content = "\ufeff1\t30\t2.5\n2\t\t0\n".encode()
+    file.write_bytes(gzip.compress(content) if compressed else content)
+    table = {"path": str(file), "format": "csv", "options": {"header": False, "sep": "\t"}}
+    columns = {"user": "_c0", "age": "_c1", "value": "_c2"}
+    rows = build_samples(spark, samples_config(tmp_path, {"main": table}, columns=columns)).rows
+    assert [tuple(r) for r in rows.select("user", "age", LABEL).orderBy("user").collect()] == [
+        ("1", 30.0, 2.5),
+        ("2", None, 0.0),
+    ]
+
+
+def test_a_header_after_a_byte_order_mark_is_read_whole(spark, tmp_path):
+    (tmp_path / "t.csv").write_bytes('\ufeff"user","age"\n"1","a ""b"""\n'.encode())
+    rows = read_table(spark, "t", Table(path=str(tmp_path / "t.csv"), format="csv"))
+    assert rows.columns == ["user", "age"]
+    assert rows.first()["age"] == 'a "b"'
+
+
+@pytest.mark.parametrize("columns", [["user", "value", "age"], ["user", "age"]])
+def test_a_folder_of_csv_files_with_other_headers_is_an_error_that_names_a_file(
+    spark, tmp_path, columns
+):
+    frame = pd.DataFrame({"user": ["1"], "age": ["3"], "value": ["1"]})
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    frame.to_csv(folder / "0.csv", index=False)
+    frame[columns].to_csv(folder / "1.csv", index=False)
+    table = {"path": str(folder), "format": "csv"}
+    with pytest.raises(DataError, match=r"The header of file:.*\.csv differs"):
+        build_features(spark, samples_config(tmp_path, {"main": table}))
+
+
+def test_a_row_without_a_split_key_is_set_aside(spark, tmp_path):
+    frame = pd.DataFrame(
+        {"user": ["1", "2"], "group": ["g", None], "age": ["3", "4"], "value": ["1", "2"]}
+    )
+    tables = {"main": csv(tmp_path / "t.csv", frame)}
+    samples = build_samples(spark, samples_config(tmp_path, tables, split_key=["group"]))
+    assert [row["user"] for row in samples.rows.collect()] == ["1"]
+    assert [row["reason"] for row in samples.quarantine.collect()] == ["null group"]
