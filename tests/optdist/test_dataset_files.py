@@ -1,0 +1,41 @@
+import pytest
+
+from optdist.config import CONF_DIR, load_config
+
+NAMES = sorted(path.stem for path in (CONF_DIR / "datasets").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_data_set_in_conf_loads(name):
+    dataset = load_config(name).dataset
+    assert dataset.name == name
+    assert dataset.description
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_head_says_what_the_data_and_a_sample_are(name):
+    text = (CONF_DIR / "datasets" / f"{name}.yaml").read_text()
+    head = " ".join(line for line in text.partition("\nname:")[0].splitlines())
+    assert head.startswith("#")
+    assert "sample" in head.lower()
+
+
+def test_no_feature_of_criteo_is_known_only_after_the_sale():
+    dataset = load_config("criteo_ssc").dataset
+    used = {*dataset.features.categorical, *dataset.features.numeric}
+    made_of = {name: sql for name, sql in dataset.source.columns.items() if name in used}
+    assert "content" not in used and "copy" not in used  # the ids are made of every column
+    assert used == set(made_of)
+    raw = " ".join([*made_of.values(), dataset.source.columns["clicked_at"]])
+    assert not {"_c0", "_c1", "_c2", "_c5"} & {word.strip("(),") for word in raw.split()}
+
+
+@pytest.mark.parametrize(
+    ("name", "tower", "sdn"),
+    [("kaggle_avs", [64, 64, 64], [64, 32, 32]), ("criteo_ssc", [512, 256, 64], [256, 128, 64])],
+)
+def test_the_papers_data_sets_have_the_papers_sizes(name, tower, sdn):
+    config = load_config(name)
+    assert (config.model.tower, config.model.sdn) == (tower, sdn)
+    assert (config.model.num_sdns, config.model.embedding_dim) == (4, 5)
+    assert config.training.batch_size == 2048
