@@ -161,6 +161,10 @@ class Model(_Section):
     num_sdns: Annotated[int, Field(ge=1)] = 4
     embedding_dim: Positive = 5
     representation: str = "embedding"  # a registered name, or `package.module:Class` (section 3.2)
+    numeric: Literal["zscore", "piecewise"] = "piecewise"  # the paper has "zscore"
+    numeric_bins: Positive = 16  # of equal training frequency, per number
+    cross_layers: Annotated[int, Field(ge=0)] = 0  # of DCN v2's cross network, before the bottom
+    cross_rank: Positive = 32
     bottom: list[Positive] = []  # widths of the shared bottom layers
     tower: list[Positive] = [64, 64, 64]  # of the models with one tower a task (4.1.4)
     sdn: list[Positive] = [64, 32, 32]  # of each SDN, bucket or channel network (4.1.4)
@@ -172,7 +176,7 @@ class Model(_Section):
     focal_exponent: Annotated[float, Field(ge=0)] = 2.0
     sigma_min: Annotated[float, Field(gt=0)] = 0.05
     sigma_max: Annotated[float, Field(gt=0)] = 2.5
-    inference: Literal["hard", "top2", "soft"] | None = None  # None: the model's own; Eq. 18: hard
+    inference: Literal["hard", "top2", "soft"] = "hard"  # of OptDist; Eq. 18 is "hard"
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
     two_stage: TwoStage = TwoStage()
     mtl_mse: MtlMse = MtlMse()

@@ -6,7 +6,6 @@ import fnmatch
 import hashlib
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from optdist.errors import ConfigError, DataError
 from optdist.experiments.clusters import value_by_cluster
 from optdist.experiments.config import Experiment, load_experiment
 from optdist.experiments.grid import Cell, Grid, Task, slug
-from optdist.experiments.report import write_report
 from optdist.experiments.results import Results
 from optdist.experiments.runner import Data, Progress, Runner
 from optdist.experiments.store import Store
@@ -75,26 +73,15 @@ def run_experiment(
     with tracker.run(f"experiment {experiment.name}", again=True) as run:
         log = _Log(tracker, run, results)
         workers = workers or max(1, len(os.sched_getaffinity(0)) // base.training.ranks)
-        write = partial(write_report, results, folder / "report", docs_folder(experiment))
-        runner = Runner(results, tables, folder / "runs", workers, log, lambda block: write())
+        runner = Runner(results, tables, folder / "runs", workers, log, lambda block: None)
         runner.run(tasks)
-        write()
-        run.log_folder(folder / "report", "report")
-    return Outcome(
-        records=store.folder, report=folder / "report" / "report.html", failures=results.failures
-    )
-
-
-def docs_folder(experiment: Experiment) -> Path | None:
-    """The repository's docs/, for an experiment that is kept there."""
-    return CONF_DIR.parent / "docs" if experiment.publish == "docs" else None
+    return Outcome(records=store.folder, report=folder, failures=results.failures)
 
 
 def records_folder(experiment: Experiment, config: Config) -> Path:
     """Where an experiment's records are."""
-    docs = docs_folder(experiment)
-    if docs:
-        return docs / "results" / experiment.name
+    if experiment.publish == "docs":
+        return CONF_DIR.parent / "docs" / "results" / experiment.name
     return config.root / "experiments" / experiment.name / "results"
 
 

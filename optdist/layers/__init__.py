@@ -1,6 +1,8 @@
 """Layers that the models are made of."""
 
+from optdist.layers.cross import CrossNetwork
 from optdist.layers.mlp import StackedMLP
+from optdist.layers.numeric import PiecewiseLinear
 from optdist.layers.representation import Embedding, build_representation
 
-__all__ = ["Embedding", "StackedMLP", "build_representation"]
+__all__ = ["CrossNetwork", "Embedding", "PiecewiseLinear", "StackedMLP", "build_representation"]

@@ -10,14 +10,17 @@ import tensorflow as tf
 
 from optdist.config import Model
 from optdist.errors import ConfigError
+from optdist.layers.cross import CrossNetwork
+from optdist.layers.numeric import PiecewiseLinear
 from optdist.schema import FeatureSchema
 
 
 class Embedding(keras.layers.Layer):
-    """Embedded categories beside z-scores, then the shared bottom layers (Eq. 4).
+    """Embedded categories beside encoded numbers, crosses, then the shared bottom (Eq. 4).
 
-    A representation of your own is a Keras layer with this constructor and this `call`; name it in
-    the config as `model.representation: package.module:Class`.
+    `model.numeric: zscore` without crosses is the paper's h. A representation of your own is a
+    Keras layer with this constructor and this `call`; name it in the config as
+    `model.representation: package.module:Class`.
     """
 
     def __init__(self, schema: FeatureSchema, config: Model, seed: int) -> None:
@@ -26,7 +29,16 @@ class Embedding(keras.layers.Layer):
         sizes = [feature.size for feature in schema.categorical]
         self.offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         self.rows, self.columns, self.dim = sum(sizes), len(sizes), config.embedding_dim
+        self.numbers = len(schema.numeric)
         self.first_seed = seed
+        self.encoding: keras.layers.Layer | None = None
+        if self.numbers and config.numeric == "piecewise":
+            self.encoding = PiecewiseLinear(schema, config.numeric_bins)
+        self.cross = (
+            CrossNetwork(config.cross_layers, config.cross_rank, seed + 200)
+            if config.cross_layers
+            else None
+        )
         self.bottom = [
             keras.layers.Dense(
                 width, "relu", kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i)
@@ -42,18 +54,19 @@ class Embedding(keras.layers.Layer):
                 shape=(self.rows, self.dim),
                 initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=self.first_seed),
             )
-        width = self.columns * self.dim + input_shape["numeric"][-1]
-        for layer in self.bottom:
-            layer.build((None, width))
-            width = layer.units
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Map {"categorical": int32 [B, C], "numeric": float32 [B, N]} to h [B, D]."""
-        h = inputs["numeric"]
+        parts = [inputs["numeric"]]
         if self.columns:
             embedded = tf.gather(self.table.value, inputs["categorical"] + self.offsets)
             flat = tf.reshape(embedded, [-1, self.columns * self.dim])
-            h = tf.concat([flat, h], axis=-1)
+            parts.insert(0, flat)
+        if self.encoding is not None:
+            parts.append(self.encoding(inputs["numeric"][:, : self.numbers]))
+        h = tf.concat(parts, axis=-1)
+        if self.cross is not None:
+            h = self.cross(h)
         for layer in self.bottom:
             h = layer(h)
         return h

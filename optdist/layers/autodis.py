@@ -1,0 +1,74 @@
+"""AutoDis, the paper's reference [15] for numeric features, as a representation that plugs in.
+
+`model.representation: optdist.layers.autodis:AutoDisEmbedding` (section 3.2) puts it in the place
+of the representation that `model.numeric` chooses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from optdist.config import Model
+from optdist.layers.representation import Embedding
+from optdist.schema import FeatureSchema
+
+
+class AutoDisEmbedding(Embedding):
+    """The shared representation with AutoDis beside the z-scores."""
+
+    def __init__(self, schema: FeatureSchema, config: Model, seed: int) -> None:
+        """Mix `config.numeric_bins` meta-embeddings of `config.embedding_dim` numbers each."""
+        super().__init__(schema, config.model_copy(update={"numeric": "zscore"}), seed)
+        if self.numbers:
+            self.encoding = AutoDis(schema, config.numeric_bins, config.embedding_dim, seed + 100)
+
+
+class AutoDis(keras.layers.Layer):
+    """Meta-embeddings mixed by a learned soft discretisation (AutoDis; the paper's reference [15]).
+
+    For each feature the score of meta-embedding k is a two-layer network of the value with a skip
+    connection; its softmax weighs the feature's meta-embeddings.
+    """
+
+    def __init__(self, schema: FeatureSchema, count: int, dim: int, seed: int) -> None:
+        """Make `count` meta-embeddings of `dim` numbers for each numeric feature."""
+        super().__init__(name="autodis")
+        self.features, self.count, self.dim, self.first_seed = (
+            len(schema.numeric),
+            count,
+            dim,
+            seed,
+        )
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights; each feature has its own."""
+        n, k = self.features, self.count
+        scale = keras.initializers.VarianceScaling
+        self.first = self.add_weight(
+            name="first",
+            shape=(n, k),
+            initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=self.first_seed),
+        )
+        self.shift = self.add_weight(
+            name="shift",
+            shape=(n, k),
+            initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=self.first_seed + 1),
+        )
+        self.second = self.add_weight(
+            name="second", shape=(n, k, k), initializer=scale(1 / k, seed=self.first_seed + 2)
+        )
+        self.meta = self.add_weight(
+            name="meta",
+            shape=(n, k, self.dim),
+            initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=self.first_seed + 3),
+        )
+
+    def call(self, z: tf.Tensor) -> tf.Tensor:
+        """Embed z-scores [B, N] as [B, N * dim]."""
+        hidden = tf.nn.leaky_relu(z[:, :, None] * self.first.value + self.shift.value)
+        scores = tf.einsum("bnk,nkl->bnl", hidden, self.second.value) + hidden
+        embedded = tf.einsum("bnk,nkd->bnd", tf.nn.softmax(scores, axis=-1), self.meta.value)
+        return tf.reshape(embedded, [-1, self.features * self.dim])

@@ -1,0 +1,42 @@
+"""Numeric features on a basis of their training quantiles (section 3.2).
+
+The paper takes the z-score as it is. A tower then has to build steps and plateaus out of one
+number, which trees get for nothing; here it gets them as inputs.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from optdist.schema import FeatureSchema, NumericFeature
+
+
+class PiecewiseLinear(keras.layers.Layer):
+    """How far a value has come through each of T bins of equal training frequency.
+
+    The encoding of value x in bin t is clip((x - b_t) / (b_{t+1} - b_t), 0, 1) (Gorishniy et al.,
+    "On Embeddings for Numerical Features", NeurIPS 2022, Eq. 1, here clipped at both ends because
+    the z-score stays beside it).
+    """
+
+    def __init__(self, schema: FeatureSchema, bins: int) -> None:
+        """Take up to `bins` bins a feature from training quantiles; equal ones make one edge."""
+        super().__init__(name="piecewise_linear")
+        edges = [_edges(feature, bins) for feature in schema.numeric]
+        counts = [max(len(edge) - 1, 0) for edge in edges]
+        self.feature = np.repeat(np.arange(len(edges)), counts)
+        self.low = np.concatenate([edge[:-1] for edge in edges]).astype(np.float32)
+        self.width = np.concatenate([np.diff(edge) for edge in edges]).astype(np.float32)
+
+    def call(self, z: tf.Tensor) -> tf.Tensor:
+        """Encode z-scores [B, N] as [B, T] in [0, 1], with T the bins of all features."""
+        return tf.clip_by_value((tf.gather(z, self.feature, axis=1) - self.low) / self.width, 0, 1)
+
+
+def _edges(feature: NumericFeature, bins: int) -> np.ndarray:
+    """Ascending edges in z-scores; none of a feature that had no value in training."""
+    known = np.asarray(feature.quantiles, np.float64)
+    at = np.linspace(0, max(len(known) - 1, 0), bins + 1).round().astype(int)
+    return np.unique((known[at] - feature.mean) / feature.std) if len(known) else known
