@@ -52,7 +52,7 @@ def build_features(
     counts = write_samples(spark, config, as_of, path)
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows set aside, "
-        f"{counts['incomplete']:,} entities whose label window has not ended"
+        f"{counts['incomplete']:,} left out whose label window has not ended"
     )
     schema = fit(spark, config, path)
     schema.save(path / SCHEMA)
