@@ -95,10 +95,13 @@ def collected(frame):
 
 
 def with_other_events_after(day, customers=100):
-    """Two event tables that are the same up to `day`, and have nothing in common after it."""
+    """Two event tables that are the same up to `day`; in one, all buy on the day after."""
     events, others = transactions(customers), transactions(customers, seed=1)
-    late = events["day"] > day
-    return events, pd.concat([events[~late], others[others["day"] > day]], ignore_index=True)
+    next_day = str(dt.date.fromisoformat(day) + dt.timedelta(1))
+    others = others[others["day"] > day]
+    everyone = events.drop_duplicates("customer").assign(day=next_day, amount=999.0)
+    known = events[events["day"] <= day]
+    return events, pd.concat([known, everyone, others], ignore_index=True)
 
 
 def test_a_sample_is_a_customer_known_before_a_date_with_the_spend_from_that_date_on(hand):
