@@ -16,7 +16,7 @@ import tensorflow as tf
 from _table import write_train_split
 
 from optdist.config import Model
-from optdist.data import open_shard
+from optdist.data import Shard
 from optdist.models import OptDist, build_model
 from optdist.package import limit_tensorflow, prediction_function
 from optdist.ziln import ziln_mean
@@ -64,8 +64,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         table = write_train_split(Path(folder), args.rows)
-        with open_shard(table, "train", args.batch) as shard:
-            batches = [inputs for inputs, _ in shard]
+        with Shard(table, "train", args.batch).one_pass() as rows:
+            batches = [inputs for inputs, _ in rows]
     model = build_model(table.schema, Model(num_sdns=args.sdns))
     ways: dict[str, Predict] = {
         "routed": prediction_function(model),

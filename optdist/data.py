@@ -7,8 +7,9 @@ is read is counted against the table's manifest and the Parquet footers.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from optdist.blocks import Rows, ahead, length, permuted, regrouped
 from optdist.encoding import encode
 from optdist.errors import DataError
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 
 KEYS = ("label", "row_key", "group_key")
+Batch = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 # Petastorm 0.12.1 reads through pyarrow's legacy interface, in a pyarrow pinned to have it.
 warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
@@ -75,55 +78,138 @@ def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> Non
 _MEND = "Remove the feature table's folder and build it again."
 
 
-@contextmanager
-def open_shard(
-    table: FeatureTable,
-    split: str,
-    batch_size: int,
-    shard: int = 0,
-    shards: int = 1,
-    seed: int | None = None,
-    shuffle_rows: int = 0,
-) -> Iterator[tf.data.Dataset]:
-    """Stream one pass over a shard.
+class Shard:
+    """A rank's part of a split, streamed pass after pass in a thread that is one block ahead.
 
-    Args:
-        table: a finished feature table.
-        split: "train", "validation" or "test".
-        batch_size: rows per batch; the last batch may be smaller.
-        shard: which shard, in [0, shards).
-        shards: how many shards.
-        seed: >= 1; the order of row groups and rows follows from it. None reads in file order.
-        shuffle_rows: rows of the buffer that is shuffled as a block, across row groups.
-
-    Yields:
-        A data set of ({"categorical": [B, C], "numeric": [B, N]}, {"label": [B], "row_key": [B],
-        "group_key": [B]}).
+    A block is what the buffer holds, and shuffling permutes it whole. A shard that fits into one
+    block is read once and kept, so that its later passes read no file.
     """
-    from petastorm import make_batch_reader
-    from petastorm.tf_utils import make_petastorm_dataset
 
-    schema = table.schema
-    check_shard(table, split, shard, shards)
-    reader = make_batch_reader(
-        Path(table.split_path(split)).resolve().as_uri(),
-        schema_fields=[*schema.categorical_columns, *schema.numeric_columns, *KEYS],
-        reader_pool_type="thread",
-        workers_count=1,  # two were slower on plain columns, and one keeps the order
-        shuffle_row_groups=seed is not None,
-        shuffle_rows=seed is not None,
-        seed=seed,
-        num_epochs=1,
-        cur_shard=shard,
-        shard_count=shards,
-    )
-    with reader:
-        columns = make_petastorm_dataset(reader).map(lambda row: _stacked(row._asdict(), schema))
-        if seed is not None and shuffle_rows > batch_size:
-            columns = columns.rebatch(shuffle_rows).map(
-                lambda x, keys: _permuted((x, keys), tf.constant([seed, shard]))
-            )
-        yield columns.rebatch(batch_size).prefetch(4)
+    def __init__(
+        self,
+        table: FeatureTable,
+        split: str,
+        batch_size: int,
+        index: int = 0,
+        count: int = 1,
+        keys: Sequence[str] = KEYS,
+        buffer_rows: int = 65_536,
+    ) -> None:
+        """Check the shard's files against the manifest; nothing is read yet.
+
+        Args:
+            table: a finished feature table.
+            split: "train", "validation" or "test".
+            batch_size: rows per batch; the last batch of a pass may be smaller.
+            index: which shard, in [0, count).
+            count: how many shards.
+            keys: which of `KEYS` are read beside the features.
+            buffer_rows: rows of a block, rounded down to whole batches; memory holds up to three.
+
+        Raises:
+            DataError: there are too few row groups, or a file is not as the manifest says.
+        """
+        self.table, self.split, self.index, self.count = table, split, index, count
+        self.batch_size, self.keys = batch_size, tuple(keys)
+        self.rows = shard_rows(table, split, count)[index]
+        self.block_rows = max(1, buffer_rows // batch_size) * batch_size
+        self.kept: Rows | None = None
+        check_shard(table, split, index, count)
+
+    @contextmanager
+    def passes(self, seeds: Iterable[int | None]) -> Iterator[Iterator[Iterator[Batch]]]:
+        """Stream one pass per seed; what the caller leaves of a pass is dropped.
+
+        Args:
+            seeds: >= 1; a pass's order follows from its seed and the shard alone. None is file
+                order.
+
+        Yields:
+            The passes, each an iterator of ({"categorical": int32 [B, C], "numeric": float32
+            [B, N]}, {"label": float32 [B], "row_key": int64 [B], "group_key": int64 [B]}).
+
+        Raises:
+            DataError: a pass gave other rows than the manifest says.
+        """
+        with closing(ahead(self._blocks(seeds))) as blocks:
+            yield self._passes(blocks)
+
+    @contextmanager
+    def one_pass(self, seed: int | None = None) -> Iterator[Iterator[Batch]]:
+        """Stream a single pass, as `passes` does."""
+        with self.passes([seed]) as passes:
+            yield next(passes)
+
+    def _passes(self, blocks: Iterator[tuple[Rows, bool]]) -> Iterator[Iterator[Batch]]:
+        for block in blocks:
+            batches = self._batches(chain([block], blocks))
+            yield batches
+            for _ in batches:
+                pass
+
+    def _batches(self, blocks: Iterator[tuple[Rows, bool]]) -> Iterator[Batch]:
+        for rows, last in blocks:
+            for start in range(0, length(rows), self.batch_size):
+                part = slice(start, start + self.batch_size)
+                batch = {name: tf.constant(column[part]) for name, column in rows.items()}
+                keys = {name: batch.pop(name) for name in self.keys}
+                yield batch, keys
+            if last:
+                return
+
+    def _blocks(self, seeds: Iterable[int | None]) -> Generator[tuple[Rows, bool], None, None]:
+        """Blocks of rows, pass after pass, and whether each is its pass's last."""
+        fits = self.rows <= self.block_rows
+        for seed in seeds:
+            read = 0
+            # A block that holds the whole shard is permuted from file order, also the first time.
+            groups = self._row_groups(None if fits else seed)
+            for block in [self.kept] if self.kept else regrouped(groups, self.block_rows):
+                read += length(block)
+                if read > self.rows:
+                    break
+                if fits:
+                    self.kept = block
+                order = None if seed is None else [seed, self.index, read]
+                yield permuted(block, order) if order else block, read == self.rows
+            if read != self.rows:
+                raise DataError(
+                    f"Shard {self.index} of {self.count} of the {self.split} split gave {read} "
+                    f"rows, its manifest says {self.rows}. The reader lost rows or a file changed: "
+                    f"check the petastorm version (0.12.1). {_MEND}"
+                )
+
+    def _row_groups(self, seed: int | None) -> Iterator[Rows]:
+        """The shard's row groups in an order that follows from the seed; None is file order."""
+        from petastorm import make_batch_reader
+
+        schema = self.table.schema
+        with make_batch_reader(
+            Path(self.table.split_path(self.split)).resolve().as_uri(),
+            schema_fields=[*schema.categorical_columns, *schema.numeric_columns, *self.keys],
+            reader_pool_type="thread",
+            workers_count=1,  # two were slower on plain columns, and one keeps the order
+            shuffle_row_groups=seed is not None,
+            shuffle_rows=False,  # a block is permuted whole
+            seed=seed,
+            num_epochs=1,
+            cur_shard=self.index,
+            shard_count=self.count,
+        ) as reader:
+            for group in reader:
+                columns = group._asdict()
+                yield {
+                    "categorical": _stacked(columns, schema.categorical_columns, np.int32),
+                    "numeric": _stacked(columns, schema.numeric_columns, np.float32),
+                } | {name: columns[name] for name in self.keys}
+
+
+def _stacked(columns: Rows, names: list[str], dtype: type) -> np.ndarray:
+    """Columns [n] to one array [n, columns], row by row in memory."""
+    stacked: np.ndarray = np.empty((length(columns), len(names)), dtype)
+    for i, name in enumerate(names):
+        stacked[:, i] = columns[name]
+    return stacked
 
 
 def memory_dataset(
@@ -150,17 +236,3 @@ def stack_inputs(
         if schema.numeric
         else tf.zeros([rows, 0], tf.float32),
     }
-
-
-def _stacked(
-    row: dict[str, tf.Tensor], schema: FeatureSchema
-) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    keys = {name: row[name] for name in KEYS}
-    return stack_inputs(row, schema, tf.shape(keys["label"])[0]), keys
-
-
-def _permuted(batch: tuple, seed: tf.Tensor) -> tuple:
-    rows = tf.shape(batch[1]["label"])[0]
-    order = tf.random.experimental.stateless_shuffle(tf.range(rows), seed)
-    shuffled: tuple = tf.nest.map_structure(lambda x: tf.gather(x, order), batch)
-    return shuffled

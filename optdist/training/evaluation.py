@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from optdist.calibration import Calibration, fit_level, fit_scale
-from optdist.data import open_shard, shard_rows
+from optdist.data import Shard, shard_rows
 from optdist.errors import DataError
 from optdist.metrics import evaluate, evaluate_distribution
 from optdist.models.base import CltvModel, DistributionModel, Inputs
@@ -33,6 +33,7 @@ class Evaluation:
         """Evaluate `model` on splits of `table` in steps of `batch_rows`."""
         self.table, self.model, self.ranks, self.batch_rows = table, model, ranks, batch_rows
         self.at_epoch = self._graph(self._epoch_reading)
+        self.shards: dict[str, Shard] = {}  # of the splits read so far
 
     def epoch(self, split: str) -> tuple[dict[str, float], list[float] | None]:
         """Metrics of the configured rule of inference, and the share of rows of each network."""
@@ -124,18 +125,19 @@ class Evaluation:
 
     def _rows(self, split: str, reading: Any) -> Rows:
         """The reading of every row of a split, gathered from all ranks and counted."""
-        rank, size = self.ranks.rank, self.ranks.size
+        if split not in self.shards:
+            self.shards[split] = Shard(
+                self.table, split, self.batch_rows, self.ranks.rank, self.ranks.size
+            )
         parts: list[Rows] = []
-        with open_shard(self.table, split, self.batch_rows, rank, size) as batches:
+        with self.shards[split].one_pass() as batches:
             for inputs, keys in batches:
                 found = reading(inputs, keys["label"]) | keys
                 parts.append({name: values.numpy() for name, values in found.items()})
         mine = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         rows = {name: self.ranks.gather(values) for name, values in sorted(mine.items())}
-        expected, distinct = (
-            sum(shard_rows(self.table, split, size)),
-            len(np.unique(rows["row_key"])),
-        )
+        expected = sum(shard_rows(self.table, split, self.ranks.size))
+        distinct = len(np.unique(rows["row_key"]))
         if len(rows["label"]) != expected or distinct != expected:
             raise DataError(
                 f"The {split} split has {expected} rows, evaluation read {len(rows['label'])} "

@@ -7,14 +7,15 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from optdist.data import open_shard, shard_rows
+from optdist.data import Batch, Shard, shard_rows
 from optdist.errors import DataError, TrainingError
 from optdist.files import write_atomically, write_json
 from optdist.models import build_model
@@ -69,6 +70,15 @@ class _Run:
         self.batch = max(1, self.config.batch_size // ranks.size)
         # All ranks take the same number of steps; the smallest shard's last batch may be short.
         self.steps = math.ceil(min(self.rows) / self.batch)
+        self.shard = Shard(
+            self.table,
+            "train",
+            self.batch,
+            ranks.rank,
+            ranks.size,
+            keys=["label"],
+            buffer_rows=self.config.shuffle_buffer_rows,
+        )
         self.model = build_model(self.table.schema, plan.model, self.config.seed)
         self.optimizer = keras.optimizers.Adam(self._learning_rate())
         self.optimizer.build(self.model.trainable_variables)
@@ -78,15 +88,18 @@ class _Run:
 
     def go(self) -> dict[str, Any]:
         self._start()
-        while not self._finished():
-            self._epoch(len(self.history) + 1)
+        epochs = range(len(self.history) + 1, self.config.epochs + 1)
+        # The reader of the next epoch opens while this one trains and is evaluated.
+        with self.shard.passes(self.config.seed + epoch for epoch in epochs) as passes:
+            while not self._finished():
+                self._epoch(len(self.history) + 1, passes)
         return self._finish()
 
     # One epoch -----------------------------------------------------------------------------------
 
-    def _epoch(self, epoch: int) -> None:
+    def _epoch(self, epoch: int, passes: Iterator[Iterator[Batch]]) -> None:
         started = time.monotonic()
-        loss = self._train_epoch(epoch)
+        loss = self._train_epoch(epoch, passes)
         seconds = time.monotonic() - started
         self._check_ranks_agree()
         validation, share = self.evaluation.epoch("validation")
@@ -108,43 +121,31 @@ class _Run:
             save_checkpoint(self.plan.path / CHECKPOINT, self._variables(), self._state())
         self.on_event({"event": "epoch", "epochs": self.config.epochs, **record})
 
-    def _train_epoch(self, epoch: int) -> float:
+    def _train_epoch(self, epoch: int, passes: Iterator[Iterator[Batch]]) -> float:
         """One pass over this rank's shard; every row planned is counted."""
         total, read, started = 0.0, 0, time.monotonic()
-        size = self.batch
-        with open_shard(
-            self.table,
-            "train",
-            size,
-            self.ranks.rank,
-            self.ranks.size,
-            seed=self.config.seed + epoch,
-            shuffle_rows=self.config.shuffle_buffer_rows,
-        ) as batches:
-            for step, (inputs, keys) in enumerate(batches.take(self.steps)):
-                number = (epoch - 1) * self.steps + step
-                noise_seed = tf.constant(
-                    [self.config.seed, number * self.ranks.size + self.ranks.rank]
+        for step, (inputs, keys) in enumerate(islice(next(passes), self.steps)):
+            number = (epoch - 1) * self.steps + step
+            noise_seed = tf.constant([self.config.seed, number * self.ranks.size + self.ranks.rank])
+            loss = float(self.step_function(inputs, keys["label"], noise_seed))
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"The loss is {loss} at epoch {epoch}, step {step + 1}. Lower "
+                    f"training.learning_rate or set training.clip_norm."
                 )
-                loss = float(self.step_function(inputs, keys["label"], noise_seed))
-                if not math.isfinite(loss):
-                    raise TrainingError(
-                        f"The loss is {loss} at epoch {epoch}, step {step + 1}. Lower "
-                        f"training.learning_rate or set training.clip_norm."
-                    )
-                rows = int(keys["label"].shape[0])
-                total, read = total + loss * rows, read + rows
-                self.on_event(
-                    {
-                        "event": "step",
-                        "epoch": epoch,
-                        "step": step + 1,
-                        "steps": self.steps,
-                        "loss": total / read,
-                        "rows_per_second": self.ranks.size * read / (time.monotonic() - started),
-                    }
-                )
-        planned = min(self.rows[self.ranks.rank], self.steps * size)
+            rows = int(keys["label"].shape[0])
+            total, read = total + loss * rows, read + rows
+            self.on_event(
+                {
+                    "event": "step",
+                    "epoch": epoch,
+                    "step": step + 1,
+                    "steps": self.steps,
+                    "loss": total / read,
+                    "rows_per_second": self.ranks.size * read / (time.monotonic() - started),
+                }
+            )
+        planned = min(self.rows[self.ranks.rank], self.steps * self.batch)
         if read != planned:
             raise DataError(
                 f"Rank {self.ranks.rank} read {read} training rows in epoch {epoch}, its shard "

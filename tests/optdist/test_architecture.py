@@ -17,7 +17,7 @@ DOORS = {
 # inside optdist: a file may import only from rooms below its own
 LEVELS = [
     ["errors", "source"],
-    ["files", "config"],
+    ["files", "config", "blocks"],
     ["schema", "ziln", "selection", "alignment", "ordinal", "calibration"],
     ["encoding", "metrics", "layers"],
     ["table", "models"],
