@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,19 +11,15 @@ from typing import Any
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
-from optdist.config import CONF_DIR, Config, fingerprint
-from optdist.errors import ConfigError, DataError
-from optdist.experiments.clusters import value_by_cluster
+from optdist.config import CONF_DIR, Config
+from optdist.errors import ConfigError
 from optdist.experiments.config import Experiment, load_experiment
 from optdist.experiments.grid import Cell, Grid, Task, slug
 from optdist.experiments.results import Results
-from optdist.experiments.runner import Data, Progress, Runner
+from optdist.experiments.runner import Progress, Runner
 from optdist.experiments.store import Store
-from optdist.table import FeatureTable
 from optdist.tracking import Run, Tracker
-from pipelines.features import build_features
-from pipelines.session import spark_session
-from pipelines.tables import resolved_path
+from pipelines.experiment_data import build_tables, data_fingerprint
 
 
 class Outcome(BaseModel):
@@ -62,11 +57,13 @@ def run_experiment(
     folder = base.root / "experiments" / experiment.name
     store = Store(records_folder(experiment, base))
     tasks = [] if report_only else chosen_tasks(grid, only)
-    datasets = [d for d in grid.datasets if report_only or any(t.dataset == d for t in tasks)]
-    if report_only:
-        fingerprints = {d: (store.dataset(d) or {"data": ""})["data"] for d in datasets}
-    else:
-        fingerprints = {d: data_fingerprint(grid.config(d)) for d in datasets}
+    read = {task.dataset for task in tasks}  # of the others, what is recorded counts
+    fingerprints = {
+        d: data_fingerprint(grid.config(d))
+        if d in read
+        else (store.dataset(d) or {}).get("data", "")
+        for d in grid.datasets
+    }
     results = Results(grid, store, fingerprints)
     tables = build_tables(results, tasks, spark)
     tracker = Tracker(base)
@@ -102,81 +99,6 @@ def chosen_tasks(grid: Grid, only: str) -> list[Task]:
         for t in tasks
         if (t.dataset, t.variant) in chosen or (not t.test and (t.dataset, t.variant) in tuned)
     ]
-
-
-def build_tables(
-    results: Results, tasks: Sequence[Task], spark: SparkSession | None
-) -> dict[str, Data]:
-    """The feature tables of the data sets that have unfinished tasks."""
-    tables, own = {}, spark is None
-    for dataset in dict.fromkeys(task.dataset for task in tasks):
-        known = results.store.dataset(dataset)
-        data = results.fingerprints[dataset]
-        if (
-            known
-            and known["data"] == data
-            and all(results.done(task) for task in tasks if task.dataset == dataset)
-        ):
-            continue
-        config = results.grid.config(dataset)
-        spark = spark or spark_session(config, f"features of {results.grid.experiment.name}")
-        table = build_features(spark, config)
-        tables[dataset] = Data(str(table.path), table.manifest["fingerprint"])
-        if not known or known["data"] != data:
-            results.store.write_dataset(dataset, describe(config, table, data))
-    if own and spark is not None:
-        spark.stop()  # cells train without it, and need its memory
-    return tables
-
-
-def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
-    """What the report says of a data set."""
-    return {
-        "data": data,
-        "name": config.dataset.name,
-        "description": config.dataset.description,
-        "counts": table.manifest["counts"],
-        "label": table.schema.label.model_dump(exclude={"quantiles"}),
-        "categorical": len(table.schema.categorical),
-        "numeric": len(table.schema.numeric),
-        "clusters": value_by_cluster(table),
-    }
-
-
-def data_fingerprint(config: Config) -> str:
-    """Of all that decides a data set's rows and splits: the same on every machine.
-
-    Raw files count by their content, a URL by its name alone, and a setting that has its default
-    counts for nothing, so that a new setting changes no fingerprint.
-    """
-    dataset = config.dataset.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
-    tables = dataset["source"].pop("tables")
-    for name, table in config.dataset.source.tables.items():
-        tables[name].pop("path")
-        tables[name]["content"] = _content(resolved_path(table.path))
-    return fingerprint(
-        {
-            "dataset": dataset,
-            "tables": tables,
-            "split": config.split.model_dump(),
-            "build": config.build.model_dump(exclude={"max_quarantined_share"}),
-            "time_zone": config.spark.get("spark.sql.session.timeZone"),
-        }
-    )
-
-
-def _content(path: str) -> list[str]:
-    if "://" in path:
-        return [path]
-    root = Path(path)
-    if not root.exists():
-        raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
-    files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
-    digests = []
-    for file in files:
-        with file.open("rb") as content:
-            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
-    return digests
 
 
 class _Log:

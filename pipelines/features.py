@@ -25,7 +25,7 @@ from pipelines.quarantine import LABEL
 from pipelines.samples import build_samples
 from pipelines.tables import files_explained, input_fingerprint
 
-_FORMAT = 2  # raise it when the table's content changes for the same config and input
+FORMAT = 2  # raise it when the table's content changes for the same config and input
 _ROW, _GROUP = "row_key", "group_key"
 
 
@@ -42,10 +42,11 @@ def build_features(
     """
     written = _identity(config, as_of)
     digest = fingerprint(written)
-    path = config.root / "features" / config.dataset.name / digest
-    if (path / MANIFEST).exists():
+    path = _folder(config, digest)
+    finished = finished_features(config, as_of)
+    if finished is not None:
         print(f"features {config.dataset.name} are up to date: {path}")
-        return FeatureTable.open(path)
+        return finished
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     steps = _Steps(config.dataset.name)
@@ -81,6 +82,12 @@ def build_features(
 
 
 @files_explained()
+def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTable | None:
+    """The feature table, if it is up to date; this needs no Spark."""
+    path = _folder(config, fingerprint(_identity(config, as_of)))
+    return FeatureTable.open(path) if (path / MANIFEST).exists() else None
+
+
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, path: Path
 ) -> dict[str, int]:
@@ -263,10 +270,14 @@ def imputed(spark: SparkSession, path: Path, schema: FeatureSchema) -> dict[str,
     return {name: count for name, count in row.asDict().items() if count}
 
 
+def _folder(config: Config, digest: str) -> Path:
+    return config.root / "features" / config.dataset.name / digest
+
+
 def _identity(config: Config, as_of: dt.date | None) -> dict[str, Any]:
     """What decides the table's content, secrets as written."""
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "dataset": config.written.get("dataset") or config.dataset.model_dump(mode="json"),
         "split": config.split.model_dump(),
         "build": config.build.model_dump(exclude={"max_quarantined_share"}),

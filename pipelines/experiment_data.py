@@ -1,0 +1,99 @@
+"""The data of experiments: feature tables, and fingerprints that are the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from optdist.config import Config, fingerprint
+from optdist.errors import DataError
+from optdist.experiments.clusters import value_by_cluster
+from optdist.experiments.grid import Task
+from optdist.experiments.results import Results
+from optdist.experiments.runner import Data
+from optdist.table import FeatureTable
+from pipelines.features import FORMAT, build_features, finished_features
+from pipelines.session import spark_session
+from pipelines.tables import resolved_path
+
+
+def build_tables(
+    results: Results, tasks: Sequence[Task], spark: SparkSession | None
+) -> dict[str, Data]:
+    """The feature tables of the data sets that have unfinished tasks."""
+    tables, own = {}, spark is None
+    for dataset in dict.fromkeys(task.dataset for task in tasks):
+        known = results.store.dataset(dataset)
+        data = results.fingerprints[dataset]
+        if (
+            known
+            and known["data"] == data
+            and all(results.done(task) for task in tasks if task.dataset == dataset)
+        ):
+            continue
+        config = results.grid.config(dataset)
+        table = finished_features(config)
+        if table is None:
+            spark = spark or spark_session(config, f"features of {results.grid.experiment.name}")
+            table = build_features(spark, config)
+        tables[dataset] = Data(str(table.path), table.manifest["fingerprint"])
+        if not known or known["data"] != data:
+            results.store.write_dataset(dataset, describe(config, table, data))
+    if own and spark is not None:
+        spark.stop()  # cells train without it, and need its memory
+    return tables
+
+
+def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
+    """What the report says of a data set."""
+    return {
+        "data": data,
+        "name": config.dataset.name,
+        "description": config.dataset.description,
+        "counts": table.manifest["counts"],
+        "label": table.schema.label.model_dump(exclude={"quantiles"}),
+        "categorical": len(table.schema.categorical),
+        "numeric": len(table.schema.numeric),
+        "clusters": value_by_cluster(table),
+    }
+
+
+def data_fingerprint(config: Config) -> str:
+    """Of all that decides a data set's rows and splits: the same on every machine.
+
+    Raw files count by their content, a URL by its name alone, and a setting that has its default
+    counts for nothing, so that a new setting changes no fingerprint.
+    """
+    dataset = config.dataset.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
+    tables = dataset["source"].pop("tables")
+    for name, table in config.dataset.source.tables.items():
+        tables[name].pop("path")
+        tables[name]["content"] = _content(resolved_path(table.path))
+    return fingerprint(
+        {
+            "format": FORMAT,
+            "dataset": dataset,
+            "tables": tables,
+            "split": config.split.model_dump(),
+            "build": config.build.model_dump(exclude={"max_quarantined_share"}),
+            "time_zone": config.spark.get("spark.sql.session.timeZone"),
+        }
+    )
+
+
+def _content(path: str) -> list[str]:
+    if "://" in path:
+        return [path]
+    root = Path(path)
+    if not root.exists():
+        raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
+    files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+    digests = []
+    for file in files:
+        with file.open("rb") as content:
+            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
+    return digests
