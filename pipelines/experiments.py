@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from optdist.config import CONF_DIR, Config
 from optdist.errors import ConfigError
 from optdist.experiments.config import Experiment, load_experiment
 from optdist.experiments.grid import Cell, Grid, Task, slug
+from optdist.experiments.report import write_report
 from optdist.experiments.results import Results
 from optdist.experiments.runner import Progress, Runner
 from optdist.experiments.store import Store
@@ -70,15 +72,26 @@ def run_experiment(
     with tracker.run(f"experiment {experiment.name}", again=True) as run:
         log = _Log(tracker, run, results)
         workers = workers or max(1, len(os.sched_getaffinity(0)) // base.training.ranks)
-        runner = Runner(results, tables, folder / "runs", workers, log, lambda block: None)
+        write = partial(write_report, results, folder / "report", docs_folder(experiment))
+        runner = Runner(results, tables, folder / "runs", workers, log, lambda block: write())
         runner.run(tasks)
-    return Outcome(records=store.folder, report=folder, failures=results.failures)
+        write()
+        run.log_folder(folder / "report", "report")
+    return Outcome(
+        records=store.folder, report=folder / "report" / "report.html", failures=results.failures
+    )
+
+
+def docs_folder(experiment: Experiment) -> Path | None:
+    """The repository's docs/, for an experiment that is kept there."""
+    return CONF_DIR.parent / "docs" if experiment.publish == "docs" else None
 
 
 def records_folder(experiment: Experiment, config: Config) -> Path:
     """Where an experiment's records are."""
-    if experiment.publish == "docs":
-        return CONF_DIR.parent / "docs" / "results" / experiment.name
+    docs = docs_folder(experiment)
+    if docs:
+        return docs / "results" / experiment.name
     return config.root / "experiments" / experiment.name / "results"
 
 

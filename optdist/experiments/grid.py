@@ -21,6 +21,9 @@ from optdist.experiments.config import Experiment, Overrides
 LIGHTGBM = "LightGBM"
 # of no influence on what is learned, or a coordinate of its own
 _NOT_SETTINGS = {"seed", "start_timeout_seconds", "nics", "threads_per_rank"}
+# read by OptDist alone; what other models read alone is a section of their name
+_OF_OPTDIST = {"num_sdns", "dsm", "temperature", "gumbel", "ce_weight", "kl_weight"}
+_OF_OPTDIST |= {"focal_exponent", "inference"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,6 @@ class Task:
     base: str  # the model whose tuning decides the trial
     trial: str | None = None
     test: bool = True  # the test split is read; False only while learning rates are compared
-
-    def cell(self, trial: str) -> Cell:
-        """The cell under a trial."""
-        return Cell(self.dataset, self.variant, self.trial or trial, self.seed)
 
 
 class Grid:
@@ -135,6 +134,19 @@ class Grid:
             base = wanted.models[wanted.sweeps.model]
             made |= {name: base | changes for name, changes in self._sweep_variants.items()}
         return made
+
+    def named(self, keys: Sequence[str]) -> list[str]:
+        """The names of data sets that a config calls by file or name."""
+        return [self._named[key] for key in keys]
+
+    def base(self, variant: str) -> str:
+        """The model that a variant is of, whose tuning gives its learning rate."""
+        wanted = self.experiment
+        if wanted.ablations and variant in self.ablations:
+            return wanted.ablations.model
+        if wanted.sweeps and variant in self._sweep_variants:
+            return wanted.sweeps.model
+        return variant
 
     def sweep(self, dataset: str) -> dict[str, dict[Any, str]]:
         """Setting -> value -> variant; a value that the model has anyway is the model itself."""
@@ -230,8 +242,13 @@ def slug(text: str) -> str:
 
 
 def _settings(config: Config) -> dict[str, Any]:
+    """What a network reads: a change of another model's settings touches none of its records."""
+    model = config.model.model_dump(mode="json")
+    name = model["name"]
+    others = {key for key, value in model.items() if isinstance(value, dict) and key != name}
+    left_out = others if name == "optdist" else others | _OF_OPTDIST
     return {
-        "model": config.model.model_dump(mode="json"),
+        "model": {key: value for key, value in model.items() if key not in left_out},
         "training": config.training.model_dump(mode="json", exclude=_NOT_SETTINGS),
     }
 

@@ -28,6 +28,16 @@ class Results:
             return None
         return record
 
+    def current(self) -> list[Record]:
+        """The records, failed or not, of the grid's cells as they are now."""
+        found = {}
+        for task in self.grid.tasks():
+            cell = self.cell(task)
+            record = cell and self.record(cell)
+            if cell and record:
+                found[cell] = record
+        return list(found.values())
+
     def tuning(self, dataset: str, model: str) -> dict[str, Cell]:
         """The cells by which a model's trial is chosen."""
         seed = self.grid.experiment.tune_seed

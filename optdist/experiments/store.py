@@ -89,21 +89,19 @@ def _read(path: Path) -> Record:
     return record
 
 
-def same_settings(stored: Record, wanted: Record) -> bool:
+def same_settings(stored: Any, wanted: Any, default: Any = _DEFAULTS) -> bool:
     """Whether a record's settings are the wanted ones.
 
     A setting that is newer than the record counts as its default, which must mean what was done
     before there was a choice.
     """
-    if set(stored) != set(wanted):
-        return False
-    for section, now in wanted.items():
-        then = _DEFAULTS.get(section, {}) | stored[section]
-        if any(then.get(key) != value for key, value in now.items()):
-            return False
-        if not set(stored[section]) <= set(now):
-            return False
-    return True
+    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
+        return bool(stored == wanted)
+    known = default if isinstance(default, dict) else {}
+    return set(stored) <= set(wanted) and all(
+        same_settings(stored.get(key, known.get(key)), value, known.get(key))
+        for key, value in wanted.items()
+    )
 
 
 def rounded(value: Any) -> Any:

@@ -24,7 +24,7 @@ class CltvModel(keras.Model):
     A model gives `call` (the networks' outputs), `loss_terms` and `predict_distribution`.
     """
 
-    inferences: ClassVar[tuple[str, ...]] = ("mean",)  # the rules by which it can predict
+    inferences: ClassVar[tuple[str, ...]] = ("mean",)  # rules of prediction, its own one first
     has_distribution: ClassVar[bool] = False  # predicts p, mu, sigma, quantiles and intervals
     has_conversion: ClassVar[bool] = False  # predicts p, the probability of y > 0
     selects: ClassVar[bool] = False  # selects one of several networks for each row
@@ -54,7 +54,7 @@ class CltvModel(keras.Model):
 
     @property
     def inference(self) -> str:
-        """The configured rule of inference, or the model's only one."""
+        """The rule of inference: the configured one where the model has it, else its own."""
         return inference_of(type(self), self.config)
 
     def calibration(self, inference: str | None = None) -> Calibration:
@@ -161,8 +161,9 @@ def _interval(mixture: ZilnMixture, level: float) -> tuple[tf.Tensor, tf.Tensor]
 
 
 def inference_of(model: type[CltvModel], config: Model) -> str:
-    """The configured rule of inference, or the only one of the models that have one."""
-    return config.inference if config.inference in model.inferences else model.inferences[0]
+    """The configured rule of inference where the model has it, else the model's own."""
+    configured = config.inference
+    return configured if configured in model.inferences else model.inferences[0]
 
 
 def quantile_name(q: float) -> str:

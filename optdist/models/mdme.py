@@ -40,9 +40,9 @@ class MDME(CltvModel):
     same size learns the order of the classes and teaches it to the classifier; scoring does not
     need it.
 
-    Two rules of inference: "hard" is the paper's, the likeliest bucket of the likeliest
-    sub-distribution; "soft" is the expectation over all buckets. Where most labels are 0, "hard"
-    predicts 0 for most rows and cannot rank them.
+    Two rules of inference: "hard" is the cited paper's, the likeliest bucket of the likeliest
+    sub-distribution; "soft", the default, is the expectation over all buckets. Choice: where most
+    labels are 0, "hard" predicts 0 for most rows and cannot rank them.
 
     The cited paper leaves the numbers of sub-distributions and buckets to the data, and the weights
     of its losses open: settings. Choice: each loss is a mean over the batch's rows, 0 for those
@@ -50,7 +50,7 @@ class MDME(CltvModel):
     the log-likelihood of the bucket.
     """
 
-    inferences = ("hard", "soft")
+    inferences = ("soft", "hard")
     has_conversion = True
 
     def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:

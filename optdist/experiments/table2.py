@@ -1,0 +1,91 @@
+"""Table 2 of the paper: a data set's models, and the tests of their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from optdist.experiments.bootstrap import METRICS
+from optdist.experiments.grid import LIGHTGBM
+from optdist.experiments.render import Block, Heading, Table, Text
+from optdist.experiments.statistics import LEVEL, MIN_SEEDS, Comparison
+from optdist.experiments.tables import NAMES, NONE, Row, best, comparisons, mean_sd
+
+EXPLAINED = (
+    "Best of a column in bold. MAE rewards predicting too little where most values are 0, so the "
+    "constant predictors stand beside it; `MAE of median` is that of the distribution's median as "
+    "the prediction. `total` is total predicted over total actual. `coverage` is the share of test "
+    "rows inside the 90% interval, `coverage(+)` that of positive rows inside the interval of the "
+    "value given a purchase. OptDist (hard) predicts as the paper does (Eq. 18); `top2` and `soft` "
+    "weigh the two likeliest SDNs or all.",
+    "† OptDist beats the best of the paper's baselines, ‡ it beats LightGBM: in a paired t-test "
+    "over seeds and in a paired bootstrap over test entities, both two-sided. The larger p of the "
+    f"two, Holm-corrected over the five metrics, is below {LEVEL}. The best baseline is the one of "
+    f"the best mean on test in that metric. At least {MIN_SEEDS} seeds are needed.",
+)
+_EXTRA = {  # name of the column -> metric
+    "total": "total_ratio",
+    "MAE of median": "mae_q50",
+    "coverage": "coverage",
+    "coverage(+)": "coverage_if_positive",
+}
+_RIVALS = {"baselines": "†", LIGHTGBM: "‡"}
+_TESTS = ("p seeds", "p bootstrap", "p Holm")
+
+
+def models(
+    dataset: str, rows: Sequence[Row], published: Mapping[str, Sequence[float]]
+) -> Iterator[Block]:
+    """A data set's part of Table 2.
+
+    Args:
+        dataset: its name.
+        rows: of its models, over the same seeds.
+        published: the paper's own figures by model, in the order of `METRICS`.
+    """
+    seeds = len(rows[0].records)
+    tests, winners = comparisons(rows), best(rows)
+    yield Heading(3, f"{dataset}, {seeds} {'seed' if seeds == 1 else 'seeds'}")
+    lines = [_line(row, tests.get(row.label, {}), winners) for row in rows]
+    rest = [NONE] * (len(METRICS) - 1 + len(_EXTRA))
+    for name in ("zero", "mean", "median"):
+        value = mean_sd(rows[0].values(f"mae_{name}")[:1], 3)
+        lines.append([f"always {'zero' if name == 'zero' else f'the {name}'}", value, *rest])
+    for model, values in published.items():
+        shown = [f"{v:.{_digits(m)}f}" for m, v in zip(METRICS, values, strict=True)]
+        lines.append([f"{model}, paper", *shown, *[NONE] * len(_EXTRA)])
+    yield Table(["model", *NAMES.values(), *_EXTRA], lines)
+    if seeds < MIN_SEEDS:
+        yield Text(f"No † or ‡: {seeds} of the {MIN_SEEDS} seeds that the tests need.")
+    if tests and seeds > 1:
+        yield Text(f"Tests on {dataset}, {seeds} seeds; a gain above 0 is OptDist's:")
+        header = ["model", "metric", "best baseline", "gain", *_TESTS]
+        yield Table([*header, f"gain on {LIGHTGBM}", *_TESTS], list(_test_lines(tests)))
+
+
+def _line(row: Row, tests: Mapping[str, list[Comparison]], winners: Mapping[str, str]) -> list[str]:
+    line = [row.label]
+    for i, metric in enumerate(METRICS):
+        text = mean_sd(row.values(metric), _digits(metric))
+        text = f"**{text}**" if winners[metric] == row.label else text
+        line.append(text + "".join(_RIVALS[r] for r in tests if tests[r][i].significant))
+    return line + [mean_sd(row.values(metric), 3) for metric in _EXTRA.values()]
+
+
+def _test_lines(tests: Mapping[str, Mapping[str, list[Comparison]]]) -> Iterator[list[str]]:
+    for label, against in tests.items():
+        for i, metric in enumerate(METRICS):
+            line = [label, NAMES[metric].split()[0]]
+            for rival in _RIVALS:
+                name = [against[rival][i].rival] if rival in against else [NONE]
+                line += name if rival == "baselines" else []
+                if rival not in against:
+                    line += [NONE] * (1 + len(_TESTS))
+                    continue
+                found = against[rival][i]
+                line.append(f"{found.gain:+.{_digits(metric)}f}")
+                line += [f"{p:.3f}" for p in (found.t_p, found.bootstrap_p, found.p)]
+            yield line
+
+
+def _digits(metric: str) -> int:
+    return 3 if metric == "mae" else 4
