@@ -21,9 +21,10 @@ from optdist.experiments.config import Experiment, Overrides
 LIGHTGBM = "LightGBM"
 # of no influence on what is learned, or a coordinate of its own
 _NOT_SETTINGS = {"seed", "start_timeout_seconds", "nics", "threads_per_rank"}
-# read by OptDist alone; what other models read alone is a section of their name
+# read by some models alone; what one model reads alone is a section of its name
 _OF_OPTDIST = {"num_sdns", "dsm", "temperature", "gumbel", "ce_weight", "kl_weight"}
-_OF_OPTDIST |= {"focal_exponent", "inference"}
+_OF_OPTDIST |= {"focal_exponent"}
+_READERS = {key: {"optdist"} for key in _OF_OPTDIST} | {"inference": {"optdist", "mdme"}}
 
 
 @dataclass(frozen=True)
@@ -241,14 +242,20 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-").lower()
 
 
-def _settings(config: Config) -> dict[str, Any]:
-    """What a network reads: a change of another model's settings touches none of its records."""
-    model = config.model.model_dump(mode="json")
+def read_settings(model: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a model reads: a change of another model's touches none of its records."""
     name = model["name"]
-    others = {key for key, value in model.items() if isinstance(value, dict) and key != name}
-    left_out = others if name == "optdist" else others | _OF_OPTDIST
+
+    def read(key: str) -> bool:
+        section = isinstance(model[key], dict)  # of the model that it is named after
+        return name in _READERS.get(key, {name}) and (not section or key == name)
+
+    return {key: value for key, value in model.items() if read(key)}
+
+
+def _settings(config: Config) -> dict[str, Any]:
     return {
-        "model": {key: value for key, value in model.items() if key not in left_out},
+        "model": read_settings(config.model.model_dump(mode="json")),
         "training": config.training.model_dump(mode="json", exclude=_NOT_SETTINGS),
     }
 

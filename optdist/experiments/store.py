@@ -9,7 +9,7 @@ from typing import Any
 
 from optdist.config import Model, Training, fingerprint
 from optdist.errors import DataError
-from optdist.experiments.grid import Cell, slug
+from optdist.experiments.grid import Cell, read_settings, slug
 from optdist.files import write_json
 
 # Raise it where the same settings learn something else than before: such records are made again.
@@ -45,7 +45,10 @@ class Store:
         record = self._content.get(f"{cell.name}.json")
         if record is None or record["format"] != FORMAT or record["data"] != data:
             return None
-        return record if same_settings(record["settings"], rounded(settings)) else None
+        stored = dict(record["settings"])
+        if "model" in stored:  # a record may name settings that its model turned out not to read
+            stored["model"] = read_settings(stored["model"])
+        return record if same_settings(stored, rounded(settings)) else None
 
     def write(self, cell: Cell, settings: Record, data: str, content: Record) -> Record:
         """Write a cell's record and return it as it will be read."""

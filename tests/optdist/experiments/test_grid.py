@@ -117,8 +117,13 @@ def test_settings_that_are_left_out_of_a_record_do_not_reach_the_model(name, tmp
         "model.ce_weight": 0.1,
         "model.kl_weight": 0.2,
         "model.focal_exponent": 1.0,
-        "model.inference": "soft",
+        "model.mdme.buckets": 2,
+        "model.mdan.buckets": 2,
+        "model.mtl_mse.error": "value",
+        "model.two_stage.rows": "all",
     }
+    wild = {key: value for key, value in wild.items() if not key.startswith(f"model.{name}.")}
+    wild |= {} if name == "mdme" else {"model.inference": "soft"}
     plain = grid(tmp_path, models={"OptDist": {}, "M": {"model.name": name}}, lightgbm=None)
     other = grid(tmp_path, models={"OptDist": {}, "M": {"model.name": name} | wild}, lightgbm=None)
     cell = Cell("made", "M", "lr0.01", 1)

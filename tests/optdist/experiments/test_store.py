@@ -37,6 +37,14 @@ def test_a_setting_that_is_gone_or_another_kind_of_model_does_not_match():
     assert not same_settings({"lightgbm": {}}, {"model": {"num_sdns": 4}})
 
 
+def test_a_record_that_names_more_than_its_model_reads_is_found(tmp_path):
+    cell = Cell("shop", "ZILN", "lr0.001", 3)
+    wanted = {"model": {"name": "ziln", "tower": [8]}, "training": {}}
+    more = {"model": wanted["model"] | {"num_sdns": 9, "mdme": {"buckets": 2}}, "training": {}}
+    Store(tmp_path).write(cell, more, "data", {"test": None})
+    assert Store(tmp_path).find(cell, wanted, "data") is not None
+
+
 def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "shop.ziln.lr1.seed1.json").write_text('{"format": 1')
     with pytest.raises(DataError, match=r"shop\.ziln\.lr1\.seed1\.json is damaged"):

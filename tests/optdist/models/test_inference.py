@@ -8,9 +8,9 @@ from optdist.models.base import inference_of
 @pytest.mark.parametrize(
     ("name", "configured", "expected"),
     [
-        ("optdist", None, "hard"),  # Eq. 18
+        ("optdist", "hard", "hard"),  # Eq. 18
         ("optdist", "top2", "top2"),
-        ("mdme", None, "soft"),
+        ("mdme", "soft", "soft"),
         ("mdme", "hard", "hard"),
         ("mdme", "top2", "soft"),  # a rule that it lacks
         ("ziln", "soft", "mean"),
