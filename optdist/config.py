@@ -176,7 +176,7 @@ class Model(_Section):
     focal_exponent: Annotated[float, Field(ge=0)] = 2.0
     sigma_min: Annotated[float, Field(gt=0)] = 0.05
     sigma_max: Annotated[float, Field(gt=0)] = 2.5
-    inference: Literal["hard", "top2", "soft"] = "hard"  # of OptDist; Eq. 18 is "hard"
+    inference: Literal["hard", "top2", "soft"] = "soft"  # of OptDist; Eq. 18 is "hard"
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
     two_stage: TwoStage = TwoStage()
     mtl_mse: MtlMse = MtlMse()

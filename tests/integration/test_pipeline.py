@@ -52,7 +52,7 @@ def test_the_run_is_in_mlflow_with_config_data_metrics_plots_and_model(trained):
     assert run.data.params["model.num_sdns"] == "4"
     assert run.data.params["data.fingerprint"] == report.table.rsplit("/", 1)[-1]
     assert (
-        run.data.metrics["test_normalized_gini"] == report.result["test"]["hard"]["normalized_gini"]
+        run.data.metrics["test_normalized_gini"] == report.result["test"]["soft"]["normalized_gini"]
     )
     assert len(tracker.client.get_metric_history(report.run_id, "val_normalized_gini")) == 3
     artifacts = {item.path for item in tracker.client.list_artifacts(report.run_id)}
@@ -80,7 +80,7 @@ def test_training_and_scoring_predict_the_same_for_the_same_rows(spark, trained)
     schema = FeatureSchema.load(package / "schema.json")
     scored = predict(samples, package, schema, (), 1000).toPandas().set_index("row_key")
     with np.load(f"{report.run_folder}/test_predictions.npz") as rows:
-        by_training = pd.Series(rows["predicted_hard"], rows["row_key"])
+        by_training = pd.Series(rows["predicted_soft"], rows["row_key"])
     assert len(scored) == len(by_training)
     np.testing.assert_allclose(
         scored.loc[by_training.index, "predicted_cltv"], by_training, rtol=1e-4
@@ -110,7 +110,7 @@ def test_scores_are_published_whole_and_a_rerun_gives_the_same_rows(spark, train
         first.columns
     )
     assert set(first["model_version"]) == {report.version}
-    assert set(first["inference"]) == {"hard"}
+    assert set(first["inference"]) == {"soft"}
     whole = spark.read.parquet(str(config.root / "scores" / config.dataset.name))
     assert whole.where(f"run_date = '{RUN_DATE}'").count() == done.rows  # a partition by date
     keys = config.dataset.id

@@ -6,6 +6,7 @@ import tensorflow as tf
 from table import FEATURES, frame
 
 import optdist
+from optdist.calibration import Calibration, fit_level
 from optdist.config import Model
 from optdist.encoding import fit
 from optdist.errors import ConfigError, ModelError
@@ -15,7 +16,7 @@ from optdist.models import build_model
 from optdist.models.base import quantile_name
 from optdist.package import load_predictor, save_package
 
-SMALL = Model(num_sdns=3, sdn=[16, 8], dsm=[8])
+SMALL = Model(num_sdns=3, sdn=[16, 8], dsm=[8], inference="hard")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,35 @@ def test_soft_inference_is_the_mean_of_the_mixture(fitted):
     np.testing.assert_allclose(found["predicted_cltv"], mean, rtol=1e-4)
     hard = model.predict_distribution(inputs)
     np.testing.assert_allclose(found["mu"], hard["mu"], rtol=2e-5, atol=1e-6)
+
+
+def test_top2_inference_is_the_mixture_of_the_two_likeliest_sdns(fitted):
+    raw, schema, model, _ = fitted
+    inputs = next(iter(optdist.memory_dataset(raw, schema, batch_size=500)))
+    found, every = model.predict_distribution(inputs, inference="top2"), model(inputs)
+    alpha = np.exp(every.log_alpha.numpy())
+    means = every.sdns.p * np.exp(every.sdns.mu + every.sdns.sigma**2 / 2)
+    two = np.argsort(-alpha, axis=1)[:, :2]
+    weights, parts = np.take_along_axis(alpha, two, 1), np.take_along_axis(means.numpy(), two, 1)
+    expected = (weights * parts).sum(axis=1) / weights.sum(axis=1)
+    np.testing.assert_allclose(found["predicted_cltv"], expected, rtol=1e-4)
+    np.testing.assert_array_equal(found["selected_sdn"], two[:, 0])
+
+
+def test_the_interval_holds_the_share_that_calibration_fitted(fitted):
+    raw, schema, model, _ = fitted
+    rows = optdist.memory_dataset(raw, schema, batch_size=len(raw))
+    inputs = next(iter(rows))
+    y = raw["label"].to_numpy()
+    mixture, _ = model.mixture(inputs, "soft")
+    level = fit_level(
+        0.8, y, mixture.cdf(y.astype(np.float32)).numpy(), mixture.zero_mass().numpy()
+    )
+    model.calibrations["soft"] = Calibration(coverage=0.8, level=level)
+    found = model.predict_distribution(inputs, (0.5,), "soft")
+    model.calibrations.clear()
+    inside = (y >= found["interval_low"]) & (y <= found["interval_high"])
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_saved_model_predicts_the_same_to_the_last_bit(fitted, tmp_path):

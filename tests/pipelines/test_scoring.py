@@ -41,7 +41,7 @@ def shop(spark, tmp_path_factory):
     made = config(folder / "root", folder / "sales.csv")
     table, tracker = build_features(spark, made), Tracker(made)
     packages = {
-        "1": write_package(table.schema, folder / "first", 1),
+        "1": write_package(table.schema, folder / "first", 1, inference="hard"),
         "2": write_package(table.schema, folder / "second", 2, inference="soft"),
     }
     assert [register(tracker, package) for package in packages.values()] == ["1", "2"]
