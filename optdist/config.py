@@ -131,7 +131,7 @@ class MtlMse(_Section):
     """What the sources leave open of MTL-MSE."""
 
     shared: Literal["representation", "tower"] = "representation"
-    error: Literal["product", "value"] = "product"  # what the squared error is of
+    error: Literal["value", "product"] = "value"  # what the squared error is of
     mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
 
 
@@ -149,7 +149,7 @@ class Mdan(_Section):
     """What the sources leave open of MDAN."""
 
     buckets: Positive = 4  # of the positive labels; zeros have their own beside them
-    similarity: Literal["rows", "channels"] = "rows"
+    similarity: Literal["channels", "rows"] = "channels"  # of which embeddings
     similarity_weight: Annotated[float, Field(ge=0)] = 0.1
     mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
 
@@ -176,7 +176,7 @@ class Model(_Section):
     focal_exponent: Annotated[float, Field(ge=0)] = 2.0
     sigma_min: Annotated[float, Field(gt=0)] = 0.05
     sigma_max: Annotated[float, Field(gt=0)] = 2.5
-    inference: Literal["hard", "top2", "soft"] = "soft"  # of OptDist; Eq. 18 is "hard"
+    inference: Literal["hard", "top2", "soft"] = "soft"  # the papers have "hard" (Eq. 18)
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
     two_stage: TwoStage = TwoStage()
     mtl_mse: MtlMse = MtlMse()

@@ -36,8 +36,9 @@ class MDAN(CltvModel):
     The cited paper's abstract says that its distance similarity loss tells apart the
     representations of different values; its formula is not public. Choice: the cosine of two
     embeddings should be 1 for the same bucket and fall to 0 for the two farthest, in squared error.
-    `mdan.similarity` says of which two: "rows", the fused embeddings of two rows of a batch, by the
-    distance of their labels' buckets; "channels", two channels' embeddings of one row.
+    `mdan.similarity` says of which two: "channels", two channels' embeddings of one row, by the
+    distance of the channels' buckets; "rows", the fused embeddings of two rows of a batch, by the
+    distance of their labels' buckets. "rows" ranked validation rows worse than no such loss.
 
     Choice: the value's error is squared, in units of the mean positive training label, and the head
     has one hidden layer of the embedding's size.

@@ -23,8 +23,10 @@ class MTLMSE(ConversionValueModel):
 
     The sources leave two points open, both settings. `mtl_mse.shared` is what the tasks share: the
     "representation" alone, with a tower each, as in the cited ESMM; or the "tower" too, which
-    then has two outputs. `mtl_mse.error` is what the squared error is of: the "product" of p and
-    value, over all rows, as ESMM trains its product; or the "value", over converted rows.
+    then has two outputs. `mtl_mse.error` is what the squared error is of: the "value", over
+    converted rows; or the "product" of p and value, over all rows, as ESMM trains its product.
+    Choice: "representation" and "value", which ranked validation rows best on three data sets. They
+    leave the shared embeddings as all that sets this model apart from two-stage.
     """
 
     def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:

@@ -119,7 +119,7 @@ def test_settings_that_are_left_out_of_a_record_do_not_reach_the_model(name, tmp
         "model.focal_exponent": 1.0,
         "model.mdme.buckets": 2,
         "model.mdan.buckets": 2,
-        "model.mtl_mse.error": "value",
+        "model.mtl_mse.error": "product",
         "model.two_stage.rows": "all",
     }
     wild = {key: value for key, value in wild.items() if not key.startswith(f"model.{name}.")}

@@ -149,8 +149,7 @@ def test_a_rank_trains_calibrates_and_evaluates_it(name, table, tmp_path):
             training=Training(ranks=1, epochs=8, batch_size=128, learning_rate=5e-3),
         )
     )
-    # a hard MDME predicts 0 for most rows of a network that has seen so little
-    assert max(metrics["normalized_gini"] for metrics in result["test"].values()) > 0.4
+    assert result["test"][result["inference"]]["normalized_gini"] > 0.4
     assert set(result["calibration"]) == set(MODELS[name].inferences)
     predictor = load_predictor(tmp_path / "package")
     assert np.isfinite(predictor.predict(frame(50))["predicted_cltv"]).all()

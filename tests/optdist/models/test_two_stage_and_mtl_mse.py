@@ -21,7 +21,7 @@ def schema():
 
 
 def make(schema, name, **settings):
-    return build_model(schema, Model(name=name, tower=[8], **{name: settings}))
+    return build_model(schema, Model(name=name, tower=[8], numeric="zscore", **{name: settings}))
 
 
 def terms(model, y=Y, outputs=OUTPUTS):
