@@ -56,7 +56,7 @@ class StackedMLP(keras.layers.Layer):
 
     def call(self, h: tf.Tensor) -> tf.Tensor:
         """Apply all perceptrons to h [B, D]: [L, B, units[-1]]."""
-        return self._forward(h[None], slice(None))
+        return self._forward(tf.expand_dims(h, 0), None)
 
     def one(self, h: tf.Tensor, index: int) -> tf.Tensor:
         """Apply the perceptron `index` alone to h [B, D]: [B, units[-1]]."""
@@ -72,9 +72,12 @@ class StackedMLP(keras.layers.Layer):
         found = [self.one(part, i) for i, part in enumerate(parts)]
         return tf.ensure_shape(tf.dynamic_stitch(rows, found), [None, self.units[-1]])
 
-    def _forward(self, x: tf.Tensor, which: int | slice) -> tf.Tensor:
+    def _forward(self, x: tf.Tensor, which: int | None) -> tf.Tensor:
         for k, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
-            x = tf.matmul(x, kernel.value[which]) + bias.value[which]
+            w, b = kernel.value, bias.value
+            if which is not None:  # a slice of everything is not free: its gradient is a copy
+                w, b = w[which], b[which]
+            x = tf.matmul(x, w) + b
             if k < len(self.units) - 1:
                 x = tf.nn.relu(x)
         return x
