@@ -153,7 +153,8 @@ def with_label(
     keys = [*config.dataset.id, source.cut]
     later = events.join(chosen.select(*keys), on=config.dataset.id, how="inner")
     later = later.where(F.datediff(DAY, source.cut).between(*source.label_days))
-    label = F.coalesce(F.col(LABEL), F.lit(0.0))
+    # A purchase and its return may leave 1e-15 in floating point: no one paid that.
+    label = F.coalesce(F.round(LABEL, 6), F.lit(0.0))
     if source.label_floor is not None:
         label = F.greatest(label, F.lit(source.label_floor))
     spend = later.groupBy(*keys).agg(F.sum(AMOUNT).alias(LABEL))

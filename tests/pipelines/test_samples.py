@@ -53,6 +53,17 @@ def test_a_sample_has_its_first_days_attributes_and_the_horizons_spend(spark, sh
     assert rows.loc["z", LABEL] == 0.0
 
 
+def test_what_floating_point_leaves_of_a_returned_purchase_is_no_value(spark, shop):
+    returned = [
+        ("z", "2024-04-02", 0.1, "c"),
+        ("z", "2024-04-03", 0.2, "c"),
+        ("z", "2024-04-04", -0.3, "c"),
+    ]
+    events = pd.concat([EVENTS, pd.DataFrame(returned, columns=EVENTS.columns)])
+    assert 0.1 + 0.2 - 0.3 != 0
+    assert collected(build_samples(spark, shop(events)).rows).loc["z", LABEL] == 0.0
+
+
 def test_history_counts_only_days_before_the_first_one(spark, shop):
     rows = collected(build_samples(spark, shop()).rows)
     assert rows.loc["x", "sales_30d"] == 1  # w's purchase on 02-10, and none of x's own on 03-01

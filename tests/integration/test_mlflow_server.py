@@ -1,0 +1,59 @@
+"""Runs and the registry over HTTP, as a team has them: a real MLflow server on the loopback."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import shop
+from registered import register, write_package
+from table import FEATURES, frame
+
+from optdist.encoding import fit
+from optdist.package import load_predictor
+from optdist.tracking import CHAMPION, Tracker
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    log = (folder / "log").open("w")
+    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{uri}/health", timeout=2)
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.5)
+        yield uri
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+def test_a_model_is_logged_registered_and_read_back_over_http(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    tracker = Tracker(shop.config(tmp_path / "root", tmp_path / "unused.csv"))
+    raw = frame(200)
+    package = write_package(fit(raw, FEATURES, "label"), tmp_path / "package")
+    version = register(tracker, package)
+    tracker.set_alias(CHAMPION, version)
+    assert tracker.describe()["tracking_uri"] == server
+    assert tracker.resolve(CHAMPION) == version == "1"
+    found = load_predictor(tracker.package(version)).predict(raw)["predicted_cltv"]
+    expected = load_predictor(package).predict(raw)["predicted_cltv"]
+    assert (found == expected).all()
