@@ -215,9 +215,7 @@ class Tracker:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        logged = model_uri.removeprefix(
-            "models:/"
-        )  # a server wants the logged model's id beside it
+        logged = model_uri.removeprefix("models:/")  # a server wants the model's id beside it
         with _quiet():
             made = self.client.create_model_version(
                 self.model_name,
