@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
 from optdist.config import CONF_DIR, Config
-from optdist.errors import ConfigError
+from optdist.errors import ConfigError, TrainingError
 from optdist.experiments.config import Experiment, load_experiment
 from optdist.experiments.grid import Cell, Grid, Task, slug
 from optdist.experiments.report import write_report
@@ -125,14 +126,14 @@ class _Log:
         print(f"[{progress.done:>4}/{progress.total}] {line(cell, record)}", end="")
         print(f", about {duration(progress.seconds_left)} left", flush=True)
         settings = self.results.grid.settings(cell)
-        with self.tracker.run(cell.name, parent=self.run) as run:
+        with suppress(TrainingError), self.tracker.run(cell.name, parent=self.run) as run:
             run.log_params({"dataset": cell.dataset, "variant": cell.variant, "seed": cell.seed})
             run.log_params(
                 {f"{part}.{key}": v for part, keys in settings.items() for key, v in keys.items()}
             )
             if "error" in record:
                 run.log_params({"error": record["error"][:500]})
-                return
+                raise TrainingError(record["error"])  # ends this run as failed
             for split in ("validation", "test"):
                 for rule, metrics in (record[split] or {}).items():
                     known = {name: v for name, v in metrics.items() if v is not None}

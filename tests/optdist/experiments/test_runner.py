@@ -101,3 +101,18 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(finished, tmp_path):
 def test_no_checkpoint_is_kept_once_a_model_is_tuned_and_run(finished):
     folder, table, run = finished
     assert [path.name for path in (folder / "runs").iterdir() if path.is_dir()] == []
+
+
+def test_a_cell_of_two_ranks_trains_under_horovodrun_and_tells_why_it_failed(tmp_path):
+    table = write_table(tmp_path / "table", rows=2000, groups=2)
+    wanted = grids.experiment(
+        tmp_path, models={"OptDist": {}}, learning_rates=[1e-2], seeds=[1], lightgbm=None
+    )
+    run = grids.Run(tmp_path, table, wanted, ["training.ranks=2"]).go()
+    assert not run.results.failures
+    record = run.results.finished(Cell("made", "OptDist", "lr0.01", 1), test=True)
+    assert record["settings"]["training"]["ranks"] == 2
+    assert record["epochs"] == 2
+    broken = grids.Run(tmp_path, table, wanted, ["training.ranks=3"]).go()
+    [reason] = broken.results.failures.values()
+    assert "Lower training.ranks" in reason
