@@ -58,11 +58,11 @@ class Sections:
         versions = done[-1]["versions"]
         tasks = self.grid.tasks()
         ended = sum(self.results.done(task) for task in tasks)
+        when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
         yield Text(
-            f"{ended} of {len(tasks)} tasks are finished, by {len(done)} training runs between "
-            f"{dates[0]} and {dates[-1]}: {hours:.1f} hours of worker processes in all. Python "
-            f"{versions['python']}, TensorFlow {versions['tensorflow-cpu']}, LightGBM "
-            f"{versions['lightgbm']}."
+            f"{ended} of {len(tasks)} tasks are finished, by {len(done)} training runs ({when}): "
+            f"{hours:.1f} hours of worker processes in all. Python {versions['python']}, "
+            f"TensorFlow {versions['tensorflow-cpu']}, LightGBM {versions['lightgbm']}."
         )
         yield Text(
             "All models see the same encoded features and the same split. A learning rate (or "
@@ -154,7 +154,7 @@ class Sections:
             if len({row.model for row in rows}) < 2:
                 continue
             for row in rows:
-                column = f"{dataset}, {row.rule} ({len(row.records)} seeds)"
+                column = f"{dataset}, {row.rule}, seeds: {len(row.records)}"
                 cell = mean_sd(row.values("normalized_gini"))
                 columns.setdefault(column, {})[row.model] = cell
                 largest = mean_of(row, _largest_share)

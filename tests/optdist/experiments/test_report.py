@@ -137,7 +137,7 @@ def test_ablations_sweeps_and_figures_are_there(tmp_path):
     text = written(results, tmp_path)
     table3 = text.split("## Table 3")[1].split("## Fig. 4")[0]
     assert table_row(table3, "without KL")[0] == "without KL"
-    assert "made, hard (2 seeds)" in table3 and "70%" in table3
+    assert "made, hard, seeds: 2" in table3 and "70%" in table3
     names = {"norm_gini", "figure1", "figure4", "figure5"}
     for place in (tmp_path / "report" / "figures", tmp_path / "docs" / "results" / "figures"):
         assert {path.stem for path in place.glob("*.png")} == names
