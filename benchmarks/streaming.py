@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 from _table import write_train_split
 
-from optdist.config import Model, Training
+from optdist.config import Build, Model, Training
 from optdist.data import Shard
 from optdist.table import FeatureTable
 from optdist.training import TrainingPlan
@@ -109,13 +109,13 @@ def _timed(way: Callable[[], None]) -> tuple[float, float]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--row-groups", type=int, default=20)
-    parser.add_argument("--buffer-rows", type=int, default=65_536)
-    parser.add_argument("--batch", type=int, default=2048)
-    parser.add_argument("--sdn", type=int, nargs="+", default=[256, 128, 64])
-    parser.add_argument("--epochs", type=int, default=3, help="of each way in a round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=500_000)
+    parser.add_argument("--row-groups", type=int, default=Build().min_row_groups)
+    parser.add_argument("--buffer-rows", type=int, default=Training().shuffle_buffer_rows)
+    parser.add_argument("--batch", type=int, default=Training().batch_size)
+    parser.add_argument("--sdn", type=int, nargs="+", default=Model().sdn)
+    parser.add_argument("--epochs", type=int, default=4, help="of each way in a round")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=1, help="that the process is pinned to")
     return parser.parse_args()
 

@@ -287,6 +287,6 @@ def _use_devices(ranks: Ranks, threads: int | None) -> None:
             tf.config.set_visible_devices(gpus[ranks.local_rank % len(gpus)], "GPU")
         cores = threads or max(1, len(os.sched_getaffinity(0)) // ranks.local_size)
         tf.config.threading.set_intra_op_parallelism_threads(cores)
-        tf.config.threading.set_inter_op_parallelism_threads(max(2, cores))
+        tf.config.threading.set_inter_op_parallelism_threads(cores)
     except RuntimeError:
         pass  # TensorFlow runs already, in a process that it shares with other work
