@@ -210,9 +210,11 @@ def keep_input(
     """
     folder = f"_inputs/{run_date}/{uuid.uuid4().hex[:8]}"
     samples = scoring_samples(spark, config, run_date)
-    samples.rows.write.parquet(str(home / folder))
-    reasons = samples.quarantine.groupBy("reason").count().collect()
-    samples.release()
+    try:
+        samples.rows.write.parquet(str(home / folder))
+        reasons = samples.quarantine.groupBy("reason").count().collect()
+    finally:
+        samples.release()
     bad = {str(row["reason"]): int(row["count"]) for row in reasons}
     good, aside = spark.read.parquet(str(home / folder)).count(), sum(bad.values())
     limit = config.scoring.max_quarantined_share
