@@ -66,7 +66,7 @@ def main() -> None:
         table = write_train_split(Path(folder), args.rows)
         with Shard(table, "train", args.batch).one_pass() as rows:
             batches = [inputs for inputs, _ in rows]
-    model = build_model(table.schema, Model(num_sdns=args.sdns))
+    model = build_model(table.schema, Model(num_sdns=args.sdns, inference="hard"))  # Eq. 18
     ways: dict[str, Predict] = {
         "routed": prediction_function(model),
         "all SDNs": all_sdns(model),
