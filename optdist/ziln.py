@@ -150,10 +150,14 @@ class ZilnMixture(NamedTuple):
         # The mixture's quantile lies between its parts'; log1p keeps the halving even over decades.
         low = tf.math.log1p(tf.reduce_min(parts, axis=-1))
         high = tf.math.log1p(tf.reduce_max(parts, axis=-1))
-        for _ in range(steps):
+
+        def halve(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             middle = 0.5 * (low + high)
             below = self.cdf(tf.math.expm1(middle)) < level[:, 0]
-            low, high = tf.where(below, middle, low), tf.where(below, high, middle)
+            return tf.where(below, middle, low), tf.where(below, high, middle)
+
+        # a loop of the graph: unrolled, it would take seconds to trace
+        low, high = tf.while_loop(lambda *_: True, halve, (low, high), maximum_iterations=steps)
         return tf.where(self.zero_mass() >= level[:, 0], tf.zeros_like(high), tf.math.expm1(high))
 
 
