@@ -26,7 +26,7 @@ def test_a_setting_newer_than_the_record_counts_as_its_default():
     stored = {"model": {"num_sdns": 4}}
     assert same_settings(stored, {"model": {"num_sdns": 4, "temperature": temperature}})
     assert not same_settings(stored, {"model": {"num_sdns": 4, "temperature": temperature + 1}})
-    nested = {"model": {"mtl_mse": {"error": "product"}}}
+    nested = {"model": {"mtl_mse": {"error": "value"}}}
     whole = Model().mtl_mse.model_dump()
     assert same_settings(nested, {"model": {"mtl_mse": whole}})
     assert not same_settings(nested, {"model": {"mtl_mse": whole | {"mse_weight": 7}}})
