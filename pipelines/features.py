@@ -81,13 +81,13 @@ def build_features(
     return FeatureTable.open(path)
 
 
-@files_explained()
 def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTable | None:
     """The feature table, if it is up to date; this needs no Spark."""
     path = _folder(config, fingerprint(_identity(config, as_of)))
     return FeatureTable.open(path) if (path / MANIFEST).exists() else None
 
 
+@files_explained()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, path: Path
 ) -> dict[str, int]:

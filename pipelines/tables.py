@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -106,7 +107,7 @@ def files_explained() -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:  # Spark, Py4J or a Python worker may bring the news
+    except (Py4JJavaError, PySparkException) as error:
         text = str(error)
         if not _OTHER_HEADER.search(text):
             raise
