@@ -1,8 +1,10 @@
-"""Calibration on the validation split: totals by a scale factor, intervals by their level.
+"""Calibration: totals by a scale factor, intervals by their level on the validation split.
 
 Choice: a scale, not isotonic regression, because it keeps the order of customers (isotonic makes
-ties) and has one parameter, which a validation split of any size supports. It moves the mean alone:
-the mean of a lognormal hangs on its far tail, which says little about the median.
+ties) and has one parameter. It moves the mean alone: the mean of a lognormal hangs on its far tail,
+which says little about the median. It is fitted on training and validation rows together: the
+totals of a small split hang on a few customers, and one factor cannot overfit
+(`benchmarks/calibration.py` measures both).
 """
 
 from __future__ import annotations
@@ -12,21 +14,19 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Calibration(BaseModel):
-    """What was fitted on validation rows, for one rule of inference."""
+    """What was fitted after training, for one rule of inference."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scale: float = 1.0  # of the predicted mean, so that validation totals agree
+    scale: float = 1.0  # of the predicted mean, so that totals agree
     coverage: float = 0.9  # the share of rows that an interval is to hold
     level: float = 0.9  # the nominal level at which intervals held it
     level_if_positive: float = 0.9  # the same for the interval of the value given a purchase
 
 
-def fit_scale(y: np.ndarray, predicted: np.ndarray) -> float:
-    """Total actual over total predicted of validation rows [N], in currency; 1 if either is 0."""
-    total = float(np.sum(y, dtype=np.float64))
-    forecast = float(np.sum(predicted, dtype=np.float64))
-    return total / forecast if total > 0 and forecast > 0 else 1.0
+def fit_scale(actual: float, predicted: float) -> float:
+    """Actual over predicted total, in currency; 1 if either is 0."""
+    return actual / predicted if actual > 0 and predicted > 0 else 1.0
 
 
 def interval_levels(level: float, zero_mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

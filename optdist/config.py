@@ -115,7 +115,7 @@ class Split(_Section):
 class Build(_Section):
     """How the feature table is written."""
 
-    min_row_groups: Positive = 40  # per split; Petastorm shards are row groups
+    min_row_groups: Positive = 20  # per split; Petastorm shards are row groups, ten a rank do
     rows_per_group: Positive = 50_000
     max_quarantined_share: Share = 0.01
 
@@ -198,7 +198,7 @@ class Training(_Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
     stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
     patience: Positive = 4
-    shuffle_buffer_rows: Positive = 65_536
+    shuffle_buffer_rows: Positive = 262_144  # of each rank; a shard that fits is read once
     sparse_as_dense: bool = True
     threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
     start_timeout_seconds: Positive = 300

@@ -33,7 +33,7 @@ _FIXED = {
 
 
 def train_boosting(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
-    """Boost until the validation Norm-GINI stops rising, and calibrate the sum on validation."""
+    """Boost until the validation Norm-GINI stops rising; calibrate the sum as of a network."""
     table = FeatureTable.open(job.table)
     schema, wanted = table.schema, dict(job.settings["lightgbm"])
     rounds, patience = wanted.pop("rounds"), wanted.pop("patience")
@@ -57,7 +57,9 @@ def train_boosting(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
     )
     seconds = time.monotonic() - started
     predicted = booster.predict(features(validation, schema))
-    scale = fit_scale(validation["label"], predicted)
+    forecast = float(predicted.sum() + booster.predict(matrix).sum())
+    actual = sum(float(part["label"].sum(dtype=np.float64)) for part in (train, validation))
+    scale = fit_scale(actual, forecast)
     gini = history["validation"]["normalized_gini"]
     trees = booster.dump_model()["tree_info"][: booster.best_iteration]
     record: Record = {

@@ -1,4 +1,4 @@
-"""The paired bootstrap over entities: the five metrics (4.1.2) on the same resamples everywhere.
+"""The paired bootstrap over entities: metrics (4.1.2) and totals on the same resamples everywhere.
 
 A resample draws each entity Poisson(1) times, by a hash of its key and of the resample's number.
 So every cell of an experiment, on any machine and in any order of rows, is evaluated on the same
@@ -23,6 +23,8 @@ METRICS = (
     "normalized_gini_positive",
     "spearman_positive",
 )
+
+RESAMPLED = (*METRICS, "total_ratio")
 
 # Poisson(1) by the top 16 bits of a hash: each count takes as many of the 65,536 places as its
 # probability says, to within 1e-5.
@@ -54,13 +56,13 @@ class WeightedMetrics:
 
     def __init__(self, y: np.ndarray, prediction: np.ndarray) -> None:
         """Sort [N] labels and predictions, both in currency units."""
-        self.y, self.error = y, np.abs(y - prediction)
+        self.y, self.prediction, self.error = y, prediction, np.abs(y - prediction)
         self.positive = y > 0
         self.all = _Ranking(y, prediction)
         self.some = _Ranking(y[self.positive], prediction[self.positive])
 
     def __call__(self, weights: np.ndarray) -> dict[str, float]:
-        """The five metrics of rows taken `weights` [N] times, integers >= 0.
+        """The metrics of rows taken `weights` [N] times, integers >= 0.
 
         Raises:
             DataError: no positive row has a weight.
@@ -78,6 +80,7 @@ class WeightedMetrics:
             "spearman": self.all.spearman(w),
             "normalized_gini_positive": self.some.normalized_gini(w_positive),
             "spearman_positive": self.some.spearman(w_positive),
+            "total_ratio": float((w * self.prediction).sum() / (w * self.y).sum()),
         }
 
 
@@ -103,7 +106,7 @@ def resampled_metrics(
     keys, entity = np.unique(group_key, return_inverse=True)
     y = np.asarray(y, np.float64)
     metrics = {n: WeightedMetrics(y, np.asarray(p, np.float64)) for n, p in predictions.items()}
-    found = {name: {m: np.empty(replicates) for m in METRICS} for name in predictions}
+    found = {name: {m: np.empty(replicates) for m in RESAMPLED} for name in predictions}
     for i in range(replicates):
         weights = entity_counts(keys, i, seed)[entity]
         for name, measured in metrics.items():

@@ -67,8 +67,9 @@ class Sections:
         yield Text(
             "All models see the same encoded features and the same split. A learning rate (or "
             "LightGBM's parameters) is chosen by Norm-GINI on the validation split alone, with one "
-            "seed; every model's sum is calibrated on validation; the test split is read once per "
-            "final run. Seeds vary the training. ± is the standard deviation over seeds."
+            "seed; every model's sum is calibrated on training and validation rows; the test split "
+            "is read once per final run. Seeds vary the training. ± is the standard deviation over "
+            "seeds."
         )
 
     def _table1(self) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optdist.experiments.bootstrap import METRICS, unpack
+from optdist.experiments.bootstrap import METRICS, RESAMPLED, unpack
 from optdist.experiments.grid import LIGHTGBM, Cell
 from optdist.experiments.results import Results
 from optdist.experiments.statistics import Comparison, Scores, compare
@@ -52,7 +52,7 @@ class Row:
             return Scores(values, None)
         packed = [record["bootstrap"]["metrics"][self.rule] for record in self.records]
         return Scores(
-            values, {m: np.stack([unpack(metrics[m]) for metrics in packed]) for m in METRICS}
+            values, {m: np.stack([unpack(metrics[m]) for metrics in packed]) for m in RESAMPLED}
         )
 
 

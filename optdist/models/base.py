@@ -58,7 +58,7 @@ class CltvModel(keras.Model):
         return inference_of(type(self), self.config)
 
     def calibration(self, inference: str | None = None) -> Calibration:
-        """What was fitted on validation rows; nothing changes before that."""
+        """What was fitted after training; nothing changes before that."""
         return self.calibrations.get(inference or self.inference, Calibration())
 
     def build_variables(self) -> None:
@@ -140,7 +140,16 @@ class DistributionModel(CltvModel):
         `predicted_cltv` is the calibrated mean. Quantiles are the distribution's own. The interval
         ends hold the calibrated share of rows; those named `if_positive` are for y given y > 0.
         """
-        mixture, said = self.mixture(inputs, inference)
+        return self.described(*self.mixture(inputs, inference), quantiles, inference)
+
+    def described(
+        self,
+        mixture: ZilnMixture,
+        said: Prediction,
+        quantiles: Sequence[float],
+        inference: str | None = None,
+    ) -> Prediction:
+        """What is predicted of rows whose `mixture` is known; see `predict_distribution`."""
         fitted = self.calibration(inference)
         found = {"predicted_cltv": fitted.scale * mixture.mean()} | said
         found |= {quantile_name(q): mixture.quantile(q) for q in quantiles}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,18 @@ class Evaluation:
             metrics["nll"] = float(rows["nll"].mean())
         return metrics, self.shares(rows)
 
-    def calibrate(self, split: str) -> None:
-        """Fit the model's calibration for each rule of inference."""
+    def calibrate(self) -> None:
+        """Fit the model's calibration for each rule of inference.
+
+        The scale takes the totals of training and validation rows, the interval's levels take
+        validation rows alone.
+        """
+        self.model.calibrations.clear()
+        train = self._sums("train", self._graph(self._mean_reading))
         for inference in self.model.inferences:
-            self.model.calibrations.pop(inference, None)
-            rows = self._rows(split, self._graph(self._calibration_reading(inference)))
-            self.model.calibrations[inference] = _fitted(rows, self.model.config.interval)
+            rows = self._rows("validation", self._graph(self._calibration_reading(inference)))
+            seen = (train["label"], train[inference])
+            self.model.calibrations[inference] = _fitted(rows, seen, self.model.config.interval)
 
     def final(self, split: str) -> tuple[dict[str, dict[str, float]], Rows]:
         """Metrics by rule of inference, and the rows, from one pass over the split.
@@ -90,6 +96,12 @@ class Evaluation:
         selected = {k: v for k, v in said.items() if k == "selected_sdn"}
         return {"predicted_cltv": mixture.mean(), "nll": mixture.nll(y)} | selected
 
+    def _mean_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {
+            rule: self.model.predict_distribution(inputs, inference=rule)["predicted_cltv"]
+            for rule in self.model.inferences
+        }
+
     def _calibration_reading(self, inference: str) -> Reading:
         def read(inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
             if not isinstance(self.model, DistributionModel):
@@ -108,9 +120,12 @@ class Evaluation:
     def _final_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
         rows: dict[str, tf.Tensor] = {}
         for inference in self.model.inferences:
-            found = self.model.predict_distribution(inputs, (0.5,), inference)
             if isinstance(self.model, DistributionModel):
-                found["nll"] = self.model.mixture(inputs, inference)[0].nll(y)
+                mixture, said = self.model.mixture(inputs, inference)
+                found = self.model.described(mixture, said, (0.5,), inference)
+                found["nll"] = mixture.nll(y)
+            else:
+                found = self.model.predict_distribution(inputs, inference=inference)
             rows |= {f"{inference}/{name}": values for name, values in found.items()}
         return rows
 
@@ -123,17 +138,30 @@ class Evaluation:
         signature = [inputs, tf.TensorSpec([None], tf.float32)]
         return tf.function(reading, input_signature=signature)
 
-    def _rows(self, split: str, reading: Any) -> Rows:
-        """The reading of every row of a split, gathered from all ranks and counted."""
+    def _sums(self, split: str, reading: Any) -> dict[str, float]:
+        """The sums of label and reading over a split, which no process holds as rows."""
+        sums: dict[str, float] = {}
+        for rows in self._batches(split, reading):
+            for name, values in rows.items():
+                sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
+        names = sorted(sums)
+        mine = np.array([[sums[name] for name in names]])
+        return dict(zip(names, self.ranks.gather(mine).sum(axis=0).tolist(), strict=True))
+
+    def _batches(self, split: str, reading: Any) -> Iterator[Rows]:
+        """This rank's rows of a split: its keys and the reading."""
         if split not in self.shards:
             self.shards[split] = Shard(
                 self.table, split, self.batch_rows, self.ranks.rank, self.ranks.size
             )
-        parts: list[Rows] = []
         with self.shards[split].one_pass() as batches:
             for inputs, keys in batches:
                 found = reading(inputs, keys["label"]) | keys
-                parts.append({name: values.numpy() for name, values in found.items()})
+                yield {name: values.numpy() for name, values in found.items()}
+
+    def _rows(self, split: str, reading: Any) -> Rows:
+        """The reading of every row of a split, gathered from all ranks and counted."""
+        parts = list(self._batches(split, reading))
         mine = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         rows = {name: self.ranks.gather(values) for name, values in sorted(mine.items())}
         expected = sum(shard_rows(self.table, split, self.ranks.size))
@@ -146,9 +174,10 @@ class Evaluation:
         return rows
 
 
-def _fitted(rows: Rows, coverage: float) -> Calibration:
+def _fitted(rows: Rows, seen: tuple[float, float], coverage: float) -> Calibration:
     y = rows["label"]
-    scale = fit_scale(y, rows["predicted_cltv"])
+    actual, predicted = (float(rows[n].sum(dtype=np.float64)) for n in ("label", "predicted_cltv"))
+    scale = fit_scale(actual + seen[0], predicted + seen[1])
     if "cdf" not in rows:
         return Calibration(scale=scale, coverage=coverage)
     paid = y > 0

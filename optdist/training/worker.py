@@ -203,7 +203,7 @@ class _Run:
         if self.ranks.rank == 0:
             load_checkpoint(self.plan.path / BEST, self.model.variables)
         self.ranks.broadcast([variable.value for variable in self.model.variables])
-        self.evaluation.calibrate("validation")
+        self.evaluation.calibrate()
         validation, _ = self.evaluation.final("validation")
         test, rows = self.evaluation.final("test") if self.plan.test else (None, None)
         result = {

@@ -7,7 +7,7 @@ from scipy.stats import poisson
 from optdist import metrics
 from optdist.errors import DataError
 from optdist.experiments.bootstrap import (
-    METRICS,
+    RESAMPLED,
     WeightedMetrics,
     entity_counts,
     pack,
@@ -35,7 +35,7 @@ def test_weighted_metrics_are_those_of_physically_repeated_rows():
         weights = rng.poisson(1.0, len(y))
         found = measured(weights)
         expected = metrics.evaluate(np.repeat(y, weights), np.repeat(prediction, weights), TRAIN)
-        for name in METRICS:
+        for name in RESAMPLED:
             assert found[name] == pytest.approx(expected[name], rel=1e-10), name
 
 
@@ -46,6 +46,7 @@ def test_weights_of_one_give_the_plain_metrics_of_a_worked_case():
     assert found["normalized_gini"] == pytest.approx(1 / 7)
     assert found["spearman"] == pytest.approx(-0.5)
     assert found["mae"] == pytest.approx(2.0)
+    assert found["total_ratio"] == pytest.approx(1.0)
     assert found["spearman_positive"] == pytest.approx(1.0)
 
 
@@ -92,7 +93,7 @@ def test_the_order_of_rows_changes_nothing_and_an_entitys_rows_stay_together():
     once = resampled_metrics(y, {"mean": prediction}, groups, 20, 3)
     order = rng.permutation(len(y))
     again = resampled_metrics(y[order], {"mean": prediction[order]}, groups[order], 20, 3)
-    for name in METRICS:
+    for name in RESAMPLED:
         np.testing.assert_allclose(once["mean"][name], again["mean"][name], rtol=1e-12)
     keys = np.unique(groups)
     weights = dict(zip(keys.tolist(), entity_counts(keys, 4, 3).tolist(), strict=True))

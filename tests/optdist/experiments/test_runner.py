@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from table import write_table
 
-from optdist.experiments.bootstrap import METRICS, unpack
+from optdist.experiments.bootstrap import RESAMPLED, unpack
 from optdist.experiments.grid import Cell
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_a_record_is_small_and_holds_metrics_cost_and_resamples(finished):
         assert set(speed) == set(record["test"]) and min(speed.values()) > 0
         assert set(record["bootstrap"]["metrics"]) == set(record["test"])
         for rule, metrics in record["test"].items():
-            for name in METRICS:
+            for name in RESAMPLED:
                 values = unpack(record["bootstrap"]["metrics"][rule][name])
                 assert len(values) == 20
                 assert abs(np.mean(values) - metrics[name]) < 4 * np.std(values) + 1e-6

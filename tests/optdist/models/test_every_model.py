@@ -7,6 +7,7 @@ from table import FEATURES, frame, write_table
 
 import optdist
 from optdist.config import Model, Training
+from optdist.data import Shard
 from optdist.encoding import fit
 from optdist.metrics import normalized_gini
 from optdist.models import MODELS, build_model
@@ -151,5 +152,11 @@ def test_a_rank_trains_calibrates_and_evaluates_it(name, table, tmp_path):
     )
     assert result["test"][result["inference"]]["normalized_gini"] > 0.4
     assert set(result["calibration"]) == set(MODELS[name].inferences)
-    predictor = load_predictor(tmp_path / "package")
-    assert np.isfinite(predictor.predict(frame(50))["predicted_cltv"]).all()
+    model = load_predictor(tmp_path / "package").model
+    actual = predicted = 0.0
+    for split in ("train", "validation"):
+        with Shard(table, split, 512).one_pass() as batches:
+            for inputs, keys in batches:
+                predicted += model.predict_distribution(inputs)["predicted_cltv"].numpy().sum()
+                actual += keys["label"].numpy().sum()
+    assert predicted == pytest.approx(actual, rel=1e-4)
