@@ -15,7 +15,7 @@ _EXAMPLES = """examples:
   ./spark-submit.sh jobs/{name} --dataset my_table.yaml --set model.num_sdns=3
   ./spark-submit.sh --master spark://host:7077 jobs/{name} --env cluster
 
-Every setting, its unit and its default: optdist/config.py."""
+Every setting, its unit and its default: optdist/config/."""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

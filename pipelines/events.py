@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import Config
+from optdist.config.source import FIRST_DAY, Source
 from optdist.errors import DataError
-from optdist.source import FIRST_DAY, Source
 from pipelines.quarantine import REASON, first_reason, is_finite, number, require, set_aside
 from pipelines.tables import joined_rows
 

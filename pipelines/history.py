@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from optdist.source import History
+from optdist.config.source import History
 from pipelines.events import DAY
 from pipelines.quarantine import require
 from pipelines.tables import explained

@@ -11,8 +11,8 @@ from optdist.metrics import evaluate
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
+from pipelines.prediction import predict
 from pipelines.quarantine import LABEL
-from pipelines.scoring import predict
 
 _LOWER_IS_BETTER = {"mae"}
 

@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from optdist.config import Config
+from optdist.config.source import FIRST_DAY
 from optdist.errors import DataError
-from optdist.source import FIRST_DAY
 from pipelines.tables import explained
 
 LABEL, REASON = "label", "reason"

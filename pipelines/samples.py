@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import Config
+from optdist.config.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Snapshots, Source
 from optdist.errors import DataError
-from optdist.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Snapshots, Source
 from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, last_day
 from pipelines.history import with_history
 from pipelines.quarantine import LABEL, good, set_aside, with_reason

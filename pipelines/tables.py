@@ -16,8 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import fingerprint
+from optdist.config.source import Source, Table
 from optdist.errors import DataError
-from optdist.source import Source, Table
 
 _PACKAGE = "package:"
 # what Spark's CSV reader says of a file whose header differs from the first file's

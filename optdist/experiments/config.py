@@ -5,30 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from optdist.config import CONF_DIR
+from optdist.config.loading import problems, read_yaml
+from optdist.config.section import Positive, Section, named
 from optdist.errors import ConfigError
 
 Overrides = dict[str, Any]  # `section.key` -> value, as on the command line's --set
-Count = Annotated[int, Field(ge=1)]
-Seeds = Annotated[list[Count], Field(min_length=1)]
+Seeds = Annotated[list[Positive], Field(min_length=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LightGBM(_Section):
+class LightGBM(Section):
     """What a practitioner would use instead: boosted trees with Tweedie loss."""
 
     trials: Annotated[list[dict[str, int | float]], Field(min_length=1)]  # its parameters, each
-    rounds: Count = 2000
-    patience: Count = 100  # rounds without a better validation Norm-GINI
+    rounds: Positive = 2000
+    patience: Positive = 100  # rounds without a better validation Norm-GINI
 
 
-class Ablations(_Section):
+class Ablations(Section):
     """Variants of one model (Table 3), at the learning rate that was chosen for it."""
 
     model: str = "OptDist"
@@ -37,7 +33,7 @@ class Ablations(_Section):
     variants: dict[str, Overrides]
 
 
-class Sweeps(_Section):
+class Sweeps(Section):
     """One setting of one model at a time (Fig. 4), at the learning rate chosen for it."""
 
     model: str = "OptDist"
@@ -46,19 +42,21 @@ class Sweeps(_Section):
     settings: dict[str, Annotated[list[Any], Field(min_length=1)]]  # `section.key` -> its values
 
 
-class Bootstrap(_Section):
+class Bootstrap(Section):
     """The paired bootstrap over the test split's entities."""
 
     replicates: Annotated[int, Field(ge=0)] = 500
     seed: Annotated[int, Field(ge=0)] = 2024
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """A grid: data sets x models x learning rates and seeds, then ablations and sweeps."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     description: str = ""
-    datasets: Annotated[dict[str, Overrides], Field(min_length=1)]  # name or YAML file -> overrides
+    datasets: Annotated[
+        dict[str, Overrides], BeforeValidator(named), Field(min_length=1)
+    ]  # name or YAML file -> overrides
     set: Overrides = {}  # for all data sets and models
     models: Annotated[dict[str, Overrides], Field(min_length=1)]  # name in the tables -> overrides
     learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [
@@ -69,19 +67,12 @@ class Experiment(_Section):
         2.5e-3,
     ]  # the paper's grid (4.1.4)
     seeds: Seeds  # of training; the split is the data set's
-    tune_seed: Count = 1  # of the runs that choose a learning rate
+    tune_seed: Positive = 1  # of the runs that choose a learning rate
     lightgbm: LightGBM | None = None
     ablations: Ablations | None = None
     sweeps: Sweeps | None = None
     bootstrap: Bootstrap = Bootstrap()
     publish: Literal["docs"] | None = None  # docs: records and report are kept in the repository
-
-    @field_validator("datasets", mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            return {name: {} for name in value}
-        return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -116,25 +107,9 @@ def load_experiment(name: str | Path, conf_dir: Path = CONF_DIR) -> Experiment:
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         path = conf_dir / "experiments" / f"{name}.yaml"
-    if not path.is_file():
-        there = sorted(p.stem for p in (conf_dir / "experiments").glob("*.yaml"))
-        raise ConfigError(f"{path} does not exist. Experiments: {', '.join(there) or 'none'}.")
-    try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values.")
+    content = read_yaml(path)
     try:
         return Experiment.model_validate({"name": path.stem} | content)
     except ValidationError as error:
-        lines = [
-            f"  - {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            + (
-                ""
-                if isinstance(problem["input"], dict | list)
-                else f". Received: {problem['input']!r}"
-            )
-            for problem in error.errors(include_url=False)
-        ]
-        raise ConfigError(f"{path} has these problems:\n" + "\n".join(lines)) from None
+        lines = "\n".join(f"  - {line}" for line in problems(error, content))
+        raise ConfigError(f"{path} has these problems:\n{lines}") from None

@@ -9,10 +9,12 @@ import pytest
 
 from optdist.config import load_config
 from optdist.errors import DataError, ModelError, TrainingError
-from optdist.tracking import CHALLENGER, CHAMPION, Tracker, synthetic_rows
+from optdist.tracking import CHALLENGER, CHAMPION, Tracker
+from optdist.tracking.logged_model import synthetic_rows
 from pipelines.launch import launch
+from pipelines.prediction import predict
 from pipelines.promotion import promote
-from pipelines.scoring import predict, score
+from pipelines.scoring import score
 from pipelines.training import run_training, summary, training_plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]

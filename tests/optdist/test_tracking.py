@@ -16,7 +16,9 @@ from optdist.config import config_from
 from optdist.encoding import fit
 from optdist.errors import ModelError
 from optdist.package import load_predictor
-from optdist.tracking import CHAMPION, Tracker, shown, synthetic_rows
+from optdist.tracking import CHAMPION, Tracker
+from optdist.tracking.fluent import shown
+from optdist.tracking.logged_model import synthetic_rows
 
 SECRET = "swordfish-7"
 

@@ -6,8 +6,8 @@ import pytest
 from shop import config, transactions
 
 from optdist.config import config_from, load_config
+from optdist.config.source import Table
 from optdist.errors import DataError
-from optdist.source import Table
 from pipelines.samples import LABEL, build_samples, scoring_samples
 from pipelines.tables import input_fingerprint
 

@@ -13,7 +13,9 @@ from optdist.package import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 from pipelines import scoring
 from pipelines.features import build_features
-from pipelines.scoring import check_scores, predict, read_manifest, score, scores_home
+from pipelines.prediction import predict
+from pipelines.published import read_manifest
+from pipelines.scoring import check_scores, score, scores_home
 
 DATE = dt.date(2024, 12, 31)
 QUANTILES = ["q05", "q50", "q95"]

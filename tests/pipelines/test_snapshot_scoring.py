@@ -8,7 +8,8 @@ from shop import config, transactions
 from optdist.config import config_from
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features import build_features
-from pipelines.scoring import predict, score, scores_home
+from pipelines.prediction import predict
+from pipelines.scoring import score, scores_home
 
 
 @pytest.fixture(scope="module")

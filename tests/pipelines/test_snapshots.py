@@ -6,8 +6,8 @@ import pytest
 from shop import transactions
 
 from optdist.config import config_from
+from optdist.config.source import Snapshots
 from optdist.errors import ConfigError, DataError
-from optdist.source import Snapshots
 from pipelines.features import split_of, with_keys
 from pipelines.quarantine import LABEL
 from pipelines.samples import build_samples, scoring_samples

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from optdist.config import config_from
+from optdist.config.source import Table
 from optdist.errors import DataError
-from optdist.source import Table
 from pipelines.features import build_features
 from pipelines.quarantine import LABEL
 from pipelines.samples import build_samples

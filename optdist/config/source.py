@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+from optdist.config.section import Name, Positive, Section
+
 Suffix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
 FIRST_DAY, SNAPSHOT_DATE = "first_day", "snapshot_date"
@@ -20,11 +20,7 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAYS = {"day": 1, "week": 7}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Table(_Section):
+class Table(Section):
     """One raw table: a file, or a folder of files of one format."""
 
     path: str  # a path, a URL, or `package:PACKAGE/file` for a file inside an installed package
@@ -40,7 +36,7 @@ class Table(_Section):
         return {k: str(v).lower() if isinstance(v, bool | int) else v for k, v in value.items()}
 
 
-class Join(_Section):
+class Join(Section):
     """A join of one more table to what has been joined so far."""
 
     table: str
@@ -49,7 +45,7 @@ class Join(_Section):
     aggregate: dict[Name, str] = {}  # name -> SQL aggregate; the table is first grouped by `by`
 
 
-class FirstPurchase(_Section):
+class FirstPurchase(Section):
     """One sample per entity, at its first event (paper 4.1.1, Kaggle).
 
     Features see the first day and what was before it; the label is the spend on days
@@ -60,7 +56,7 @@ class FirstPurchase(_Section):
     end: dt.date  # last day inclusive
 
 
-class Snapshots(_Section):
+class Snapshots(Section):
     """One sample per date and entity that had an event before the date.
 
     A snapshot is taken before the date's first event: features see days before the date, and the
@@ -105,7 +101,7 @@ class Snapshots(_Section):
         return made[:-1]
 
 
-class History(_Section):
+class History(Section):
     """Aggregates over the events of `key` strictly before the sample's first day or snapshot date.
 
     Beside the events' columns they see `days_before`, counted back from that day, and
@@ -133,7 +129,7 @@ class History(_Section):
         }
 
 
-class Source(_Section):
+class Source(Section):
     """Where raw rows come from and how they become samples."""
 
     kind: Literal["transactions", "samples"]

@@ -1,0 +1,73 @@
+"""The models and their sizes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from optdist.config.section import Positive, Section
+
+
+class TwoStage(Section):
+    """What the sources leave open of two-stage."""
+
+    rows: Literal["converted", "weighted", "all"] = "converted"  # of the regressor
+    shared_representation: bool = False
+
+
+class MtlMse(Section):
+    """What the sources leave open of MTL-MSE."""
+
+    shared: Literal["representation", "tower"] = "representation"
+    error: Literal["value", "product"] = "value"  # what the squared error is of
+    mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
+
+
+class Mdme(Section):
+    """What the sources leave open of MDME."""
+
+    sub_distributions: Positive = 3  # of the positive labels; zeros have their own beside them
+    buckets: Positive = 4  # in each sub-distribution
+    ordinal_weight: Annotated[float, Field(ge=0)] = 1.0
+    distillation_weight: Annotated[float, Field(ge=0)] = 1.0
+    position_weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Mdan(Section):
+    """What the sources leave open of MDAN."""
+
+    buckets: Positive = 4  # of the positive labels; zeros have their own beside them
+    similarity: Literal["channels", "rows"] = "channels"  # of which embeddings
+    similarity_weight: Annotated[float, Field(ge=0)] = 0.1
+    mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
+
+
+class Model(Section):
+    """The model and its sizes (paper section 3, 4.1.4)."""
+
+    name: str = "optdist"
+    num_sdns: Annotated[int, Field(ge=1)] = 4
+    embedding_dim: Positive = 5
+    representation: str = "embedding"  # a registered name, or `package.module:Class` (section 3.2)
+    numeric: Literal["zscore", "piecewise"] = "piecewise"  # the paper has "zscore"
+    numeric_bins: Positive = 16  # of equal training frequency, per number
+    cross_layers: Annotated[int, Field(ge=0)] = 0  # of DCN v2's cross network, before the bottom
+    cross_rank: Positive = 32
+    bottom: list[Positive] = []  # widths of the shared bottom layers
+    tower: list[Positive] = [64, 64, 64]  # of the models with one tower a task (4.1.4)
+    sdn: list[Positive] = [64, 32, 32]  # of each SDN, bucket or channel network (4.1.4)
+    dsm: list[Positive] = [64]
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    gumbel: Literal["soft", "hard", "none"] = "soft"
+    ce_weight: Annotated[float, Field(ge=0)] = 1.0
+    kl_weight: Annotated[float, Field(ge=0)] = 1.0
+    focal_exponent: Annotated[float, Field(ge=0)] = 2.0
+    sigma_min: Annotated[float, Field(gt=0)] = 0.05
+    sigma_max: Annotated[float, Field(gt=0)] = 2.5
+    inference: Literal["hard", "top2", "soft"] = "soft"  # the papers have "hard" (Eq. 18)
+    interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
+    two_stage: TwoStage = TwoStage()
+    mtl_mse: MtlMse = MtlMse()
+    mdme: Mdme = Mdme()
+    mdan: Mdan = Mdan()

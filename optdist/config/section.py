@@ -1,0 +1,24 @@
+"""What all sections of a configuration share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """Settings that are checked when they are made, and stay as they are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def named(value: Any) -> Any:
+    """A list of names as a mapping of each to nothing but defaults, and a mapping as it is."""
+    if isinstance(value, list):
+        return {name: {} for name in value}
+    return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value

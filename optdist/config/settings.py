@@ -1,0 +1,136 @@
+"""The other sections, and the configuration as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from optdist.config.dataset import Dataset
+from optdist.config.model import Model
+from optdist.config.section import Positive, Section, Share
+
+
+class Split(Section):
+    """Shares of train, validation and test, and the seed of the hash (paper 4.1.1: 7:1:2)."""
+
+    train: Share = 0.7
+    validation: Share = 0.1
+    test: Share = 0.2
+    seed: int = 20240
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(self.train + self.validation + self.test - 1) > 1e-9:
+            raise ValueError("train + validation + test must be 1")
+        return self
+
+
+class Build(Section):
+    """How the feature table is written."""
+
+    min_row_groups: Positive = 20  # per split; Petastorm shards are row groups, ten a rank do
+    rows_per_group: Positive = 50_000
+    max_quarantined_share: Share = 0.01
+
+
+class Training(Section):
+    """One training run."""
+
+    ranks: Positive = 2
+    seed: Positive = 1
+    batch_size: Positive = (
+        2048  # of all ranks together, so that their number changes no result much
+    )
+    epochs: Positive = 12
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3  # of the paper's grid (4.1.4)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
+    stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
+    patience: Positive = 4
+    shuffle_buffer_rows: Positive = 262_144  # of each rank; a shard that fits is read once
+    sparse_as_dense: bool = True
+    threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
+    start_timeout_seconds: Positive = 300
+    nics: list[str] = []  # network interfaces for Horovod on hosts with several
+
+
+class Gate(Section):
+    """An allowed interval of one test metric."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Promotion(Section):
+    """When a challenger becomes champion."""
+
+    metric: Literal["normalized_gini", "spearman", "mae"] = "normalized_gini"
+    min_improvement: float = 0.0  # in the metric's unit, on the same rows
+    gates: dict[str, Gate] = {}
+
+
+class Scoring(Section):
+    """The daily scoring job."""
+
+    acquired_within_days: Positive | None = None  # None: everyone acquired by the run date
+    quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = [0.05, 0.5, 0.95]
+    batch_rows: Positive = 10_000
+    max_quarantined_share: Share = 0.01
+
+
+class Paths(Section):
+    """Where everything is kept; on a cluster, storage that every node mounts."""
+
+    root: str = "artifacts"
+
+
+class Tracking(Section):
+    """MLflow: MLFLOW_TRACKING_URI wins over `uri`; the default is an sqlite file under the root."""
+
+    uri: str | None = None
+    experiment: str = "optdist"
+    model_name: str | None = None  # None: optdist-<data set>
+
+
+class Config(Section):
+    """Everything that a job needs to know."""
+
+    dataset: Dataset
+    split: Split = Split()
+    build: Build = Build()
+    model: Model = Model()
+    training: Training = Training()
+    promotion: Promotion = Promotion()
+    scoring: Scoring = Scoring()
+    paths: Paths = Paths()
+    tracking: Tracking = Tracking()
+    spark: dict[str, str] = {}  # Spark settings
+
+    # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed
+    written: dict[str, Any] = Field(default={}, exclude=True, repr=False)
+
+    @property
+    def root(self) -> Path:
+        """The absolute folder of all artifacts."""
+        return Path(self.paths.root).expanduser().resolve()
+
+    @property
+    def model_name(self) -> str:
+        """The registered model's name."""
+        return self.tracking.model_name or f"optdist-{self.dataset.name}"
+
+    def printable(self) -> dict[str, Any]:
+        """Every setting, defaults included, with `${env:NAME}` as it was written."""
+        shown: dict[str, Any] = _overlaid(self.model_dump(mode="json"), self.written)
+        return shown
+
+
+def _overlaid(value: Any, written: Any) -> Any:
+    """`value` with the texts of `written` that name an environment variable."""
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {key: _overlaid(inner, written.get(key)) for key, inner in value.items()}
+    if isinstance(value, list) and isinstance(written, list) and len(value) == len(written):
+        return [_overlaid(inner, text) for inner, text in zip(value, written, strict=True)]
+    return written if isinstance(written, str) and "${" in written else value

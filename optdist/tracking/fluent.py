@@ -1,0 +1,48 @@
+"""How MLflow's global functions behave under a `Tracker`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # hundreds of lines in a log
+
+
+def point_to(uri: str) -> None:
+    """Make `mlflow.*` use `uri`, but not the next `Tracker`: MLflow would set the variable too."""
+    import mlflow
+
+    name = "MLFLOW_TRACKING_URI"
+    before = os.environ.get(name)
+    mlflow.set_tracking_uri(uri)
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep MLflow's and alembic's chatter off the job's output; errors still raise."""
+    loggers = [
+        logging.getLogger(name) for name in ("mlflow", "alembic", "alembic.runtime.migration")
+    ]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def shown(uri: str) -> str:
+    """A tracking URI without the user and password that it may hold."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

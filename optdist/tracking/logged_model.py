@@ -1,0 +1,85 @@
+"""A model package as an MLflow model: code, requirements, signature, example."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from optdist.schema import FeatureSchema
+
+_LIBRARY = Path(__file__).resolve().parents[1]
+_NEEDED = (  # what scoring a raw row imports; logged with the versions that trained
+    "keras",
+    "numpy",
+    "omegaconf",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "scipy",
+)
+
+
+def log_package(package: Path, quantiles: Sequence[float]) -> str:
+    """Log a package to the active run.
+
+    Args:
+        package: the model package's folder.
+        quantiles: the levels that the logged model predicts if `params` names no others.
+
+    Returns:
+        The model's URI.
+    """
+    import mlflow
+
+    from optdist.package import load_predictor
+
+    example = synthetic_rows(FeatureSchema.load(package / "schema.json"))
+    output = pd.DataFrame(load_predictor(package).predict(example, quantiles))
+    params = {"quantiles": list(quantiles)}
+    with warnings.catch_warnings():  # on the integer `selected_sdn`, which is never missing
+        warnings.filterwarnings("ignore", ".*integer column", UserWarning)
+        signature = mlflow.models.infer_signature(example, output, params)
+    model = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(_LIBRARY / "pyfunc_model.py"),
+        artifacts={"package": str(package)},
+        code_paths=[str(_LIBRARY)],
+        signature=signature,
+        input_example=example,
+        pip_requirements=_requirements(),
+    )
+    uri: str = model.model_uri
+    return uri
+
+
+def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
+    """Made-up raw rows for an input example: no customer's row is ever logged.
+
+    Categories are the vocabulary's first entries, numbers the training mean and deviations from it.
+    """
+    columns: dict[str, Any] = {}
+    for feature in schema.categorical:
+        known = feature.vocabulary or ["unknown"]
+        columns[feature.name] = [known[i % len(known)] for i in range(rows)]
+    for number in schema.numeric:
+        value = [number.mean + number.std * (i - 1) / 2 for i in range(rows)]
+        if number.log1p:
+            value = [math.expm1(max(v, 0.0)) for v in value]
+        columns[number.name] = [round(v, 2) for v in value]
+    return pd.DataFrame(columns)
+
+
+def _requirements() -> list[str]:
+    try:
+        tensorflow = metadata.version("tensorflow-cpu")
+    except metadata.PackageNotFoundError:  # a GPU node
+        tensorflow = metadata.version("tensorflow")
+    pins = {name: metadata.version(name) for name in _NEEDED} | {"tensorflow-cpu": tensorflow}
+    return [f"{name}=={pin}" for name, pin in pins.items()]

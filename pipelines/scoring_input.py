@@ -1,0 +1,79 @@
+"""The samples of a scoring date: read once, kept beside the scores, pinned by the manifest."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import uuid
+from pathlib import Path
+
+from pydantic import BaseModel
+from pyspark.sql import SparkSession
+
+from optdist.config import Config, fingerprint
+from optdist.errors import DataError
+from pipelines.published import Published
+from pipelines.samples import scoring_samples
+from pipelines.tables import files_explained, input_fingerprint
+
+
+class Input(BaseModel):
+    """The samples to score."""
+
+    folder: str
+    fingerprint: str
+    quarantined: dict[str, int]
+
+
+def source_fingerprint(config: Config) -> str:
+    """What decides the samples of a date: the data set's description and the raw files."""
+    written = config.written.get("dataset") or config.dataset.model_dump(mode="json")
+    days = config.scoring.acquired_within_days
+    return fingerprint([written, days, input_fingerprint(config.dataset.source)])
+
+
+def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
+    """The samples that a published date has kept; if they are gone, None and a line of print."""
+    if not (home / pinned.input / "_SUCCESS").exists():
+        print(f"  the samples of this date's last run are gone ({pinned.input}): reading anew")
+        return None
+    print(f"  using the samples that this date was scored with: {home / pinned.input}")
+    if pinned.input_fingerprint != source:
+        print(
+            f"  WARNING: source or data set changed since ({pinned.input_fingerprint} then, "
+            f"{source} now); --refresh reads the input anew"
+        )
+    return Input(
+        folder=pinned.input,
+        fingerprint=pinned.input_fingerprint,
+        quarantined=pinned.quarantined,
+    )
+
+
+@files_explained()
+def keep_input(
+    spark: SparkSession, config: Config, run_date: dt.date, home: Path, source: str
+) -> Input:
+    """Write the samples to score beside those that the date may already have.
+
+    Raises:
+        DataError: there are none, or too many rows are bad.
+    """
+    folder = f"_inputs/{run_date}/{uuid.uuid4().hex[:8]}"
+    samples = scoring_samples(spark, config, run_date)
+    try:
+        samples.rows.write.parquet(str(home / folder))
+        reasons = samples.quarantine.groupBy("reason").count().collect()
+    finally:
+        samples.release()
+    bad = {str(row["reason"]): int(row["count"]) for row in reasons}
+    good, aside = spark.read.parquet(str(home / folder)).count(), sum(bad.values())
+    limit = config.scoring.max_quarantined_share
+    if not good or aside > limit * (good + aside):
+        shutil.rmtree(home / folder)
+        raise DataError(
+            f"{good:,} rows known at {run_date} can be scored and {aside:,} are bad {bad or ''}; "
+            f"there must be some, and scoring.max_quarantined_share allows {limit:.1%} bad ones. "
+            f"Nothing was published."
+        )
+    return Input(folder=folder, fingerprint=source, quarantined=bad)
