@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-_TINY = 1e-7  # a probability this side of 0 or 1 has a finite logarithm in float32
+TINY = 1e-7  # a probability this side of 0 or 1 has a finite logarithm in float32
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -100,65 +100,6 @@ def ziln_cdf(y: Any, p: Any, mu: Any, sigma: Any) -> tf.Tensor:
     log_y = tf.math.log(tf.where(positive, y, tf.ones_like(y)))
     normal = 0.5 * tf.math.erfc((mu - log_y) / (sigma * math.sqrt(2.0)))
     return 1 - p + p * tf.where(positive, normal, tf.zeros_like(normal))
-
-
-class ZilnMixture(NamedTuple):
-    """A mixture of K zero-inflated lognormals per row; one distribution is a mixture of K = 1."""
-
-    weights: tf.Tensor  # [B, K], each row sums to 1
-    p: tf.Tensor  # [B, K], probabilities of y > 0
-    mu: tf.Tensor  # [B, K], log-currency
-    sigma: tf.Tensor  # [B, K], log-currency, > 0
-
-    def mean(self) -> tf.Tensor:
-        """Expected value [B] in currency units (Eq. 19, weighted)."""
-        return tf.reduce_sum(self.weights * ziln_mean(self.p, self.mu, self.sigma), axis=-1)
-
-    def zero_mass(self) -> tf.Tensor:
-        """P(Y = 0) [B]."""
-        return tf.reduce_sum(self.weights * (1 - self.p), axis=-1)
-
-    def cdf(self, y: Any) -> tf.Tensor:
-        """P(Y <= y) [B] for y [B] >= 0 in currency units."""
-        parts = ziln_cdf(y[:, None], self.p, self.mu, self.sigma)
-        return tf.reduce_sum(self.weights * parts, axis=-1)
-
-    def nll(self, y: Any) -> tf.Tensor:
-        """Negative log-likelihood [B] of labels y [B], in nats."""
-        p = tf.clip_by_value(self.p, _TINY, 1 - _TINY)
-        p_logit = tf.math.log(p) - tf.math.log1p(-p)
-        parts = ziln_nll(y[:, None], p_logit, self.mu, self.sigma)
-        return -tf.reduce_logsumexp(tf.math.log(self.weights) - parts, axis=-1)
-
-    def if_positive(self) -> ZilnMixture:
-        """The distribution of Y given Y > 0: lognormals alone, weighted by how likely each paid."""
-        paid = self.weights * tf.maximum(self.p, _TINY)
-        weights = paid / tf.reduce_sum(paid, axis=-1, keepdims=True)
-        return ZilnMixture(weights, tf.ones_like(self.p), self.mu, self.sigma)
-
-    def quantile(self, q: float | tf.Tensor, steps: int = 40) -> tf.Tensor:
-        """Quantile [B] in currency units, by bisection between the quantiles of the parts.
-
-        Args:
-            q: 0 < q < 1, a number or [B].
-            steps: halvings of the interval in log-currency; 40 leave nothing of float32.
-        """
-        level = tf.reshape(tf.cast(q, self.p.dtype), [-1, 1])
-        parts = ziln_quantile(level, self.p, self.mu, self.sigma)
-        if self.p.shape[-1] == 1:
-            return parts[:, 0]
-        # The mixture's quantile lies between its parts'; log1p keeps the halving even over decades.
-        low = tf.math.log1p(tf.reduce_min(parts, axis=-1))
-        high = tf.math.log1p(tf.reduce_max(parts, axis=-1))
-
-        def halve(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            middle = 0.5 * (low + high)
-            below = self.cdf(tf.math.expm1(middle)) < level[:, 0]
-            return tf.where(below, middle, low), tf.where(below, high, middle)
-
-        # a loop of the graph: unrolled, it would take seconds to trace
-        low, high = tf.while_loop(lambda *_: True, halve, (low, high), maximum_iterations=steps)
-        return tf.where(self.zero_mass() >= level[:, 0], tf.zeros_like(high), tf.math.expm1(high))
 
 
 def _tensors(*values: Any) -> list[tf.Tensor]:

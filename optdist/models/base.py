@@ -11,8 +11,9 @@ import tensorflow as tf
 from optdist.calibration import Calibration
 from optdist.config import Model
 from optdist.layers import build_representation
+from optdist.mixture import ZilnMixture
 from optdist.schema import FeatureSchema
-from optdist.ziln import Bounds, ZilnMixture
+from optdist.ziln import Bounds
 
 Inputs = dict[str, tf.Tensor]
 Prediction = dict[str, tf.Tensor]

@@ -10,11 +10,12 @@ import tensorflow as tf
 from optdist.alignment import alignment_ce, alignment_kl, hard_label, soft_label
 from optdist.config import Model
 from optdist.layers import StackedMLP
+from optdist.mixture import ZilnMixture
 from optdist.models.base import DistributionModel, Inputs, Prediction
 from optdist.models.starts import ziln_start
 from optdist.schema import FeatureSchema
 from optdist.selection import gumbel_noise, selection_weights
-from optdist.ziln import Ziln, ZilnMixture, ziln_nll, ziln_parameters
+from optdist.ziln import Ziln, ziln_nll, ziln_parameters
 
 
 class Outputs(NamedTuple):

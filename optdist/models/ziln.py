@@ -7,10 +7,11 @@ import tensorflow as tf
 
 from optdist.config import Model
 from optdist.layers import StackedMLP
+from optdist.mixture import ZilnMixture
 from optdist.models.base import DistributionModel, Inputs, Prediction
 from optdist.models.starts import ziln_start
 from optdist.schema import FeatureSchema
-from optdist.ziln import Ziln, ZilnMixture, ziln_nll, ziln_parameters
+from optdist.ziln import Ziln, ziln_nll, ziln_parameters
 
 
 class ZILN(DistributionModel):

@@ -7,7 +7,6 @@ from scipy.stats import lognorm
 
 from optdist.ziln import (
     Bounds,
-    ZilnMixture,
     ziln_cdf,
     ziln_mean,
     ziln_nll,
@@ -88,52 +87,3 @@ def test_quantile_is_zero_inside_the_mass_at_zero_and_scipys_above_it():
 def test_cdf_undoes_the_quantile():
     y = ziln_quantile(0.9, np.float64(0.3), 1.0, 1.5)
     assert float(ziln_cdf(y, np.float64(0.3), 1.0, 1.5)) == pytest.approx(0.9, rel=1e-9)
-
-
-W, P = np.array([[0.3, 0.7]]), np.array([[0.9, 0.4]])
-MU, SIGMA = np.array([[0.0, 3.0]]), np.array([[0.5, 1.0]])
-MIXTURE = ZilnMixture(*(tf.constant(x) for x in (W, P, MU, SIGMA)))
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    part = RNG.choice(2, size=400_000, p=W[0])
-    value = np.exp(RNG.normal(MU[0][part], SIGMA[0][part]))
-    return value * (RNG.random(part.size) < P[0][part])
-
-
-@pytest.mark.parametrize("q", [0.2, 0.5, 0.95])
-def test_quantile_of_a_mixture_matches_a_large_sample(drawn, q):
-    value = float(MIXTURE.quantile(q)[0])
-    assert value == pytest.approx(np.quantile(drawn, q), rel=0.02, abs=1e-6)
-
-
-def test_mean_zero_mass_and_cdf_of_a_mixture_match_a_large_sample(drawn):
-    assert float(MIXTURE.mean()[0]) == pytest.approx(drawn.mean(), rel=0.02)
-    assert float(MIXTURE.zero_mass()[0]) == pytest.approx((drawn == 0).mean(), abs=0.003)
-    for y in (0.0, 1.5, 30.0):
-        found = float(MIXTURE.cdf(np.array([y]))[0])
-        assert found == pytest.approx((drawn <= y).mean(), abs=0.003)
-
-
-def test_given_a_purchase_a_mixture_is_that_of_the_positive_values(drawn):
-    paid = MIXTURE.if_positive()
-    assert float(paid.quantile(0.5)[0]) == pytest.approx(np.median(drawn[drawn > 0]), rel=0.02)
-    assert float(paid.zero_mass()[0]) == 0
-
-
-def test_nll_of_a_mixture_is_scipys():
-    density = sum(
-        w * p * lognorm.pdf(2.5, s, scale=math.exp(m))
-        for w, p, m, s in zip(W[0], P[0], MU[0], SIGMA[0], strict=True)
-    )
-    assert float(MIXTURE.nll(np.array([2.5]))[0]) == pytest.approx(-math.log(density), rel=1e-9)
-    zero = -math.log(0.3 * 0.1 + 0.7 * 0.6)
-    assert float(MIXTURE.nll(np.array([0.0]))[0]) == pytest.approx(zero, rel=1e-9)
-
-
-def test_levels_may_differ_from_row_to_row():
-    two = ZilnMixture(*(tf.repeat(x, 2, axis=0) for x in MIXTURE))
-    found = two.quantile(tf.constant([0.6, 0.9])).numpy()
-    single = [float(MIXTURE.quantile(q)[0]) for q in (0.6, 0.9)]
-    np.testing.assert_allclose(found, single, rtol=1e-6)
