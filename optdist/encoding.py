@@ -68,13 +68,6 @@ def encode(batch: Batch, schema: FeatureSchema) -> dict[str, np.ndarray]:
     return ids | scores | indicators
 
 
-def impute_counts(batch: Batch, schema: FeatureSchema) -> dict[str, int]:
-    """Count the missing values that get the training mean and leave no other trace."""
-    silent = [f for f in schema.numeric if not f.indicator]
-    table = _table(batch, [f.name for f in silent])
-    return {f.name: int(np.isnan(_number(table[f.name], f.name)).sum()) for f in silent}
-
-
 def partial_statistics(batches: Iterable[pa.RecordBatch], features: Features) -> pa.Table:
     """Summarise some of the training rows; `fit_schema` merges any number of such summaries."""
     counts: dict[str, dict[str, int]] = {name: {} for name in features.categorical}

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from optdist.errors import TrainingError
 from optdist.training.events import EventReader
 from optdist.training.plan import TrainingPlan
-from optdist.training.worker import run_rank
+from optdist.training.rank import run_rank
 
 # A rank that hangs ends the run instead of only warning.
 _STALL_SECONDS = "600"

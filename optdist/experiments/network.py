@@ -126,7 +126,7 @@ def _sdn_summary(rows: dict[str, np.ndarray], model: Model) -> list[Record]:
 
 
 def _rank(plan_file: str, result_file: str) -> None:
-    from optdist.training.worker import run_rank
+    from optdist.training.rank import run_rank
 
     plan = Path(plan_file).read_text()
     result = run_rank(plan, str(Path(plan_file).with_name("events.jsonl")))

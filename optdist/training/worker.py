@@ -6,7 +6,6 @@ import json
 import math
 import os
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -17,7 +16,7 @@ import tensorflow as tf
 
 from optdist.data import Batch, Shard, shard_rows
 from optdist.errors import DataError, TrainingError
-from optdist.files import write_atomically, write_json
+from optdist.files import write_json
 from optdist.models import build_model
 from optdist.package import save_package
 from optdist.table import FeatureTable
@@ -256,27 +255,6 @@ class _Run:
         if self.config.schedule == "constant":
             return rate
         return keras.optimizers.schedules.CosineDecay(rate, self.steps * self.config.epochs, 0.02)
-
-
-def run_rank(plan_json: str, events_path: str) -> dict[str, Any]:
-    """What the launcher starts on every Horovod rank; rank 0 reports to `events_path`.
-
-    A rank that fails leaves the reason in the run's folder, for Horovod tells only that it failed.
-    """
-    from optdist.training.events import EventWriter
-    from optdist.training.ranks import HorovodRanks
-
-    plan = TrainingPlan.model_validate_json(plan_json)
-    ranks = HorovodRanks(plan.training.sparse_as_dense)
-    with EventWriter(events_path if ranks.rank == 0 else os.devnull) as writer:
-        try:
-            return train(plan, ranks, writer)
-        except Exception as error:
-            reason = f"{error}\n\n{traceback.format_exc()}"
-            write_atomically(
-                plan.path / f"error-{ranks.rank}.txt", lambda file: file.write(reason.encode())
-            )
-            raise
 
 
 def _use_devices(ranks: Ranks, threads: int | None) -> None:
