@@ -1,6 +1,11 @@
 """Build features, train, evaluate, log, register and promote: the main job."""
 
 import argparse
+import sys
+from pathlib import Path
+
+# This tree, with its conf/, before the copy of the code that a cluster's executors get.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipelines import cli
 

@@ -60,6 +60,9 @@ class EventReader:
                 yield json.loads(line)
 
 
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps [{elapsed}{postfix}]"
+
+
 class ProgressBar:
     """A bar per epoch with loss and rows/s, then a line with the epoch's validation metrics."""
 
@@ -84,8 +87,14 @@ class ProgressBar:
 
     def _step(self, event: dict[str, Any]) -> None:
         if self.bar is None:
-            self.bar = tqdm(total=event["steps"], leave=False, unit="step", mininterval=0)
-            self.bar.set_description(f"epoch {event['epoch']}")
+            self.bar = tqdm(
+                desc=f"epoch {event['epoch']}",
+                total=event["steps"],
+                leave=False,
+                mininterval=0,
+                bar_format=_BAR,
+                disable=None,  # a log gets the lines of the epochs alone
+            )
         self.bar.n = event["step"]
         self.bar.set_postfix_str(
             f"loss {event['loss']:.4f}, {event['rows_per_second']:,.0f} rows/s", refresh=True
