@@ -21,13 +21,14 @@ def run(args: argparse.Namespace) -> None:
 
     spark = spark_session(config, f"promote {config.model_name}")
     tracker = Tracker(config)
-    table = build_features(spark, config)
+    table = build_features(spark, config, args.as_of)
     version = tracker.resolve(args.version)
     print(f"version {version}: {promote(spark, config, tracker, table, version).reason}")
 
 
 if __name__ == "__main__":
     parser = cli.parser(__doc__)
+    cli.add_as_of(parser)
     parser.add_argument(
         "--version", default="challenger", help="a version or alias (default: %(default)s)"
     )

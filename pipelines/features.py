@@ -20,7 +20,7 @@ from optdist.files import write_json
 from optdist.schema import FeatureSchema
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 from pipelines.fitting import fit, imputed
-from pipelines.quarantine import LABEL
+from pipelines.quarantine import LABEL, checked_reasons
 from pipelines.samples import build_samples
 from pipelines.tables import files_explained, input_fingerprint
 
@@ -57,6 +57,10 @@ def build_features(
     schema = fit(spark, config, path)
     schema.save(path / SCHEMA)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
+    seen = spark.read.parquet(str(path / "samples"))
+    filled = imputed(seen.where("split != 'train'"), schema)
+    if filled:
+        print(f"  filled with the training mean, for training had no missing value: {filled}")
     splits = {split: write_encoded(spark, config, path, split, schema) for split in SPLITS}
     for split in SPLITS:
         if splits[split]["rows"] != counts[split]:
@@ -71,7 +75,7 @@ def build_features(
             "as_of": as_of and as_of.isoformat(),
             "counts": counts,
             "splits": splits,
-            "imputed": imputed(spark, path, schema),
+            "imputed": filled,
             "written": written,
         },
     )
@@ -100,12 +104,15 @@ def write_samples(
     finally:
         samples.release()
     counts["incomplete"] = samples.incomplete
-    counts["quarantined"] = spark.read.parquet(str(path / "quarantine")).count()
     rows = spark.read.schema(keyed.schema).parquet(str(path / "samples")).groupBy("split")
     sums = rows.agg(F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive"))
     by_split = {row["split"]: row for row in sums.collect()}
     found = {"samples": sum(row["rows"] for row in by_split.values())}
-    check_quarantine(spark, path, counts, found["samples"], config.build.max_quarantined_share)
+    good = {"samples": found["samples"]} | {k: counts[k] for k in ("events",) if k in counts}
+    limit, aside = config.build.max_quarantined_share, path / "quarantine"
+    setting = f"see {aside}; build.max_quarantined_share"
+    reasons = checked_reasons(spark.read.parquet(str(aside)), good, limit, setting)
+    counts["quarantined"] = sum(reasons.values())
     for split in SPLITS:
         if split not in by_split:
             raise DataError(
@@ -115,21 +122,6 @@ def write_samples(
         found[split] = by_split[split]["rows"]
         found[f"{split}_positive"] = by_split[split]["positive"]
     return counts | found
-
-
-def check_quarantine(
-    spark: SparkSession, path: Path, counts: dict[str, int], samples: int, limit: float
-) -> None:
-    """Stop where more than a share of the rows read is bad."""
-    read = counts.get("events", samples) + counts["quarantined"]
-    if counts["quarantined"] <= limit * read:
-        return
-    reasons = spark.read.parquet(str(path / "quarantine")).groupBy("reason").count().collect()
-    listed = ", ".join(f"{row['reason']} {row['count']:,}" for row in reasons)
-    raise DataError(
-        f"{counts['quarantined']:,} of {read:,} rows are bad ({listed}); "
-        f"build.max_quarantined_share allows {limit:.1%}. See them in {path / 'quarantine'}."
-    )
 
 
 def with_keys(samples: DataFrame, config: Config) -> DataFrame:

@@ -84,10 +84,9 @@ def label_statistics(train: DataFrame) -> LabelStatistics:
     return LabelStatistics(**row.asDict())
 
 
-def imputed(spark: SparkSession, path: Path, schema: FeatureSchema) -> dict[str, int]:
-    """Values of validation and test that are missing where training had none, by feature."""
+def imputed(samples: DataFrame, schema: FeatureSchema) -> dict[str, int]:
+    """Numbers that are missing where training had none, by feature: they get the training mean."""
     names = [feature.name for feature in schema.numeric if not feature.indicator]
-    samples = spark.read.parquet(str(path / "samples")).where("split != 'train'")
     if not names:
         return {}
     lost = [

@@ -38,10 +38,11 @@ def launch(
     import horovod.spark
 
     ranks, slots = plan.training.ranks, spark.sparkContext.defaultParallelism
-    if slots < ranks:
+    # a cluster's executors may still be on their way; Horovod waits for them
+    if spark.sparkContext.master.startswith("local") and slots < ranks:
         raise TrainingError(
             f"{ranks} ranks need {ranks} task slots at once, Spark has {slots}. Start with "
-            f"--master 'local[{ranks}]', ask the cluster for more cores, or lower training.ranks."
+            f"--master 'local[{ranks}]', or lower training.ranks."
         )
     events, log = plan.path / "events.jsonl", plan.path / "horovod.log"
     plan.path.mkdir(parents=True, exist_ok=True)

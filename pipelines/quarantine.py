@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
@@ -60,6 +61,36 @@ def set_aside(rows: DataFrame, stage: str, made: tuple[str, ...] = ()) -> DataFr
     return rows.where(F.col(REASON).isNotNull()).select(
         F.lit(stage).alias("stage"), REASON, F.to_json(F.struct(*content)).alias("row")
     )
+
+
+def checked_reasons(
+    aside: DataFrame, good: Mapping[str, int], limit: float, setting: str
+) -> dict[str, int]:
+    """How many rows were set aside, by reason.
+
+    Args:
+        aside: of `set_aside`.
+        good: the number of good rows by stage.
+        limit: the share of a stage's rows that may be bad.
+        setting: what sets the limit.
+
+    Raises:
+        DataError: a stage has more bad rows than that.
+    """
+    found = aside.groupBy("stage", REASON).count().collect()
+    for stage, rows in good.items():
+        bad = {str(row[REASON]): int(row["count"]) for row in found if row["stage"] == stage}
+        read = rows + sum(bad.values())
+        if sum(bad.values()) > limit * read:
+            listed = ", ".join(f"{reason} {count:,}" for reason, count in bad.items())
+            raise DataError(
+                f"{sum(bad.values()):,} of {read:,} {stage} are bad ({listed}); {setting} allows "
+                f"{limit:.1%}."
+            )
+    reasons: dict[str, int] = {}
+    for row in found:
+        reasons[row[REASON]] = reasons.get(row[REASON], 0) + int(row["count"])
+    return reasons
 
 
 def require(rows: DataFrame, names: list[str], what: str) -> None:

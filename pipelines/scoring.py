@@ -17,6 +17,7 @@ from optdist.models.base import prediction_columns
 from optdist.package import package_model
 from optdist.schema import FeatureSchema
 from optdist.tracking import CHAMPION, Tracker
+from pipelines.fitting import imputed
 from pipelines.prediction import predict
 from pipelines.published import MANIFEST, Published, read_manifest
 from pipelines.publishing import publish, restore
@@ -78,6 +79,9 @@ def score(
         config.scoring.batch_rows,
         keep=config.dataset.id,
     )
+    filled = imputed(samples, schema)
+    if filled:
+        print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
     stamped = scored.withColumn("inference", F.lit(inference))
     stamped = stamped.withColumn("model_version", F.lit(version))
     stamped.write.mode("overwrite").parquet(str(staged))
@@ -96,6 +100,7 @@ def score(
         input_fingerprint=taken.fingerprint,
         source_fingerprint=source,
         quarantined=taken.quarantined,
+        imputed=filled,
         rows=rows,
         total_predicted=total,
     )

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, fingerprint
 from optdist.errors import DataError
 from pipelines.published import Published
+from pipelines.quarantine import checked_reasons
 from pipelines.samples import scoring_samples
 from pipelines.tables import files_explained, input_fingerprint
 
@@ -63,17 +64,16 @@ def keep_input(
     samples = scoring_samples(spark, config, run_date)
     try:
         samples.rows.write.parquet(str(home / folder))
-        reasons = samples.quarantine.groupBy("reason").count().collect()
+        good = {"samples": spark.read.parquet(str(home / folder)).count()}
+        if samples.events is not None:
+            good["events"] = samples.events.count()
+        limit, setting = config.scoring.max_quarantined_share, "scoring.max_quarantined_share"
+        bad = checked_reasons(samples.quarantine, good, limit, setting)
+        if not good["samples"]:
+            raise DataError(f"No row that is known at {run_date} can be scored.")
+    except DataError as error:
+        shutil.rmtree(home / folder, ignore_errors=True)
+        raise DataError(f"{error} Nothing was published.") from error
     finally:
         samples.release()
-    bad = {str(row["reason"]): int(row["count"]) for row in reasons}
-    good, aside = spark.read.parquet(str(home / folder)).count(), sum(bad.values())
-    limit = config.scoring.max_quarantined_share
-    if not good or aside > limit * (good + aside):
-        shutil.rmtree(home / folder)
-        raise DataError(
-            f"{good:,} rows known at {run_date} can be scored and {aside:,} are bad {bad or ''}; "
-            f"there must be some, and scoring.max_quarantined_share allows {limit:.1%} bad ones. "
-            f"Nothing was published."
-        )
     return Input(folder=folder, fingerprint=source, quarantined=bad)

@@ -64,10 +64,12 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         bar.close()
         logged.complete(plan.path)
         for inference, metrics in result["test"].items():
-            chosen = inference == result["inference"]
-            run.log_metrics(metrics, prefix="test_" if chosen else f"test_{inference}_")
+            rule = "" if inference == result["inference"] else f"{inference}_"
+            run.log_metrics(metrics, prefix=f"test_{rule}")
+            run.log_metrics(result["validation"][inference], prefix=f"validation_{rule}")
+            run.log_metrics(result["calibration"][inference], prefix=f"calibration_{rule}")
         run.log_figures(figures(plan.path, result["inference"]))
-        model_uri = run.log_model(plan.path / "package")
+        model_uri = run.log_model(plan.path / "package", config.scoring.quantiles)
         version = tracker.register(
             model_uri,
             run.run_id,

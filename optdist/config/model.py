@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from optdist.config.section import Positive, Section
 
@@ -46,28 +46,35 @@ class Mdan(Section):
 class Model(Section):
     """The model and its sizes (paper section 3, 4.1.4)."""
 
-    name: str = "optdist"
+    name: Literal["optdist", "two_stage", "mtl_mse", "ziln", "mdme", "mdan"] = "optdist"
     num_sdns: Annotated[int, Field(ge=1)] = 4
     embedding_dim: Positive = 5
-    representation: str = "embedding"  # a registered name, or `package.module:Class` (section 3.2)
+    # "embedding", or a class of your own as `package.module:Class` (section 3.2)
+    representation: Annotated[str, Field(pattern=r"^(embedding|[\w.]+:\w+)$")] = "embedding"
     numeric: Literal["zscore", "piecewise"] = "piecewise"  # the paper has "zscore"
     numeric_bins: Positive = 16  # of equal training frequency, per number
     cross_layers: Annotated[int, Field(ge=0)] = 0  # of DCN v2's cross network, before the bottom
-    cross_rank: Positive = 32
+    cross_rank: Positive = 32  # of a cross layer's low-rank matrix
     bottom: list[Positive] = []  # widths of the shared bottom layers
     tower: list[Positive] = [64, 64, 64]  # of the models with one tower a task (4.1.4)
     sdn: list[Positive] = [64, 32, 32]  # of each SDN, bucket or channel network (4.1.4)
-    dsm: list[Positive] = [64]
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    gumbel: Literal["soft", "hard", "none"] = "soft"
-    ce_weight: Annotated[float, Field(ge=0)] = 1.0
-    kl_weight: Annotated[float, Field(ge=0)] = 1.0
-    focal_exponent: Annotated[float, Field(ge=0)] = 2.0
-    sigma_min: Annotated[float, Field(gt=0)] = 0.05
-    sigma_max: Annotated[float, Field(gt=0)] = 2.5
+    dsm: list[Positive] = [64]  # widths of the selection network
+    temperature: Annotated[float, Field(gt=0)] = 1.0  # tau of Eq. 9
+    gumbel: Literal["soft", "hard", "none"] = "soft"  # Eq. 9, straight-through, or alpha itself
+    ce_weight: Annotated[float, Field(ge=0)] = 1.0  # of Eq. 11 in the loss
+    kl_weight: Annotated[float, Field(ge=0)] = 1.0  # of Eq. 14 in the loss
+    focal_exponent: Annotated[float, Field(ge=0)] = 2.0  # of Eq. 11
+    sigma_min: Annotated[float, Field(gt=0)] = 0.05  # of log-currency
+    sigma_max: Annotated[float, Field(gt=0)] = 2.5  # of log-currency
     inference: Literal["hard", "top2", "soft"] = "soft"  # the papers have "hard" (Eq. 18)
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
     two_stage: TwoStage = TwoStage()
     mtl_mse: MtlMse = MtlMse()
     mdme: Mdme = Mdme()
     mdan: Mdan = Mdan()
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError("sigma_min must be below sigma_max")
+        return self

@@ -43,17 +43,27 @@ class Training(Section):
     batch_size: Positive = (
         2048  # of all ranks together, so that their number changes no result much
     )
-    epochs: Positive = 12
+    epochs: Positive = 12  # at most
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3  # of the paper's grid (4.1.4)
-    schedule: Literal["constant", "cosine"] = "cosine"
-    clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
+    schedule: Literal["constant", "cosine"] = "cosine"  # down to 2% after the last epoch
+    clip_norm: Annotated[float, Field(gt=0)] | None = 5.0  # of all gradients together
     stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
-    patience: Positive = 4
+    patience: Positive = 4  # epochs without a better `stop_metric`
     shuffle_buffer_rows: Positive = 262_144  # of each rank; a shard that fits is read once
     sparse_as_dense: bool = True
     threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
     start_timeout_seconds: Positive = 300
     nics: list[str] = []  # network interfaces for Horovod on hosts with several
+
+
+Metric = Literal[
+    "mae",
+    "normalized_gini",
+    "spearman",
+    "normalized_gini_positive",
+    "spearman_positive",
+    "total_ratio",
+]
 
 
 class Gate(Section):
@@ -68,7 +78,7 @@ class Promotion(Section):
 
     metric: Literal["normalized_gini", "spearman", "mae"] = "normalized_gini"
     min_improvement: float = 0.0  # in the metric's unit, on the same rows
-    gates: dict[str, Gate] = {}
+    gates: dict[Metric, Gate] = {}
 
 
 class Scoring(Section):
@@ -110,6 +120,19 @@ class Config(Section):
 
     # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed
     written: dict[str, Any] = Field(default={}, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if self.training.ranks > self.build.min_row_groups:
+            raise ValueError(
+                f"training.ranks ({self.training.ranks}) is more than build.min_row_groups "
+                f"({self.build.min_row_groups}): each rank needs a row group of its own"
+            )
+        if self.training.stop_metric == "nll" and self.model.name not in {"optdist", "ziln"}:
+            raise ValueError(
+                f"training.stop_metric nll needs a distribution, which {self.model.name} has not"
+            )
+        return self
 
     @property
     def root(self) -> Path:

@@ -62,12 +62,12 @@ def log_package(package: Path, quantiles: Sequence[float]) -> str:
 def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
     """Made-up raw rows for an input example: no customer's row is ever logged.
 
-    Categories are the vocabulary's first entries, numbers the training mean and deviations from it.
+    Categories are names that no data has, for a vocabulary may hold ids of persons; numbers are the
+    training mean and deviations from it.
     """
     columns: dict[str, Any] = {}
     for feature in schema.categorical:
-        known = feature.vocabulary or ["unknown"]
-        columns[feature.name] = [known[i % len(known)] for i in range(rows)]
+        columns[feature.name] = [f"example {feature.name} {i + 1}" for i in range(rows)]
     for number in schema.numeric:
         value = [number.mean + number.std * (i - 1) / 2 for i in range(rows)]
         if number.log1p:

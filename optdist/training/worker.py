@@ -25,7 +25,7 @@ from optdist.training.evaluation import Evaluation
 from optdist.training.plan import TrainingPlan
 from optdist.training.ranks import OneRank, Ranks
 
-CHECKPOINT, BEST = "checkpoint.npz", "best.npz"
+CHECKPOINT, BEST = "checkpoint.npz", "best-{}.npz"  # of the epoch that it is
 Event = dict[str, Any]
 
 
@@ -114,10 +114,14 @@ class _Run:
         }
         self.history.append(record)
         if self.ranks.rank == 0:
+            best = self.plan.path / BEST.format(self._best_epoch())
             if self._best_epoch() == epoch:
-                save_checkpoint(self.plan.path / BEST, self.model.variables, {"epoch": epoch})
+                save_checkpoint(best, self.model.variables, {"epoch": epoch})
             write_json(self.plan.path / "history.json", self.history)
             save_checkpoint(self.plan.path / CHECKPOINT, self._variables(), self._state())
+            for old in self.plan.path.glob(BEST.format("*")):  # only now: a crash repeats an epoch
+                if old != best:
+                    old.unlink()
         self.on_event({"event": "epoch", "epochs": self.config.epochs, **record})
 
     def _train_epoch(self, epoch: int, passes: Iterator[Iterator[Batch]]) -> float:
@@ -200,7 +204,7 @@ class _Run:
     def _finish(self) -> dict[str, Any]:
         best = self._best_epoch()
         if self.ranks.rank == 0:
-            load_checkpoint(self.plan.path / BEST, self.model.variables)
+            load_checkpoint(self.plan.path / BEST.format(best), self.model.variables)
         self.ranks.broadcast([variable.value for variable in self.model.variables])
         self.evaluation.calibrate()
         validation, _ = self.evaluation.final("validation")

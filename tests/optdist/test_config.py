@@ -51,3 +51,24 @@ def test_an_unset_variable_is_named():
 def test_an_unknown_data_set_lists_those_found():
     with pytest.raises(ConfigError, match="Found there: complete_journey"):
         load_config("no_such_data_set")
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("model.name=optdits", "model.name: Input should be 'optdist'"),
+        ("model.representation=autodis", "model.representation: String should match pattern"),
+        ("model.sigma_min=3", "sigma_min must be below sigma_max"),
+        ("promotion.gates.gini.min=0.2", "promotion.gates.gini"),
+        ("training.ranks=50", r"training.ranks \(50\) is more than build.min_row_groups"),
+    ],
+)
+def test_what_would_fail_only_after_hours_is_refused_at_the_start(override, problem):
+    with pytest.raises(ConfigError, match=problem):
+        load_config(overrides=[override])
+
+
+def test_a_model_without_a_distribution_cannot_stop_on_its_likelihood():
+    with pytest.raises(ConfigError, match="nll needs a distribution, which mdan has not"):
+        load_config(overrides=["model.name=mdan", "training.stop_metric=nll"])
+    assert load_config(overrides=["training.stop_metric=nll"]).training.stop_metric == "nll"

@@ -149,10 +149,10 @@ def test_the_logged_model_has_a_signature_and_a_synthetic_example(logged, schema
     assert example["data"] == made.to_numpy().tolist()
 
 
-def test_the_synthetic_rows_are_made_of_the_schema_alone(schema):
+def test_the_synthetic_rows_hold_no_category_of_the_data(schema):
     rows = synthetic_rows(schema)
     number = schema.numeric[0]
-    assert rows["city"].tolist() == schema.categorical[0].vocabulary[:3]
+    assert not set(rows["city"]) & set(schema.categorical[0].vocabulary)
     assert rows["spend"].iloc[1] == pytest.approx(np.expm1(number.mean), abs=0.005)
 
 

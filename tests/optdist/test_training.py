@@ -64,6 +64,28 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(table, tmp_path, monkeyp
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+def test_a_crash_between_the_best_weights_and_the_checkpoint_loses_neither(
+    table, tmp_path, monkeypatch
+):
+    train(plan(table, tmp_path / "whole"))
+    save = worker_module.save_checkpoint
+
+    def crashing(path, variables, state):
+        if path.name == worker_module.CHECKPOINT and len(state["history"]) == 3:
+            raise KeyboardInterrupt
+        save(path, variables, state)
+
+    monkeypatch.setattr(worker_module, "save_checkpoint", crashing)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan(table, tmp_path / "cut"))
+    monkeypatch.undo()
+    kept = sorted(path.name for path in (tmp_path / "cut").glob("best-*.npz"))
+    assert kept == ["best-2.npz", "best-3.npz"]
+    train(plan(table, tmp_path / "cut"))
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
 def test_a_checkpoint_of_other_settings_is_not_resumed(table, tmp_path):
     train(plan(table, tmp_path))
     with pytest.raises(TrainingError, match="other settings"):

@@ -96,7 +96,7 @@ def test_too_many_bad_rows_stop_the_job_with_their_reasons(spark, tmp_path):
     sales = transactions(300).astype({"amount": object})
     sales.loc[sales.index % 20 == 0, "amount"] = "lots"
     sales.to_csv(tmp_path / "sales.csv", index=False)
-    with pytest.raises(DataError, match=r"unparsable amount \d+\); build\.max_quarantined_share"):
+    with pytest.raises(DataError, match=r"events are bad \(unparsable amount \d+\); .*build\.max"):
         build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
     assert not list((tmp_path / "root").rglob("manifest.json"))
 
@@ -114,7 +114,7 @@ def test_a_table_of_bad_rows_alone_is_called_bad_not_empty(spark, tmp_path):
     sales = transactions(20).astype({"amount": object})
     sales.loc[sales["customer"] > 0, "amount"] = "lots"
     sales.to_csv(tmp_path / "most.csv", index=False)
-    with pytest.raises(DataError, match="rows are bad"):
+    with pytest.raises(DataError, match="44 of 45 events are bad"):
         build_features(spark, config(tmp_path / "root", tmp_path / "most.csv"))
 
 
@@ -139,3 +139,28 @@ def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, m
     table = build_features(spark, shop)
     assert table.path == left
     assert sum(len(encoded(table, s)) for s in SPLITS) == table.manifest["counts"]["samples"]
+
+
+def test_numbers_missing_where_training_had_none_are_counted(spark):
+    from optdist.schema import FeatureSchema, LabelStatistics, NumericFeature
+    from pipelines.fitting import imputed
+
+    label = LabelStatistics(
+        count=2,
+        positives=1,
+        total=1.0,
+        median=0.0,
+        log_mean=0.0,
+        log_std=1.0,
+        log_min=0.0,
+        log_max=0.0,
+        quantiles=[1.0],
+    )
+    made = [
+        NumericFeature(name=name, log1p=False, mean=1.0, std=1.0, indicator=name == "b")
+        for name in ("a", "b", "c")
+    ]
+    schema = FeatureSchema(categorical=[], numeric=made, label=label)
+    rows = [(None, None, 1.0), (float("nan"), 1.0, 2.0), (float("inf"), 1.0, 3.0), (1.0, 1.0, 4.0)]
+    samples = spark.createDataFrame(rows, "a double, b double, c double")
+    assert imputed(samples, schema) == {"a": 3}

@@ -230,7 +230,7 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
 
 @pytest.mark.slow
 def test_a_date_before_all_events_is_an_error_that_says_so(spark, shop, fresh):
-    with pytest.raises(DataError, match="0 rows known at 2020-01-01"):
+    with pytest.raises(DataError, match="No row that is known at 2020-01-01"):
         score(spark, fresh(), shop.tracker, dt.date(2020, 1, 1))
 
 
@@ -279,3 +279,16 @@ def test_a_date_of_another_model_name_is_not_scored_by_its_number(spark, shop, f
     other = fresh(tracking={"model_name": "other", "uri": shop.tracker.uri})
     with pytest.raises(ModelError, match="--model champion"):
         score(spark, other, Tracker(other), DATE)
+
+
+@pytest.mark.parametrize("name", ["two_stage", "mdme"])
+def test_a_baseline_predicts_in_spark_what_it_predicts_at_hand(spark, shop, tmp_path, name):
+    package = write_package(shop.schema, tmp_path / "package", 3, name=name, tower=[8])
+    samples = spark.read.parquet(str(shop.table.samples_path("test")))
+    scored = predict(samples, package, shop.schema, (0.5,), 64, keep=["customer"]).toPandas()
+    assert len(scored) == samples.count()
+    assert scored[["mu", "sigma", "selected_sdn", "q50", "interval_high"]].isna().all(axis=None)
+    raw = samples.toPandas().set_index("customer").loc[scored["customer"]]
+    expected = load_predictor(package).predict(raw.reset_index())
+    np.testing.assert_allclose(scored["predicted_cltv"], expected["predicted_cltv"], rtol=1e-5)
+    np.testing.assert_allclose(scored["p"], expected["p"], rtol=1e-5)

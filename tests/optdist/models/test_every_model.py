@@ -1,3 +1,5 @@
+from typing import get_args
+
 import keras
 import numpy as np
 import pandas as pd
@@ -132,6 +134,10 @@ def test_it_survives_labels_of_an_odd_kind(name, labels):
     for inference in model.inferences:
         found = model.predict_distribution(inputs, inference=inference)["predicted_cltv"].numpy()
         assert np.isfinite(found).all() and (found >= 0).all()
+
+
+def test_the_config_names_every_model():
+    assert set(MODELS) == set(get_args(Model.model_fields["name"].annotation))
 
 
 @pytest.fixture(scope="module")
