@@ -31,11 +31,15 @@ def test_no_feature_of_criteo_is_known_only_after_the_sale():
 
 
 @pytest.mark.parametrize(
-    ("name", "tower", "sdn"),
-    [("kaggle_avs", [64, 64, 64], [64, 32, 32]), ("criteo_ssc", [512, 256, 64], [256, 128, 64])],
+    ("name", "tower", "sdn", "sdns", "embedding", "batch"),
+    [
+        ("kaggle_avs", [64, 64, 64], [64, 32, 32], 4, 5, 2048),
+        ("criteo_ssc", [512, 256, 64], [256, 128, 64], 4, 5, 2048),
+        ("industrial", [512, 256, 128], [256, 128, 64], 5, 12, 512),
+    ],
 )
-def test_the_papers_data_sets_have_the_papers_sizes(name, tower, sdn):
+def test_the_papers_data_sets_have_the_papers_sizes(name, tower, sdn, sdns, embedding, batch):
     config = load_config(name)
     assert (config.model.tower, config.model.sdn) == (tower, sdn)
-    assert (config.model.num_sdns, config.model.embedding_dim) == (4, 5)
-    assert config.training.batch_size == 2048
+    assert (config.model.num_sdns, config.model.embedding_dim) == (sdns, embedding)
+    assert config.training.batch_size == batch
