@@ -73,7 +73,7 @@ def run_experiment(
     with tracker.run(f"experiment {experiment.name}", again=True) as run:
         log = _Log(tracker, run, results)
         workers = workers or max(1, len(os.sched_getaffinity(0)) // base.training.ranks)
-        write = partial(write_report, results, folder / "report", docs_folder(experiment))
+        write = partial(write_report, results, folder / "report", page(experiment))
         runner = Runner(results, tables, folder / "runs", workers, log, lambda block: write())
         runner.run(tasks)
         write()
@@ -83,16 +83,17 @@ def run_experiment(
     )
 
 
-def docs_folder(experiment: Experiment) -> Path | None:
-    """The repository's docs/, for an experiment that is kept there."""
-    return CONF_DIR.parent / "docs" if experiment.publish == "docs" else None
+def page(experiment: Experiment) -> Path | None:
+    """The report's file in the repository, for an experiment that is kept there."""
+    name = experiment.publish
+    return CONF_DIR.parent / "docs" / f"{name}.md" if name else None
 
 
 def records_folder(experiment: Experiment, config: Config) -> Path:
     """Where an experiment's records are."""
-    docs = docs_folder(experiment)
-    if docs:
-        return docs / "results" / experiment.name
+    kept = page(experiment)
+    if kept:
+        return kept.parent / "results" / experiment.name
     return config.root / "experiments" / experiment.name / "results"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -72,7 +72,8 @@ class Experiment(Section):
     ablations: Ablations | None = None
     sweeps: Sweeps | None = None
     bootstrap: Bootstrap = Bootstrap()
-    publish: Literal["docs"] | None = None  # docs: records and report are kept in the repository
+    # docs/PAGE.md is the report, and docs/results/NAME/ holds the records, both in the repository
+    publish: Annotated[str, Field(pattern=r"^[a-z_]+$")] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

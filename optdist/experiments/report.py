@@ -17,20 +17,21 @@ from optdist.files import write_atomically
 PAPER: dict[str, Any] = yaml.safe_load((Path(__file__).with_name("paper.yaml")).read_text())
 
 
-def write_report(results: Results, folder: Path, docs: Path | None = None) -> None:
+def write_report(results: Results, folder: Path, page: Path | None = None) -> None:
     """Write `report.md`, `report.html` and `figures/` into a folder.
 
     Args:
         results: what is finished.
         folder: where the report goes.
-        docs: also write `results.md` and `results/figures/` there.
+        page: also write this file, and `figures/` beside the records.
     """
     made = Sections(results, PAPER)
     blocks = made.blocks()
     pictures = {name: _png(figure) for name, figure in made.figures.items()}
     places = [(folder / "report.md", "figures", folder / "figures")]
-    if docs:
-        places.append((docs / "results.md", "results/figures", docs / "results" / "figures"))
+    if page:
+        kept = results.store.folder / "figures"
+        places.append((page, kept.relative_to(page.parent).as_posix(), kept))
     for path, link, figure_folder in places:
         _write(path, render.to_markdown(blocks, link).encode())
         for name, data in pictures.items():

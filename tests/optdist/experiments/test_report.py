@@ -81,7 +81,7 @@ def finished(folder, seeds=SEEDS, **changes):
 
 
 def written(results, folder):
-    write_report(results, folder / "report", folder / "docs")
+    write_report(results, folder / "report", folder / "page.md")
     return (folder / "report" / "report.md").read_text()
 
 
@@ -140,9 +140,9 @@ def test_ablations_sweeps_and_figures_are_there(tmp_path):
     assert table_row(table3, "without KL")[0] == "without KL"
     assert "made, hard, seeds: 2" in table3 and "70%" in table3
     names = {"norm_gini", "figure1", "figure4", "figure5"}
-    for place in (tmp_path / "report" / "figures", tmp_path / "docs" / "results" / "figures"):
+    for place in (tmp_path / "report" / "figures", tmp_path / "results" / "figures"):
         assert {path.stem for path in place.glob("*.png")} == names
-    docs = (tmp_path / "docs" / "results.md").read_text()
+    docs = (tmp_path / "page.md").read_text()
     assert set(re.findall(r"\]\(results/figures/(\w+)\.png\)", docs)) == names
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == len(names)
