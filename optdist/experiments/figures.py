@@ -18,6 +18,9 @@ _MARKS = ("o", "s", "^", "D", "v", "P")
 def norm_gini(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Norm-GINI of each model and seed, a panel for each data set.
 
+    A model that is far behind the others stands as a number at the edge: its points would press
+    those of the others together.
+
     Args:
         scores: data set -> row's label -> one value a seed.
     """
@@ -25,8 +28,18 @@ def norm_gini(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     figure, panels = _panels(list(scores), height=0.9 + 0.27 * most)
     for axes, (dataset, rows) in zip(panels, scores.items(), strict=True):
         labels = list(rows)[::-1]
+        behind = _behind({label: float(np.mean(values)) for label, values in rows.items()})
         for place, label in enumerate(labels):
             colour = _COLOURS[1] if label.startswith("OptDist") else _COLOURS[0]
+            if label in behind:
+                axes.annotate(
+                    f"\u2190 {behind[label]:.3f}",
+                    (0.01, place),
+                    xycoords=("axes fraction", "data"),
+                    color=colour,
+                    va="center",
+                )
+                continue
             axes.plot(rows[label], [place] * len(rows[label]), "o", color=colour, alpha=0.45, ms=5)
             axes.plot(np.mean(rows[label]), place, "|", color=colour, ms=15, mew=2.5)
         axes.set_yticks(range(len(labels)), labels)
@@ -34,6 +47,13 @@ def norm_gini(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         axes.grid(axis="x", alpha=0.3)
         axes.set(title=dataset, xlabel="Norm-GINI on test: each seed, and the mean")
     return figure
+
+
+def _behind(means: Mapping[str, float]) -> dict[str, float]:
+    """The models whose mean is lower than the best by five times what the median model's is."""
+    best, middle = max(means.values()), float(np.median(list(means.values())))
+    limit = best - 5 * max(best - middle, 0.002)
+    return {label: mean for label, mean in means.items() if mean < limit}
 
 
 def sweeps(

@@ -102,7 +102,11 @@ class Sections:
             for dataset, rows in self.table2.items()
         }
         self.figures["norm_gini"] = figures.norm_gini(values)
-        yield Picture("norm_gini", "Norm-GINI on test: each seed (dots) and the mean (bar).")
+        yield Picture(
+            "norm_gini",
+            "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a model "
+            "that is far behind.",
+        )
 
     def _choices(self) -> Iterator[Block]:
         if not self.table2:

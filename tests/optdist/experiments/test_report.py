@@ -180,3 +180,17 @@ def test_the_papers_tables_agree_with_each_other(name):
     assert table["table3"]["OptDist"] == table["table2"]["OptDist"][1]
     assert max(row[1] for row in table["table2"].values()) == table["table2"]["OptDist"][1]
     assert min(row[0] for row in table["table2"].values()) == table["table2"]["OptDist"][0]
+
+
+def test_a_model_that_is_far_behind_leaves_the_others_their_scale():
+    from optdist.experiments.figures import norm_gini
+
+    scores = {
+        "OptDist": [0.60, 0.61],
+        "ZILN": [0.60, 0.60],
+        "MDAN": [0.59, 0.6],
+        "MDME": [0.0, 0.1],
+    }
+    [axes] = norm_gini({"made": scores}).axes
+    assert [text.get_text() for text in axes.texts] == ["\u2190 0.050"]
+    assert axes.get_xlim()[0] > 0.5
