@@ -104,8 +104,8 @@ class Sections:
         self.figures["norm_gini"] = figures.norm_gini(values)
         yield Picture(
             "norm_gini",
-            "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a model "
-            "that is far behind.",
+            "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a "
+            "model that is far behind.",
         )
 
     def _choices(self) -> Iterator[Block]:
