@@ -42,11 +42,6 @@ def test_a_smaller_error_is_better():
     assert not decide(rule, GOOD | {"mae": 3.1}, GOOD, "1").promoted
 
 
-def test_a_gate_of_an_unknown_metric_is_an_error():
-    with pytest.raises(DataError, match=r"gates names auc"):
-        decide(Promotion(gates={"auc": Gate(min=0.5)}), GOOD, None, None)
-
-
 @pytest.fixture(scope="module")
 def shop(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("promotion")

@@ -87,7 +87,7 @@ def test_a_changed_setting_or_other_data_makes_records_anew(finished):
 
 def test_a_failing_cell_is_recorded_and_the_others_go_on(finished, tmp_path):
     folder, table, _ = finished
-    broken = {"Broken": {"model.name": "nobody"}, "ZILN": {"model.name": "ziln"}}
+    broken = {"Broken": {"model.representation": "nobody:Here"}, "ZILN": {"model.name": "ziln"}}
     wanted = grids.experiment(tmp_path, models=broken, seeds=[1], lightgbm=None)
     run = grids.Run(tmp_path, table, wanted).go()
     failed = Cell("made", "Broken", "lr0.001", 1)
