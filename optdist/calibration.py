@@ -4,7 +4,7 @@ Choice: a scale, not isotonic regression, because it keeps the order of customer
 ties) and has one parameter. It moves the mean alone: the mean of a lognormal hangs on its far tail,
 which says little about the median. It is fitted on training and validation rows together: the
 totals of a small split hang on a few customers, and one factor cannot overfit
-(`benchmarks/calibration.py` measures both).
+(`docs/benchmarks.md` has the figures).
 """
 
 from __future__ import annotations
