@@ -9,11 +9,11 @@ import argparse
 
 import keras
 import numpy as np
-import pyarrow.parquet as pq
 import tensorflow as tf
 
 from optdist.calibration import fit_scale
 from optdist.config import Model, load_config
+from optdist.data import Shard
 from optdist.models import build_model
 from optdist.table import FeatureTable
 from pipelines.features import finished_features
@@ -67,23 +67,11 @@ def _options() -> argparse.Namespace:
 
 def _known(table: FeatureTable) -> Rows:
     """The encoded training and validation rows."""
-    parts = [
-        pq.read_table(table.split_path(split) / file["name"])
-        for split in ("train", "validation")
-        for file in table.split_files(split)
-    ]
-    schema = table.schema
-
-    def stacked(names: list[str], dtype: type) -> np.ndarray:
-        columns = [np.concatenate([part[name].to_numpy() for part in parts]) for name in names]
-        return np.stack(columns, axis=1).astype(dtype)
-
-    return {
-        "categorical": stacked(schema.categorical_columns, np.int32),
-        "numeric": stacked(schema.numeric_columns, np.float32),
-        "label": stacked(["label"], np.float32)[:, 0],
-        "group_key": stacked(["group_key"], np.int64)[:, 0],
-    }
+    batches = []
+    for split in ("train", "validation"):
+        with Shard(table, split, 65_536, keys=["label", "group_key"]).one_pass() as read:
+            batches += [inputs | keys for inputs, keys in read]
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def _parts(rows: Rows, seed: int) -> list[Rows]:

@@ -108,7 +108,9 @@ def write_samples(
     sums = rows.agg(F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive"))
     by_split = {row["split"]: row for row in sums.collect()}
     found = {"samples": sum(row["rows"] for row in by_split.values())}
-    good = {"samples": found["samples"]} | {k: counts[k] for k in ("events",) if k in counts}
+    good = {"samples": found["samples"]}
+    if samples.events is not None:
+        good["events"] = counts["events"]
     limit, aside = config.build.max_quarantined_share, path / "quarantine"
     setting = f"see {aside}; build.max_quarantined_share"
     reasons = checked_reasons(spark.read.parquet(str(aside)), good, limit, setting)

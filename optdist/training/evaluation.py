@@ -50,7 +50,7 @@ class Evaluation:
         validation rows alone.
         """
         self.model.calibrations.clear()
-        train = self._sums("train", self._graph(self._mean_reading))
+        train = self._totals("train")
         for inference in self.model.inferences:
             rows = self._rows("validation", self._graph(self._calibration_reading(inference)))
             seen = (train["label"], train[inference])
@@ -138,14 +138,13 @@ class Evaluation:
         signature = [inputs, tf.TensorSpec([None], tf.float32)]
         return tf.function(reading, input_signature=signature)
 
-    def _sums(self, split: str, reading: Any) -> dict[str, float]:
-        """The sums of label and reading over a split, which no process holds as rows."""
-        sums: dict[str, float] = {}
+    def _totals(self, split: str) -> dict[str, float]:
+        """The sums of label and mean over a split, by rule; no process holds the rows."""
+        reading = self._graph(self._mean_reading)
+        names = ["label", *self.model.inferences]
+        mine = np.zeros([1, len(names)])
         for rows in self._batches(split, reading):
-            for name, values in rows.items():
-                sums[name] = sums.get(name, 0.0) + float(values.sum(dtype=np.float64))
-        names = sorted(sums)
-        mine = np.array([[sums[name] for name in names]])
+            mine += [rows[name].sum(dtype=np.float64) for name in names]
         return dict(zip(names, self.ranks.gather(mine).sum(axis=0).tolist(), strict=True))
 
     def _batches(self, split: str, reading: Any) -> Iterator[Rows]:
