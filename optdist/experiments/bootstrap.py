@@ -44,8 +44,13 @@ def entity_counts(keys: np.ndarray, resample: int, seed: int) -> np.ndarray:
     Returns:
         uint8 [G].
     """
-    salt = _mixed(np.array([seed], np.uint64) + np.array([resample + 1], np.uint64) * _GOLDEN)
-    return _COUNTS[_mixed(keys.astype(np.int64).view(np.uint64) ^ salt) >> np.uint64(48)]
+    return _COUNTS[entity_hash(keys, resample, seed) >> np.uint64(48)]
+
+
+def entity_hash(keys: np.ndarray, draw: int, seed: int = 0) -> np.ndarray:
+    """Uint64 [G] that look random, and are the same everywhere, of int64 keys [G] and a draw."""
+    salt = _mixed(np.array([seed], np.uint64) + np.array([draw + 1], np.uint64) * _GOLDEN)
+    return _mixed(keys.astype(np.int64).view(np.uint64) ^ salt)
 
 
 class WeightedMetrics:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from optdist.experiments.bootstrap import pack, resampled_metrics
+from optdist.experiments.folds import fold_table
 from optdist.table import FeatureTable
 
 _SCORED_ROWS = 50_000  # at most, to measure the speed of scoring
@@ -31,6 +32,7 @@ class Job(BaseModel):
     table: str  # the finished feature table's folder
     table_fingerprint: str
     folder: str  # of the run's checkpoints, which a later attempt goes on from
+    folds_folder: str  # where the tables of cross-validation are kept
     settings: Record  # of `Grid.settings`
     seed: int
     test: bool
@@ -48,6 +50,8 @@ def run_cell(job: Job) -> Record:
         "date", "versions"}, in plain Python values.
     """
     started = time.monotonic()
+    if "split" in job.settings:
+        job = _cross_validated(job)
     if "lightgbm" in job.settings:
         from optdist.experiments.boosting import train_boosting as train
     else:
@@ -65,11 +69,20 @@ def run_cell(job: Job) -> Record:
     }
 
 
+def _cross_validated(job: Job) -> Job:
+    """The job on the table of its folds."""
+    folds = job.settings["split"]["folds"]
+    table = fold_table(FeatureTable.open(job.table), folds, job.seed, Path(job.folds_folder))
+    return job.model_copy(
+        update={"table": str(table.path), "table_fingerprint": table.manifest["fingerprint"]}
+    )
+
+
 def scoring_rows(table: FeatureTable) -> Any:
-    """Raw test rows, as an Arrow table, to measure the speed of scoring on."""
+    """Raw validation rows, as an Arrow table, to measure the speed of scoring on."""
     columns = table.schema.raw_columns
     parts, rows = [], 0
-    for file in sorted(Path(table.samples_path("test")).glob("*.parquet")):
+    for file in sorted(Path(table.samples_path("validation")).glob("*.parquet")):
         parts.append(pq.ParquetFile(file).read(columns=columns))
         rows += len(parts[-1])
         if rows >= _SCORED_ROWS:

@@ -67,6 +67,9 @@ class Experiment(Section):
         2.5e-3,
     ]  # the paper's grid (4.1.4)
     seeds: Seeds  # of training; the split is the data set's
+    # Cross-validation: seed s holds out fold s of the training and validation rows as its test
+    # rows, beyond the last fold of a new deal. The data set's own test split stays unread.
+    folds: Annotated[int, Field(ge=3)] | None = None
     tune_seed: Positive = 1  # of the runs that choose a learning rate
     lightgbm: LightGBM | None = None
     ablations: Ablations | None = None
@@ -74,6 +77,11 @@ class Experiment(Section):
     bootstrap: Bootstrap = Bootstrap()
     # docs/PAGE.md is the report, and docs/results/NAME/ holds the records, both in the repository
     publish: Annotated[str, Field(pattern=r"^[a-z_]+$")] | None = None
+
+    @property
+    def overlap(self) -> float:
+        """Held-out rows over all others in cross-validation; 0 where the split is one."""
+        return 1 / (self.folds - 1) if self.folds else 0.0
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

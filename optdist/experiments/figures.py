@@ -15,14 +15,17 @@ _BOX = ("whislo", "q1", "med", "q3", "whishi")
 _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
-def norm_gini(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Norm-GINI of each model and seed, a panel for each data set.
+def norm_gini(
+    scores: Mapping[str, Mapping[str, Sequence[float]]], quantity: str = "Norm-GINI on test"
+) -> Figure:
+    """Norm-GINI, or a gain in it, of each model and seed, a panel for each data set.
 
     A model that is far behind the others stands as a number at the edge: its points would press
     those of the others together.
 
     Args:
         scores: data set -> row's label -> one value a seed.
+        quantity: what the values are.
     """
     most = max(len(rows) for rows in scores.values())
     figure, panels = _panels(list(scores), height=0.9 + 0.27 * most)
@@ -45,7 +48,9 @@ def norm_gini(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(-0.6, len(labels) - 0.4)
         axes.grid(axis="x", alpha=0.3)
-        axes.set(title=dataset, xlabel="Norm-GINI on test: each seed, and the mean")
+        axes.set(title=dataset, xlabel=f"{quantity}: each seed, and the mean")
+        if axes.get_xlim()[0] < 0:
+            axes.axvline(0, color="black", lw=1)
     return figure
 
 

@@ -106,9 +106,20 @@ class Grid:
         """The models of Table 2."""
         return [*self.experiment.models, *([LIGHTGBM] if self.experiment.lightgbm else [])]
 
+    def ablations(self, dataset: str) -> dict[str, str]:
+        """Variant -> its name in Table 3, of those that differ from the model on a data set."""
+        wanted = self.experiment.ablations
+        if not wanted:
+            return {}
+        model = _settings(self.config(dataset, wanted.model))
+        return {
+            variant: name
+            for variant, name in self._ablations.items()
+            if _settings(self.config(dataset, variant)) != model
+        }
+
     @cached_property
-    def ablations(self) -> dict[str, str]:
-        """Variant -> its name in Table 3."""
+    def _ablations(self) -> dict[str, str]:
         wanted = self.experiment.ablations
         return {f"{wanted.model} {name}": name for name in wanted.variants} if wanted else {}
 
@@ -129,8 +140,8 @@ class Grid:
         wanted, made = self.experiment, dict(self.experiment.models)
         if wanted.ablations:
             base = wanted.models[wanted.ablations.model]
-            for name, changes in wanted.ablations.variants.items():
-                made[f"{wanted.ablations.model} {name}"] = base | changes
+            for variant, name in self._ablations.items():
+                made[variant] = base | wanted.ablations.variants[name]
         if wanted.sweeps:
             base = wanted.models[wanted.sweeps.model]
             made |= {name: base | changes for name, changes in self._sweep_variants.items()}
@@ -143,7 +154,7 @@ class Grid:
     def base(self, variant: str) -> str:
         """The model that a variant is of, whose tuning gives its learning rate."""
         wanted = self.experiment
-        if wanted.ablations and variant in self.ablations:
+        if wanted.ablations and variant in self._ablations:
             return wanted.ablations.model
         if wanted.sweeps and variant in self._sweep_variants:
             return wanted.sweeps.model
@@ -181,13 +192,15 @@ class Grid:
 
     def settings(self, cell: Cell) -> dict[str, Any]:
         """Everything, beside data and seed, that decides what a cell learns."""
+        trial = self.trial_settings(cell.variant, cell.trial)
         if cell.variant == LIGHTGBM and self.experiment.lightgbm:
-            return {
-                "lightgbm": self.trial_settings(LIGHTGBM, cell.trial)
-                | self.experiment.lightgbm.model_dump(include={"rounds", "patience"})
-            }
-        made = _settings(self.config(cell.dataset, cell.variant))
-        made["training"] |= self.trial_settings(cell.variant, cell.trial)
+            fixed = self.experiment.lightgbm.model_dump(include={"rounds", "patience"})
+            made = {"lightgbm": trial | fixed}
+        else:
+            made = _settings(self.config(cell.dataset, cell.variant))
+            made["training"] |= trial
+        if self.experiment.folds:
+            made["split"] = {"folds": self.experiment.folds}
         return made
 
     def tasks(self) -> list[Task]:
@@ -203,7 +216,7 @@ class Grid:
             for dataset in self.datasets:
                 yield from self._seed(dataset, seed)
         if wanted.ablations:
-            yield from self._extra(wanted.ablations, "ablations", lambda _: list(self.ablations))
+            yield from self._extra(wanted.ablations, "ablations", self.ablations)
         if wanted.sweeps:
             yield from self._extra(wanted.sweeps, "sweeps", self._swept)
 

@@ -62,6 +62,7 @@ class Runner:
         self.results, self.grid, self.tables = results, results.grid, tables
         self.folder, self.workers = folder, workers
         self.on_cell, self.on_block = on_cell, on_block
+        self._folds = folder / "folds"
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Run what is not finished of `tasks`, in their order as far as tuning allows.
@@ -103,6 +104,7 @@ class Runner:
         finally:
             for worker in [*free, *running]:
                 worker.stop()
+            shutil.rmtree(self._folds, ignore_errors=True)
 
     def _next(self, waiting: Sequence[Task], running: Sequence[Cell]) -> Task | None:
         """The first task that can start: its trial is known, and its cell does not run now."""
@@ -131,6 +133,7 @@ class Runner:
             table=data.table,
             table_fingerprint=data.fingerprint,
             folder=str(self.run_folder(cell)),
+            folds_folder=str(self._folds),
             settings=settings,
             seed=cell.seed,
             test=test,

@@ -7,12 +7,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from optdist.experiments import figures
+from optdist.experiments import figures, table3
 from optdist.experiments.grid import LIGHTGBM
 from optdist.experiments.render import Block, Heading, Picture, Table, Text
 from optdist.experiments.results import Results
 from optdist.experiments.table2 import EXPLAINED, models
-from optdist.experiments.tables import NONE, Row, mean_of, mean_sd, rows_of
+from optdist.experiments.tables import NONE, Row, mean_of, rows_of
 
 
 class Sections:
@@ -64,6 +64,14 @@ class Sections:
             f"{hours:.1f} hours of worker processes in all. Python {versions['python']}, "
             f"TensorFlow {versions['tensorflow-cpu']}, LightGBM {versions['lightgbm']}."
         )
+        if wanted.folds:
+            yield Text(
+                f"Cross-validation: the entities of the training and validation splits fall into "
+                f"{wanted.folds} folds, and the test split stays unread. Seed s holds out fold s, "
+                f"which is called test below, stops and calibrates on the next fold, and trains on "
+                f"the rest; after {wanted.folds} seeds the entities are dealt anew. The t-tests "
+                f"allow for training rows that overlap (Nadeau and Bengio, 2003)."
+            )
         yield Text(
             "All models see the same encoded features and the same split. A learning rate (or "
             "LightGBM's parameters) is chosen by Norm-GINI on the validation split alone, with one "
@@ -96,7 +104,7 @@ class Sections:
         yield from map(Text, EXPLAINED)
         for dataset, rows in self.table2.items():
             published = self.paper.get(dataset, {}).get("table2", {})
-            yield from models(dataset, rows, published)
+            yield from models(dataset, rows, published, self.grid.experiment.overlap)
         values = {
             dataset: {row.label: row.values("normalized_gini").tolist() for row in rows}
             for dataset, rows in self.table2.items()
@@ -152,27 +160,31 @@ class Sections:
         wanted = self.grid.experiment.ablations
         if not wanted:
             return
-        names = {wanted.model: wanted.model, **self.grid.ablations}
-        columns: dict[str, dict[str, str]] = {}
+        tables = {}
         for dataset in self.grid.named(wanted.datasets):
+            names = {wanted.model: wanted.model, **self.grid.ablations(dataset)}
             rows = rows_of(self.results, dataset, names, wanted.seeds)
-            if len({row.model for row in rows}) < 2:
-                continue
-            for row in rows:
-                column = f"{dataset}, {row.rule}, seeds: {len(row.records)}"
-                cell = mean_sd(row.values("normalized_gini"))
-                columns.setdefault(column, {})[row.model] = cell
-                largest = mean_of(row, _largest_share)
-                columns.setdefault(f"{dataset}, largest SDN", {})[row.model] = f"{largest:.0%}"
-        if not columns:
+            if len({row.model for row in rows}) > 1:
+                tables[dataset] = names, rows
+        if not tables:
             return
         yield Heading(2, "Table 3: ablations")
-        yield Text(
-            "Norm-GINI on test by rule of inference, and the share of test rows of the SDN that is "
-            "selected most: 100% means that selection collapsed."
+        yield Text(table3.EXPLAINED)
+        values: dict[str, dict[str, list[float]]] = {}
+        for dataset, (names, rows) in tables.items():
+            yield from table3.ablations(dataset, rows, names, self.grid.experiment.overlap)
+            variants = table3.by_rule_of(rows)
+            values[dataset] = {
+                names[v]: table3.gains(variants, wanted.model, v, "normalized_gini").tolist()
+                for v in variants
+                if v != wanted.model
+            }
+        self.figures["table3"] = figures.norm_gini(values, f"gain in Norm-GINI over {wanted.model}")
+        yield Picture(
+            "table3",
+            f"Gain in Norm-GINI over {wanted.model}: each seed (dots) and the mean (bar). An arrow "
+            "is the mean of a variant that is far behind.",
         )
-        lines = [[name, *(c.get(v, NONE) for c in columns.values())] for v, name in names.items()]
-        yield Table(["method", *columns], lines)
 
     def _figure4(self) -> Iterator[Block]:
         wanted = self.grid.experiment.sweeps
@@ -250,7 +262,3 @@ def _cost_line(row: Row) -> list[str]:
         f"{mean('seconds'):,.1f}",
         f"{mean_of(row, lambda r: r['cost']['score_rows_per_second'][row.rule]):,.0f}",
     ]
-
-
-def _largest_share(record: Mapping[str, Any]) -> float | None:
-    return max(sdn["share"] for sdn in record["sdn"]["test"]) if record["sdn"] else None

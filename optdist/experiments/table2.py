@@ -37,7 +37,10 @@ _TESTS = ("p seeds", "p bootstrap", "p Holm")
 
 
 def models(
-    dataset: str, rows: Sequence[Row], published: Mapping[str, Sequence[float]]
+    dataset: str,
+    rows: Sequence[Row],
+    published: Mapping[str, Sequence[float]],
+    overlap: float = 0.0,
 ) -> Iterator[Block]:
     """A data set's part of Table 2.
 
@@ -45,9 +48,10 @@ def models(
         dataset: its name.
         rows: of its models, over the same seeds.
         published: the paper's own figures by model, in the order of `METRICS`.
+        overlap: of `optdist.experiments.statistics.t_test`.
     """
     seeds = len(rows[0].records)
-    tests, winners = comparisons(rows), best(rows)
+    tests, winners = comparisons(rows, overlap), best(rows)
     yield Heading(3, f"{dataset}, {seeds} {'seed' if seeds == 1 else 'seeds'}")
     lines = [_line(row, tests.get(row.label, {}), winners) for row in rows]
     rest = [NONE] * (len(METRICS) + len(_EXTRA))

@@ -97,8 +97,14 @@ def seed_records(
     return {seed: record for seed, record in found.items() if record is not None}
 
 
-def comparisons(rows: Sequence[Row]) -> dict[str, dict[str, list[Comparison]]]:
+def comparisons(
+    rows: Sequence[Row], overlap: float = 0.0
+) -> dict[str, dict[str, list[Comparison]]]:
     """Each OptDist's row against the paper's baselines and against LightGBM.
+
+    Args:
+        rows: of all models of a table.
+        overlap: of `optdist.experiments.statistics.t_test`.
 
     Returns:
         {row's label: {"baselines" | "LightGBM": one comparison a metric}}.
@@ -107,7 +113,7 @@ def comparisons(rows: Sequence[Row]) -> dict[str, dict[str, list[Comparison]]]:
     boosted = {r.label: r.scores for r in rows if r.model == LIGHTGBM}
     against = {"baselines": baselines, LIGHTGBM: boosted}
     return {
-        row.label: {name: compare(row.scores, r) for name, r in against.items() if r}
+        row.label: {name: compare(row.scores, r, overlap) for name, r in against.items() if r}
         for row in rows
         if row.ours
     }

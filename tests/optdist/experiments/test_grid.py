@@ -50,7 +50,7 @@ def test_tasks_come_in_an_order_that_leaves_smaller_tables(tmp_path):
 def test_the_quick_preset_and_the_others_are_valid():
     counts = {
         name: len(Grid(load_experiment(name)).tasks())
-        for name in ("quick", "complete_journey", "full")
+        for name in ("quick", "complete_journey", "full", "cross_validation")
     }
     assert counts["quick"] < counts["complete_journey"] < counts["full"]
 

@@ -4,13 +4,14 @@ import zlib
 import grids
 import numpy as np
 import pytest
+from scipy import stats
 
 from optdist.experiments.bootstrap import METRICS, RESAMPLED, pack
 from optdist.experiments.grid import Cell, Grid
 from optdist.experiments.report import PAPER, write_report
 from optdist.experiments.results import Results
 from optdist.experiments.store import Store
-from optdist.experiments.tables import mean_sd, rows_of
+from optdist.experiments.tables import comparisons, mean_sd, rows_of
 
 SEEDS = [1, 2, 3, 4, 5]
 LEVEL = {"ZILN": 0.60, "OptDist": 0.62, "LightGBM": 0.615}
@@ -137,9 +138,17 @@ def test_ablations_sweeps_and_figures_are_there(tmp_path):
     )
     text = written(results, tmp_path)
     table3 = text.split("## Table 3")[1].split("## Fig. 4")[0]
-    assert table_row(table3, "without KL")[0] == "without KL"
-    assert "made, hard, seeds: 2" in table3 and "70%" in table3
-    names = {"norm_gini", "figure1", "figure4", "figure5"}
+    assert "### made, 2 seeds" in table3
+    rows = rows_of(results, "made", ["OptDist", "OptDist without KL"], [1, 2])
+    gini, other = (r.values("normalized_gini") for r in rows if r.rule == "hard")
+    gain = other - gini
+    p = stats.ttest_rel(other, gini).pvalue
+    without = table_row(table3, "without KL")
+    assert without[1] == mean_sd(other)
+    assert without[3:6] == [f"{gain.mean():+.4f}", f"{p:.3f}", f"{(gain > 0).sum()} of 2"]
+    assert without[-1] == "70%"
+    assert table_row(table3, "OptDist")[3:6] == ["-", "-", "-"]
+    names = {"norm_gini", "table3", "figure1", "figure4", "figure5"}
     for place in (tmp_path / "report" / "figures", tmp_path / "results" / "figures"):
         assert {path.stem for path in place.glob("*.png")} == names
     docs = (tmp_path / "page.md").read_text()
@@ -147,6 +156,20 @@ def test_ablations_sweeps_and_figures_are_there(tmp_path):
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == len(names)
     assert 'src="figures' not in page and "**" not in page
+
+
+def test_the_report_of_a_cross_validation_says_what_test_means(tmp_path):
+    text = written(finished(tmp_path, folds=5), tmp_path)
+    assert "5 folds, and the test split stays unread" in text
+    plain = {c.metric: c for c in _against_lightgbm(finished(tmp_path), 0.0)}
+    for found in _against_lightgbm(finished(tmp_path), 1 / 4):
+        assert found.t_p > plain[found.metric].t_p
+    assert "stays unread" not in written(finished(tmp_path), tmp_path)
+
+
+def _against_lightgbm(results, overlap):
+    rows = rows_of(results, "made", results.grid.models, SEEDS)
+    return comparisons(rows, overlap)["OptDist (soft)"]["LightGBM"]
 
 
 def test_a_failed_cell_is_listed_with_its_reason(tmp_path):
