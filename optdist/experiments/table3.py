@@ -61,7 +61,12 @@ def by_rule_of(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
 def gains(
     rows: Mapping[str, Mapping[str, Row]], model: str, variant: str, metric: str
 ) -> np.ndarray:
-    """What a variant gains in a metric over the model [seeds], each under its configured rule."""
+    """What a variant gains in a metric over the model [seeds], each under its configured rule.
+
+    Empty for the model itself, and where one of the two has none of the metric.
+    """
+    if variant == model:
+        return np.array([])
     ours, theirs = (_configured(rows[name]).values(metric) for name in (variant, model))
     if len(ours) != len(theirs):
         return np.array([])
@@ -69,8 +74,8 @@ def gains(
 
 
 def _gain(values: np.ndarray, overlap: float) -> list[str]:
-    """The gains [seeds] of a variant as three cells; the model's own are all 0."""
-    if not values.any():
+    """The gains [seeds] of a variant as three cells."""
+    if not len(values):
         return [NONE] * 3
     p = f"{t_test(values, overlap):.3f}" if len(values) > 1 else NONE
     return [f"{values.mean():+.4f}", p, f"{(values > 0).sum()} of {len(values)}"]
