@@ -9,35 +9,29 @@ import argparse
 
 import keras
 import numpy as np
-import tensorflow as tf
+from _training import Rows, built_table, cosine, fit, predicted, read
 
 from optdist.calibration import fit_scale
 from optdist.config import Model, load_config
-from optdist.data import Shard
 from optdist.models import build_model
+from optdist.models.base import CltvModel
 from optdist.table import FeatureTable
-from pipelines.features import finished_features
-
-Rows = dict[str, np.ndarray]
 
 
 def main() -> None:
     """Print the error of the total by the rows that the scale was fitted on."""
     options = _options()
     config = load_config(options.dataset)
-    table = finished_features(config)
+    table = built_table(config)
     if table is None:
-        print(
-            f"skipped: {options.dataset} has no feature table. "
-            f"./spark-submit.sh jobs/build_features.py --dataset {options.dataset} builds it."
-        )
         return
-    rows = _known(table)
+    known = [read(table, split) for split in ("train", "validation")]
+    rows = {name: np.concatenate([part[name] for part in known]) for name in known[0]}
     errors = []
     for i in range(options.splits):
-        fit, validation, held = _parts(rows, seed=i)
-        model = _trained(table, fit, config.training.batch_size, options, seed=i + 1)
-        a, v, h = (_totals(model, part) for part in (fit, validation, held))
+        train, validation, held = _parts(rows, seed=i)
+        model = _trained(table, train, config.training.batch_size, options, seed=i + 1)
+        a, v, h = (_totals(model, part) for part in (train, validation, held))
         scales = {
             "no scale": 1.0,
             "validation": fit_scale(*v),
@@ -65,15 +59,6 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _known(table: FeatureTable) -> Rows:
-    """The encoded training and validation rows."""
-    batches = []
-    for split in ("train", "validation"):
-        with Shard(table, split, 65_536, keys=["label", "group_key"]).one_pass() as read:
-            batches += [inputs | keys for inputs, keys in read]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-
-
 def _parts(rows: Rows, seed: int) -> list[Rows]:
     """7 : 1 : 2 by the split key."""
     groups, group = np.unique(rows["group_key"], return_inverse=True)
@@ -83,27 +68,18 @@ def _parts(rows: Rows, seed: int) -> list[Rows]:
 
 def _trained(
     table: FeatureTable, rows: Rows, batch: int, options: argparse.Namespace, seed: int
-) -> keras.Model:
+) -> CltvModel:
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     model = build_model(table.schema, Model(name=options.model), seed)
-    steps = options.epochs * -(-len(rows["label"]) // batch)
-    rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate, global_clipnorm=5.0))
-    data = _dataset(rows).shuffle(len(rows["label"]), seed=seed).batch(batch)
-    model.fit(data, epochs=options.epochs, verbose=0)
+    rate = cosine(options.learning_rate, rows, batch, options.epochs)
+    fit(model, rows, keras.optimizers.Adam(rate, global_clipnorm=5.0), batch, options.epochs)
     return model
 
 
-def _dataset(rows: Rows) -> tf.data.Dataset:
-    inputs = {name: rows[name] for name in ("categorical", "numeric")}
-    return tf.data.Dataset.from_tensor_slices((inputs, rows["label"]))
-
-
-def _totals(model: keras.Model, rows: Rows) -> tuple[float, float]:
+def _totals(model: CltvModel, rows: Rows) -> tuple[float, float]:
     """Actual and predicted total."""
-    predicted = model.predict(_dataset(rows).batch(16_384), verbose=0)["predicted_cltv"]
-    return float(rows["label"].sum(dtype=np.float64)), float(predicted.sum(dtype=np.float64))
+    return float(rows["label"].sum(dtype=np.float64)), float(predicted(model, rows).sum())
 
 
 if __name__ == "__main__":
