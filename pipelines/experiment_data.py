@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint
@@ -15,10 +17,12 @@ from optdist.experiments.clusters import value_by_cluster
 from optdist.experiments.grid import Task
 from optdist.experiments.results import Results
 from optdist.experiments.runner import Data
-from optdist.table import FeatureTable
+from optdist.table import SPLITS, FeatureTable
 from pipelines.features import FORMAT, build_features, finished_features
 from pipelines.session import spark_session
 from pipelines.tables import resolved_path
+
+DESCRIPTION = 2  # raise it where `describe` says more
 
 
 def build_tables(
@@ -29,11 +33,8 @@ def build_tables(
     for dataset in dict.fromkeys(task.dataset for task in tasks):
         known = results.store.dataset(dataset)
         data = results.fingerprints[dataset]
-        if (
-            known
-            and known["data"] == data
-            and all(results.done(task) for task in tasks if task.dataset == dataset)
-        ):
+        described = known and known["data"] == data and known.get("format") == DESCRIPTION
+        if described and all(results.done(task) for task in tasks if task.dataset == dataset):
             continue
         config = results.grid.config(dataset)
         table = finished_features(config)
@@ -41,7 +42,7 @@ def build_tables(
             spark = spark or spark_session(config, f"features of {results.grid.experiment.name}")
             table = build_features(spark, config)
         tables[dataset] = Data(str(table.path), table.manifest["fingerprint"])
-        if not known or known["data"] != data:
+        if not described:
             results.store.write_dataset(dataset, describe(config, table, data))
     if own and spark is not None:
         spark.stop()  # cells train without it, and need its memory
@@ -51,6 +52,7 @@ def build_tables(
 def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
     """What the report says of a data set."""
     return {
+        "format": DESCRIPTION,
         "data": data,
         "name": config.dataset.name,
         "description": config.dataset.description,
@@ -58,8 +60,16 @@ def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
         "label": table.schema.label.model_dump(exclude={"quantiles"}),
         "categorical": len(table.schema.categorical),
         "numeric": len(table.schema.numeric),
+        "mean_label": {split: mean_label(table, split) for split in SPLITS},
         "clusters": value_by_cluster(table),
     }
+
+
+def mean_label(table: FeatureTable, split: str) -> float:
+    """The mean label of a split, in currency units."""
+    files = [table.split_path(split) / file["name"] for file in table.split_files(split)]
+    labels = [pq.ParquetFile(file).read(columns=["label"]).column(0).to_numpy() for file in files]
+    return float(np.concatenate(labels).mean(dtype=np.float64))
 
 
 def data_fingerprint(config: Config) -> str:

@@ -104,7 +104,8 @@ class Sections:
         yield from map(Text, EXPLAINED)
         for dataset, rows in self.table2.items():
             published = self.paper.get(dataset, {}).get("table2", {})
-            yield from models(dataset, rows, published, self.grid.experiment.overlap)
+            overlap, ratio = self.grid.experiment.overlap, self._split_ratio(dataset)
+            yield from models(dataset, rows, published, overlap, ratio)
         values = {
             dataset: {row.label: row.values("normalized_gini").tolist() for row in rows}
             for dataset, rows in self.table2.items()
@@ -115,6 +116,15 @@ class Sections:
             "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a "
             "model that is far behind.",
         )
+
+    def _split_ratio(self, dataset: str) -> float | None:
+        """The mean label of the rows that the scale is fitted on over that of test rows."""
+        known = self.results.store.dataset(dataset)
+        if not known or "mean_label" not in known or self.grid.experiment.folds:
+            return None
+        mean, rows = known["mean_label"], known["counts"]
+        total = sum(mean[split] * rows[split] for split in ("train", "validation"))
+        return float(total / (rows["train"] + rows["validation"]) / mean["test"])
 
     def _choices(self) -> Iterator[Block]:
         if not self.table2:

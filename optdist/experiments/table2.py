@@ -16,11 +16,13 @@ EXPLAINED = (
     "Best of a column in bold. MAE rewards predicting too little where most values are 0, so the "
     "constant predictors stand beside it; `MAE of median` is that of the distribution's median as "
     "the prediction. `total` is total predicted over total actual, in brackets its 95% interval "
-    "over resampled test entities, which no calibration can narrow. `NLL` is the mean negative "
-    "log-likelihood of a test row in nats, of the models that predict a distribution. `coverage` "
-    "is the share of test rows inside the 90% interval, `coverage(+)` that of positive rows inside "
-    "the interval of the value given a purchase. OptDist (hard) predicts as the paper does (Eq. "
-    "18); `top2` and `soft` weigh the two likeliest SDNs or all.",
+    "over resampled test entities, which no calibration can narrow; that of `always the mean` is "
+    "the mean label of training and validation rows over that of test rows, by which the splits "
+    "themselves differ. `NLL` is the mean negative log-likelihood of a test row in nats, of the "
+    "models that predict a distribution. `coverage` is the share of test rows inside the 90% "
+    "interval, `coverage(+)` that of positive rows inside the interval of the value given a "
+    "purchase. OptDist (hard) predicts as the paper does (Eq. 18); `top2` and `soft` weigh the two "
+    "likeliest SDNs or all.",
     "† OptDist beats the best of the paper's baselines, ‡ it beats LightGBM: in a paired t-test "
     "over seeds and in a paired bootstrap over test entities, both two-sided. The larger p of the "
     f"two, Holm-corrected over the five metrics, is below {LEVEL}. The best baseline is the one of "
@@ -41,6 +43,7 @@ def models(
     rows: Sequence[Row],
     published: Mapping[str, Sequence[float]],
     overlap: float = 0.0,
+    split_ratio: float | None = None,
 ) -> Iterator[Block]:
     """A data set's part of Table 2.
 
@@ -49,15 +52,19 @@ def models(
         rows: of its models, over the same seeds.
         published: the paper's own figures by model, in the order of `METRICS`.
         overlap: of `optdist.experiments.statistics.t_test`.
+        split_ratio: the mean label of training and validation rows over that of test rows.
     """
     seeds = len(rows[0].records)
     tests, winners = comparisons(rows, overlap), best(rows)
     yield Heading(3, f"{dataset}, {seeds} {'seed' if seeds == 1 else 'seeds'}")
     lines = [_line(row, tests.get(row.label, {}), winners) for row in rows]
-    rest = [NONE] * (len(METRICS) + len(_EXTRA))
     for name in ("zero", "mean", "median"):
-        value = mean_sd(rows[0].values(f"mae_{name}")[:1], 3)
-        lines.append([f"always {'zero' if name == 'zero' else f'the {name}'}", value, *rest])
+        line = [f"always {'zero' if name == 'zero' else f'the {name}'}"]
+        errors = rows[0].values(f"mae_{name}")
+        errors = errors if np.ptp(errors) else errors[:1]  # the same for each seed of one split
+        line += [mean_sd(errors, 3), *[NONE] * (len(METRICS) - 1)]
+        line += [f"{split_ratio:.3f}" if split_ratio and name == "mean" else NONE]
+        lines.append(line + [NONE] * len(_EXTRA))
     for model, values in published.items():
         shown = [f"{v:.{_digits(m)}f}" for m, v in zip(METRICS, values, strict=True)]
         lines.append([f"{model}, paper", *shown, *[NONE] * (1 + len(_EXTRA))])

@@ -1,12 +1,14 @@
 import os
 
 import grids
+import numpy as np
 import pytest
 import shop
+from table import frame, write_table
 
 from optdist.errors import ConfigError, DataError
 from optdist.experiments.grid import Grid
-from pipelines.experiment_data import data_fingerprint
+from pipelines.experiment_data import data_fingerprint, mean_label
 from pipelines.experiments import chosen_tasks, duration
 
 
@@ -58,6 +60,13 @@ def test_a_pattern_chooses_models_and_the_tuning_that_they_need(tmp_path):
     ]
     with pytest.raises(ConfigError, match=r"made\.optdist-without-kl"):
         chosen_tasks(grid, "nobody")
+
+
+def test_the_mean_label_is_of_a_whole_split(tmp_path):
+    table = write_table(tmp_path, rows=1000, groups=3)
+    label = frame(1000)["label"].to_numpy(np.float32)
+    assert mean_label(table, "train") == pytest.approx(label[:700].mean())
+    assert mean_label(table, "test") == pytest.approx(label[800:].mean())
 
 
 def test_durations_read_well():

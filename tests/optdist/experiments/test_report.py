@@ -77,7 +77,9 @@ def finished(folder, seeds=SEEDS, **changes):
     counts = {"samples": 100, "train": 70, "validation": 10, "test": 20}
     counts |= {"train_positive": 7, "validation_positive": 1, "test_positive": 2}
     histogram = {"edges": [0.0, 1.0, 2.0], "counts": [[60, 5], [3, 2]]}
-    results.store.write_dataset("made", {"data": "data", "counts": counts, "clusters": histogram})
+    known = {"data": "data", "counts": counts, "clusters": histogram}
+    known["mean_label"] = {"train": 4.0, "validation": 8.0, "test": 5.0}
+    results.store.write_dataset("made", known)
     return results
 
 
@@ -101,6 +103,8 @@ def test_the_best_is_bold_and_earns_its_daggers_over_five_seeds(tmp_path):
     assert table_row(text, "OptDist (hard)")[2].endswith("†‡")
     assert "**" not in table_row(text, "ZILN")[2] + table_row(text, "LightGBM")[2]
     assert table_row(text, "always zero")[1] == "7.000"
+    # (70 x 4 + 10 x 8) / 80 / 5
+    assert table_row(text, "always the mean")[6] == "0.900"
     assert table_row(text, "made") == ["made", "100", "10", "10.00%", "70", "10", "20"]
     assert "lr0.01" in table_row(text.split("## Chosen")[1], "OptDist")[1]
 
