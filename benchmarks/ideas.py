@@ -25,6 +25,7 @@ from optdist.metrics import normalized_gini, spearman
 from optdist.mixture import ZilnMixture
 from optdist.models import OptDist
 from optdist.models.optdist import Outputs
+from optdist.selection import gumbel_noise, selection_weights
 from optdist.table import FeatureTable
 from optdist.ziln import ziln_nll
 
@@ -60,6 +61,51 @@ class TweedieMean(OptDist):
         mean = tf.maximum(mean, 1e-3 * typical)
         deviance = tf.reduce_mean(2 * y / tf.sqrt(mean) + 2 * tf.sqrt(mean)) / typical**0.5
         return {"loss": super().loss_terms(y, outputs, seed)["loss"] + deviance}
+
+
+class Scheduled(OptDist):
+    """Other selection weights than Eq. 9's, by a number that `at_epoch` sets."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.number = self.add_weight(name="number", shape=(), trainable=False)
+        self.at_epoch(0)
+
+    def at_epoch(self, epoch):
+        raise NotImplementedError
+
+    def selection(self, log_alpha, noise):
+        raise NotImplementedError
+
+    def loss_terms(self, y, outputs, seed):
+        terms = super().loss_terms(y, outputs, seed)
+        noise = gumbel_noise(tf.shape(outputs.log_alpha), seed)
+        pi = self.selection(outputs.log_alpha, noise)
+        nll = tf.reduce_sum(pi * ziln_nll(y[:, None], *outputs.sdns), axis=-1)
+        return {"loss": terms["loss"] - terms["selected_nll"] + tf.reduce_mean(nll)}
+
+
+class Annealed(Scheduled):
+    """A temperature that falls from 2 to 0.2, by a fifth after each epoch."""
+
+    def at_epoch(self, epoch):
+        self.number.assign(max(0.2, 2 * 0.8**epoch))
+
+    def selection(self, log_alpha, noise):
+        tau = self.number.value
+        return selection_weights(log_alpha / tau, noise / tau, 1.0, "soft")
+
+
+class WarmStart(Scheduled):
+    """A first epoch in which all SDNs learn from every row alike, before selection begins."""
+
+    def at_epoch(self, epoch):
+        self.number.assign(1.0 if epoch else 0.0)
+
+    def selection(self, log_alpha, noise):
+        selecting = self.number.value
+        pi = selection_weights(log_alpha, noise, self.config.temperature, self.config.gumbel)
+        return selecting * pi + (1 - selecting) / self.config.num_sdns
 
 
 class Dropout(OptDist):
@@ -123,6 +169,8 @@ IDEAS = {
     "the mixture's likelihood beside the loss": Idea(MixtureBeside),
     "Tweedie deviance of the mean beside the loss": Idea(TweedieMean),
     "a conversion tower in each SDN": Idea(OwnConversion),
+    "a temperature from 2 down to 0.2": Idea(Annealed),
+    "a first epoch without selection": Idea(WarmStart),
     "dropout of 0.1": Idea(Dropout),
     "AdamW, weight decay 0.01": Idea(
         optimizer=keras.optimizers.AdamW, settings={"weight_decay": 0.01}
@@ -182,8 +230,12 @@ def _train(model: OptDist, idea: Idea, config: Config, train: Rows, validation: 
     def measure(epoch: int, logs: dict[str, float]) -> None:
         logs["gini"] = normalized_gini(validation["label"], predicted(model, validation))
 
+    def begin(epoch: int, logs: dict[str, float]) -> None:
+        if isinstance(model, Scheduled):
+            model.at_epoch(epoch)
+
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if idea.swaps else []
-    measured = keras.callbacks.LambdaCallback(on_epoch_end=measure)
+    measured = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=measure)
     fit(model, train, optimizer, batch, epochs, [*swap, measured, stop])
 
 
