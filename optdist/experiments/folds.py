@@ -33,7 +33,8 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
     """The table of a run's folds, written where it does not exist yet.
 
     Categories and numbers stay encoded as the table has them (fitted without labels, on all of its
-    training rows); label statistics are of the run's own training rows.
+    training rows); label statistics are of the run's own training rows. The encoded rows of both
+    splits are held in memory once.
 
     Args:
         table: a finished feature table.
