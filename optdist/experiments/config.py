@@ -80,8 +80,8 @@ class Experiment(Section):
 
     @property
     def overlap(self) -> float:
-        """Held-out rows over all others in cross-validation; 0 where the split is one."""
-        return 1 / (self.folds - 1) if self.folds else 0.0
+        """Held-out rows over training rows in cross-validation; 0 where the split is one."""
+        return 1 / (self.folds - 2) if self.folds else 0.0
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -21,6 +21,7 @@ from optdist.encoding import label_statistics
 from optdist.errors import DataError
 from optdist.experiments.bootstrap import entity_hash
 from optdist.files import write_json
+from optdist.schema import MISSING_ID, UNKNOWN_ID, FeatureSchema
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 
 
@@ -32,9 +33,9 @@ def fold_of(group_key: np.ndarray, folds: int, repeat: int) -> np.ndarray:
 def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> FeatureTable:
     """The table of a run's folds, written where it does not exist yet.
 
-    Categories and numbers stay encoded as the table has them (fitted without labels, on all of its
-    training rows); label statistics are of the run's own training rows. The encoded rows of both
-    splits are held in memory once.
+    Numbers stay encoded as the table has them (fitted without labels, on all of its training rows).
+    A category that the run's own training rows lack is out of vocabulary, and label statistics are
+    theirs. The encoded rows of both splits are held in memory once.
 
     Args:
         table: a finished feature table.
@@ -55,6 +56,8 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
         test, validation = fold == held_out, fold == (held_out + 1) % folds
         parts = {"train": ~test & ~validation, "validation": validation, "test": test}
         made = {split: rows.filter(pa.array(parts[split])) for split in SPLITS}
+        for split in ("validation", "test"):
+            made[split] = _known_categories(made[split], made["train"], table.schema)
         for split, part in made.items():
             if not len(part):
                 raise DataError(f"The {split} rows of fold {held_out + 1} of {folds} are none.")
@@ -66,6 +69,16 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
         except OSError:  # another process was first
             shutil.rmtree(partial)
     return FeatureTable.open(path)
+
+
+def _known_categories(rows: pa.Table, train: pa.Table, schema: FeatureSchema) -> pa.Table:
+    """Rows whose categories are out of vocabulary where training rows do not have them."""
+    for name in schema.categorical_columns:
+        ids = rows.column(name).to_numpy()
+        seen = np.isin(ids, train.column(name).to_numpy()) | (ids == MISSING_ID)
+        known = np.where(seen, ids, UNKNOWN_ID).astype(np.int32)
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(known))
+    return rows
 
 
 def _labelled_rows(table: FeatureTable) -> pa.Table:

@@ -207,31 +207,27 @@ class Grid:
         """All tasks in the order in which they matter."""
         return list(self._tasks())
 
+    def tune_seed(self, seed: int) -> int:
+        """The seed whose runs choose the trial for `seed`: in cross-validation its own."""
+        return seed if self.experiment.folds else self.experiment.tune_seed
+
     def _tasks(self) -> Iterator[Task]:
         wanted = self.experiment
-        for dataset in self.datasets:
-            yield from self._tuning(dataset)
-            yield from self._seed(dataset, wanted.seeds[0])
-        for seed in wanted.seeds[1:]:
+        for i, seed in enumerate(wanted.seeds):
             for dataset in self.datasets:
+                if i == 0 or wanted.folds:
+                    yield from self._tuning(dataset, self.tune_seed(seed))
                 yield from self._seed(dataset, seed)
         if wanted.ablations:
             yield from self._extra(wanted.ablations, "ablations", self.ablations)
         if wanted.sweeps:
             yield from self._extra(wanted.sweeps, "sweeps", self._swept)
 
-    def _tuning(self, dataset: str) -> Iterator[Task]:
+    def _tuning(self, dataset: str, seed: int) -> Iterator[Task]:
+        block = f"{dataset}, tuning" + (f", seed {seed}" if self.experiment.folds else "")
         for model in self.models:
             for trial in self.trials(model) if len(self.trials(model)) > 1 else ():
-                yield Task(
-                    f"{dataset}, tuning",
-                    dataset,
-                    model,
-                    self.experiment.tune_seed,
-                    model,
-                    trial,
-                    test=False,
-                )
+                yield Task(block, dataset, model, seed, model, trial, test=False)
 
     def _seed(self, dataset: str, seed: int) -> Iterator[Task]:
         for model in self.models:

@@ -24,9 +24,20 @@ class Results:
     def finished(self, cell: Cell, test: bool = False) -> Record | None:
         """A cell's record if it succeeded, and, where `test`, has test metrics."""
         record = self.record(cell)
-        if record is None or "error" in record or (test and record["test"] is None):
+        if record is None or "error" in record or (test and not self._tested(record)):
             return None
         return record
+
+    def _tested(self, record: Record) -> bool:
+        """Whether a record has test metrics, on the resamples that the experiment asks for."""
+        wanted, resamples = self.grid.experiment.bootstrap, record.get("bootstrap", {})
+        same = all(resamples.get(key) == getattr(wanted, key) for key in ("replicates", "seed"))
+        return record["test"] is not None and (same or not wanted.replicates)
+
+    def _validated(self, cell: Cell) -> Record | None:
+        """A cell's record with validation metrics, also where reading the test split failed."""
+        record = self.record(cell)
+        return record if record is not None and "validation" in record else None
 
     def current(self) -> list[Record]:
         """The records, failed or not, of the grid's cells as they are now."""
@@ -38,19 +49,19 @@ class Results:
                 found[cell] = record
         return list(found.values())
 
-    def tuning(self, dataset: str, model: str) -> dict[str, Cell]:
-        """The cells by which a model's trial is chosen."""
-        seed = self.grid.experiment.tune_seed
-        return {trial: Cell(dataset, model, trial, seed) for trial in self.grid.trials(model)}
+    def tuning(self, dataset: str, model: str, seed: int) -> dict[str, Cell]:
+        """The cells by which a model's trial is chosen for a seed."""
+        of = self.grid.tune_seed(seed)
+        return {trial: Cell(dataset, model, trial, of) for trial in self.grid.trials(model)}
 
-    def choice(self, dataset: str, model: str) -> tuple[str, float] | None:
+    def choice(self, dataset: str, model: str, seed: int) -> tuple[str, float] | None:
         """The trial of the best validation Norm-GINI among the finished ones, and that value.
 
         None before any is finished; where a model has one trial, that is it.
         """
-        cells, values = self.tuning(dataset, model), {}
+        cells, values = self.tuning(dataset, model, seed), {}
         for trial, cell in cells.items():
-            record = self.finished(cell)
+            record = self._validated(cell)
             if record is not None:
                 metrics = record["validation"][record["inference"]]
                 values[trial] = metrics["normalized_gini"]
@@ -63,14 +74,14 @@ class Results:
         """The cell of a task; None before its trial is known."""
         if task.trial is not None:
             return Cell(task.dataset, task.variant, task.trial, task.seed)
-        choice = self.choice(task.dataset, task.base)
+        choice = self.choice(task.dataset, task.base, task.seed)
         return choice and Cell(task.dataset, task.variant, choice[0], task.seed)
 
     def tuned(self, task: Task) -> bool:
         """Whether every trial of the task's model has come to its end."""
-        cells = self.tuning(task.dataset, task.base).values()
+        cells = self.tuning(task.dataset, task.base, task.seed).values()
         return len(cells) == 1 or all(
-            cell.name in self.failures or self.finished(cell) for cell in cells
+            cell.name in self.failures or self._validated(cell) for cell in cells
         )
 
     def done(self, task: Task) -> bool:

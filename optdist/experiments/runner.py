@@ -62,7 +62,7 @@ class Runner:
         self.results, self.grid, self.tables = results, results.grid, tables
         self.folder, self.workers = folder, workers
         self.on_cell, self.on_block = on_cell, on_block
-        self._folds = folder / "folds"
+        self._folds = folder / f"folds-{os.getpid()}"  # of this process, which removes it
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Run what is not finished of `tasks`, in their order as far as tuning allows.
@@ -153,10 +153,12 @@ class Runner:
             content = worker.result()
         except TrainingError as error:
             self.results.failures[cell.name] = str(error)
-            content = {"error": str(error), "test": None}
+            before = self.results.record(cell) or {}  # its validation metrics may have won
+            kept = {key: before[key] for key in ("validation", "inference") if key in before}
+            content = kept | {"error": str(error), "test": None}
         record = self.results.store.write(cell, self.grid.settings(cell), self._data(cell), content)
         if record["test"] is not None:  # what it went on from has served, and what it beat
-            beaten = self.results.tuning(cell.dataset, cell.variant).values()
+            beaten = self.results.tuning(cell.dataset, cell.variant, cell.seed).values()
             for other in [cell, *beaten] if cell in beaten else [cell]:
                 shutil.rmtree(self.run_folder(other), ignore_errors=True)
         return record

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from optdist.experiments import figures, table3
@@ -12,7 +14,7 @@ from optdist.experiments.grid import LIGHTGBM
 from optdist.experiments.render import Block, Heading, Picture, Table, Text
 from optdist.experiments.results import Results
 from optdist.experiments.table2 import EXPLAINED, models
-from optdist.experiments.tables import NONE, Row, mean_of, rows_of
+from optdist.experiments.tables import NONE, Row, mean_of, mean_sd, rows_of, seed_records
 
 
 class Sections:
@@ -130,19 +132,36 @@ class Sections:
         if not self.table2:
             return
         yield Heading(2, "Chosen on validation")
-        yield Text("The learning rate or trial, and its Norm-GINI on the validation split.")
+        yield Text(
+            "The learning rate or trial that was chosen, and Norm-GINI on validation rows over "
+            "seeds: by this, and not by the test split, settings are judged."
+        )
         lines = []
         for model in self.grid.models:
             line = [model]
             for dataset in self.table2:
-                choice = self.results.choice(dataset, model)
-                line.append(NONE if choice is None else f"{choice[0]} ({choice[1]:.4f})")
+                line += [self._trials(dataset, model), self._validated(dataset, model)]
             lines.append(line)
-        yield Table(["model", *self.table2], lines)
+        header = [part for d in self.table2 for part in (f"{d}, chosen", f"{d}, validation")]
+        yield Table(["model", *header], lines)
         if self.grid.experiment.lightgbm:
             trials = enumerate(self.grid.experiment.lightgbm.trials, 1)
             listed = [f"trial{i}: {', '.join(f'{k} {v}' for k, v in t.items())}" for i, t in trials]
             yield Text(f"{LIGHTGBM}'s trials. {'; '.join(listed)}.")
+
+    def _trials(self, dataset: str, model: str) -> str:
+        """The trial chosen, or how often each was where every seed has its own."""
+        seeds = dict.fromkeys(map(self.grid.tune_seed, self.grid.experiment.seeds))
+        choices = [self.results.choice(dataset, model, seed) for seed in seeds]
+        counts = Counter(choice[0] for choice in choices if choice)
+        if len(seeds) == 1:
+            return next(iter(counts), NONE)
+        return ", ".join(f"{trial} ({n})" for trial, n in counts.most_common()) or NONE
+
+    def _validated(self, dataset: str, model: str) -> str:
+        records = seed_records(self.results, dataset, model, self.grid.experiment.seeds).values()
+        values = [r["validation"][r["inference"]]["normalized_gini"] for r in records]
+        return mean_sd(np.array(values))
 
     def _cost(self) -> Iterator[Block]:
         if not self.table2:

@@ -89,12 +89,13 @@ def seed_records(
     results: Results, dataset: str, variant: str, seeds: Iterable[int]
 ) -> dict[int, Record]:
     """A variant's records with test metrics, by seed, at the trial that was chosen for it."""
-    choice = results.choice(dataset, results.grid.base(variant))
-    if choice is None:
-        return {}
-    cells = {seed: Cell(dataset, variant, choice[0], seed) for seed in seeds}
-    found = {seed: results.finished(cell, test=True) for seed, cell in cells.items()}
-    return {seed: record for seed, record in found.items() if record is not None}
+    found = {}
+    for seed in seeds:
+        choice = results.choice(dataset, results.grid.base(variant), seed)
+        record = choice and results.finished(Cell(dataset, variant, choice[0], seed), test=True)
+        if record:
+            found[seed] = record
+    return found
 
 
 def comparisons(

@@ -29,5 +29,6 @@ class TrainingPlan(BaseModel):
     @property
     def fingerprint(self) -> str:
         """Of everything that decides the weights; a checkpoint of another plan is not resumed."""
-        training = self.training.model_dump(exclude={"start_timeout_seconds", "nics"})
+        machine = {"start_timeout_seconds", "nics", "threads_per_rank"}
+        training = self.training.model_dump(exclude=machine)
         return fingerprint([self.table_fingerprint, self.model.model_dump(), training])

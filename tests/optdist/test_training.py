@@ -58,7 +58,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(table, tmp_path, monkeyp
         train(plan(table, tmp_path / "cut"))
     monkeypatch.undo()
     events = []
-    train(plan(table, tmp_path / "cut"), on_event=events.append)
+    # on another number of cores, too
+    train(plan(table, tmp_path / "cut", threads_per_rank=1), on_event=events.append)
     assert events[0] == {"event": "resume", "epoch": 2}
     for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)

@@ -1,7 +1,9 @@
 import json
+import os
 
 import grids
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
@@ -11,12 +13,17 @@ from optdist.encoding import label_statistics
 from optdist.errors import DataError
 from optdist.experiments.folds import fold_of, fold_table
 from optdist.experiments.statistics import t_test
+from optdist.schema import FIRST_ID, UNKNOWN_ID
 from optdist.table import SPLITS
 
 
-def rows(table, split):
+def column(table, split, name):
     files = [table.split_path(split) / file["name"] for file in table.split_files(split)]
-    return np.concatenate([pq.read_table(file)["row_key"].to_numpy() for file in files])
+    return np.concatenate([pq.read_table(file)[name].to_numpy() for file in files])
+
+
+def rows(table, split):
+    return column(table, split, "row_key")
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +58,53 @@ def test_an_entity_is_in_one_fold_and_folds_are_level():
 
 def test_label_statistics_are_of_the_runs_own_training_rows(table, tmp_path):
     made = fold_table(table, 5, 2, tmp_path)
-    files = [made.split_path("train") / file["name"] for file in made.split_files("train")]
-    y = np.concatenate([pq.read_table(file)["label"].to_numpy() for file in files])
+    y = column(made, "train", "label")
     assert made.schema.label == label_statistics(y)
     assert made.schema.numeric == table.schema.numeric
 
 
-def test_a_table_is_made_once_and_another_process_may_be_first(table, tmp_path):
+def test_a_category_that_training_rows_lack_is_out_of_vocabulary(tmp_path):
+    table = write_table(tmp_path / "table", rows=400, groups=2)
+    rare = table.schema.categorical[0].size - 1  # the id of the rarest city
+    for split in ("train", "validation"):
+        for i, file in enumerate(table.split_files(split)):
+            path = table.split_path(split) / file["name"]
+            rows = pq.read_table(path)
+            ids = rows["cat_city"].to_numpy().copy()
+            ids[ids == rare] = FIRST_ID
+            ids[0] = rare if split == "train" and i == 0 else ids[0]  # one row alone has it
+            index = rows.schema.get_field_index("cat_city")
+            pq.write_table(rows.set_column(index, "cat_city", pa.array(ids)), path)
+    for seed in (1, 2, 3):
+        made = fold_table(table, 3, seed, tmp_path / "folds")
+        ids = {split: column(made, split, "cat_city") for split in SPLITS}
+        assert (ids["train"] == rare).sum() + (ids["validation"] == UNKNOWN_ID).sum() + (
+            ids["test"] == UNKNOWN_ID
+        ).sum() == 1
+        assert rare not in ids["validation"] and rare not in ids["test"]
+
+
+def test_a_table_is_made_once(table, tmp_path):
     made = fold_table(table, 5, 1, tmp_path)
     before = (made.path / "manifest.json").stat().st_mtime_ns
     assert fold_table(table, 5, 1, tmp_path).path == made.path
     assert (made.path / "manifest.json").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
+
+
+def test_another_process_may_be_first(table, tmp_path, monkeypatch):
+    first = fold_table(table, 5, 1, tmp_path)
+    kept = tmp_path / "kept"
+    first.path.rename(kept)
+
+    def replace(source, target, move=os.replace):
+        if target == first.path and kept.exists():  # it comes between the look and the move
+            kept.rename(first.path)
+        return move(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert fold_table(table, 5, 1, tmp_path).path == first.path
+    assert [path.name for path in tmp_path.iterdir()] == [first.path.name]
 
 
 def test_a_fold_without_rows_is_named(tmp_path):
@@ -82,16 +124,23 @@ def test_training_rows_that_overlap_widen_the_t_test():
 @pytest.mark.slow
 def test_an_experiment_cross_validates_networks_and_trees(tmp_path):
     table = write_table(tmp_path / "table", rows=3000)
-    wanted = grids.experiment(tmp_path, folds=4, learning_rates=[1e-2])
-    run = grids.Run(tmp_path, table, wanted).go()
+    run = grids.Run(tmp_path, table, grids.experiment(tmp_path, folds=4)).go()
     assert not run.results.failures
+    for seed in (1, 2):  # each chooses its trial on its own validation fold
+        for model in ("ZILN", "OptDist", "LightGBM"):
+            cells = run.results.tuning("made", model, seed)
+            found = {trial: run.results.finished(cell) for trial, cell in cells.items()}
+            values = {t: r["validation"][r["inference"]] for t, r in found.items()}
+            best = max(values, key=lambda trial: values[trial]["normalized_gini"])
+            assert run.results.choice("made", model, seed)[0] == best
+            assert {cell.seed for cell in cells.values()} == {seed}
     tested = [r for r in run.results.store.records() if r["test"] is not None]
     assert {(r["variant"], r["seed"]) for r in tested} == {
         (model, seed) for model in ("ZILN", "OptDist", "LightGBM") for seed in (1, 2)
     }
     assert all(record["settings"]["split"] == {"folds": 4} for record in tested)
     assert json.loads((tmp_path / "table" / "manifest.json").read_text()) == table.manifest
-    assert not (tmp_path / "runs" / "folds").exists()
+    assert not list((tmp_path / "runs").glob("folds*"))
     # other folds are other cells
-    other = grids.Run(tmp_path, table, grids.experiment(tmp_path, learning_rates=[1e-2]))
+    other = grids.Run(tmp_path, table, grids.experiment(tmp_path))
     assert not any(other.results.done(task) for task in other.grid.tasks())

@@ -67,7 +67,8 @@ def content(cell, test):
 
 def finished(folder, seeds=SEEDS, **changes):
     """Results of a whole grid, none of it trained."""
-    grid = Grid(grids.experiment(folder, seeds=seeds, **changes))
+    resamples = {"replicates": 200, "seed": 1}
+    grid = Grid(grids.experiment(folder, seeds=seeds, bootstrap=resamples, **changes))
     results = Results(grid, Store(folder / "results"), {"made": "data"})
     for task in grid.tasks():
         cell = results.cell(task)
@@ -178,7 +179,7 @@ def _against_lightgbm(results, overlap):
 
 def test_a_failed_cell_is_listed_with_its_reason(tmp_path):
     results = finished(tmp_path)
-    cell = Cell("made", "ZILN", results.choice("made", "ZILN")[0], 5)
+    cell = Cell("made", "ZILN", results.choice("made", "ZILN", 5)[0], 5)
     settings = results.grid.settings(cell)
     results.store.write(cell, settings, "data", {"error": "it broke", "test": None})
     text = written(results, tmp_path)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from table import write_table
 
+from optdist.errors import TrainingError
 from optdist.experiments.bootstrap import RESAMPLED, unpack
 from optdist.experiments.grid import Cell
 
@@ -29,7 +30,7 @@ def test_every_model_is_tuned_on_validation_and_then_run_for_every_seed(finished
         (model, seed) for model in ("ZILN", "OptDist", "LightGBM") for seed in (1, 2)
     }
     for model in ("ZILN", "OptDist", "LightGBM"):
-        trial, best = run.results.choice("made", model)
+        trial, best = run.results.choice("made", model, 1)
         of_model = [r for r in records if r["variant"] == model and r["seed"] == 1]
         values = {r["trial"]: r["validation"][r["inference"]]["normalized_gini"] for r in of_model}
         assert best == max(values.values()) == values[trial]
@@ -56,7 +57,7 @@ def test_a_record_is_small_and_holds_metrics_cost_and_resamples(finished):
                 assert len(values) == 20
                 assert abs(np.mean(values) - metrics[name]) < 4 * np.std(values) + 1e-6
     optdist = run.results.finished(
-        Cell("made", "OptDist", run.results.choice("made", "OptDist")[0], 2)
+        Cell("made", "OptDist", run.results.choice("made", "OptDist", 1)[0], 2)
     )
     assert set(optdist["test"]) == {"hard", "soft", "top2"}
     assert sum(part["share"] for part in optdist["sdn"]["test"]) == pytest.approx(1)
@@ -66,7 +67,7 @@ def test_what_is_finished_is_not_run_again_and_what_is_lost_is(finished):
     folder, table, run = finished
     again = grids.Run(folder, table, grids.experiment(folder)).go()
     assert not again.cells
-    lost = Cell("made", "ZILN", again.results.choice("made", "ZILN")[0], 2)
+    lost = Cell("made", "ZILN", again.results.choice("made", "ZILN", 1)[0], 2)
     (folder / "results" / f"{lost.name}.json").unlink()
     mended = grids.Run(folder, table, grids.experiment(folder)).go()
     assert [progress.cell for progress in mended.cells] == [lost]
@@ -116,3 +117,27 @@ def test_a_cell_of_two_ranks_trains_under_horovodrun_and_tells_why_it_failed(tmp
     broken = grids.Run(tmp_path, table, wanted, ["training.ranks=3"]).go()
     [reason] = broken.results.failures.values()
     assert "Lower training.ranks" in reason
+
+
+def test_other_resamples_make_test_metrics_again(finished):
+    folder, table, run = finished
+    other = grids.Run(folder, table, grids.experiment(folder, bootstrap={"replicates": 21}))
+    tasks = other.grid.tasks()
+    assert {task.test for task in tasks if other.results.done(task)} == {False}
+
+
+def test_a_failed_test_run_takes_nothing_from_the_choice(finished, monkeypatch):
+    folder, table, run = finished
+    trial, best = run.results.choice("made", "ZILN", 1)
+    cell = Cell("made", "ZILN", trial, 1)
+
+    class Killed:
+        def result(self):
+            raise TrainingError("killed")
+
+    again = grids.Run(folder, table, run.grid.experiment)
+    kept = again.results.record(cell)
+    again.runner._record(cell, Killed())
+    assert again.results.finished(cell) is None
+    assert again.results.choice("made", "ZILN", 1) == (trial, best)
+    again.results.store.write(cell, again.grid.settings(cell), "data", kept)
