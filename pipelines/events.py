@@ -50,6 +50,7 @@ def clean_events(spark: SparkSession, config: Config, until: dt.date | None) -> 
                 ("unparsable amount", F.col(AMOUNT).isNull()),
                 ("amount is not finite", ~is_finite(F.col(AMOUNT))),
                 ("unparsable timestamp", F.col(DAY).isNull()),
+                ("timestamp in the future", F.col(DAY) > F.current_date()),
             ]
         ),
     )
@@ -60,19 +61,22 @@ def clean_events(spark: SparkSession, config: Config, until: dt.date | None) -> 
     return Events(seen, good, set_aside(seen, "events", made=(DAY, AMOUNT)))
 
 
-def last_day(spark: SparkSession, source: Source, events: Events, as_of: dt.date | None) -> dt.date:
-    """The last day that the data reach, `as_of` at most.
+def reach(
+    spark: SparkSession, source: Source, events: Events, as_of: dt.date | None
+) -> tuple[dt.date, dt.date]:
+    """The first day with an event, and the last that the data reach, `as_of` at most.
 
     Raises:
         DataError: there is no event.
     """
     # Of events after `as_of` only the last day is asked for: do the data reach as far as `as_of`?
     every = events.good if as_of is None else _with_day(joined_rows(spark, source), source)
-    last: dt.date | None = every.agg(F.max(DAY)).first()[0]
-    if last is None:
+    days = every.where(F.col(DAY) <= F.current_date()).agg(F.min(DAY), F.max(DAY)).first()
+    if days is None or days[0] is None:
         events.seen.unpersist()
         raise DataError("No event is left after `where` and the checks.")
-    return min(last, as_of or last)
+    first, last = days
+    return first, min(last, as_of or last)
 
 
 def first_days(events: DataFrame, entity: list[str]) -> DataFrame:

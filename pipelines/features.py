@@ -44,15 +44,17 @@ def build_features(
     path = _folder(config, digest)
     finished = finished_features(config, as_of)
     if finished is not None:
-        print(f"features {config.dataset.name} are up to date: {path}")
+        last_event = finished.manifest.get("last_event")
+        print(f"features {config.dataset.name} are up to date: {path}{_up_to(last_event)}")
         return finished
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     steps = _Steps(config.dataset.name)
-    counts = write_samples(spark, config, as_of, path)
+    counts, last_event = write_samples(spark, config, as_of, path)
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows set aside, "
         f"{counts['incomplete']:,} left out whose label window has not ended"
+        f"{_up_to(last_event)}"
     )
     schema = fit(spark, config, path)
     schema.save(path / SCHEMA)
@@ -73,6 +75,7 @@ def build_features(
             "fingerprint": digest,
             "dataset": config.dataset.name,
             "as_of": as_of and as_of.isoformat(),
+            "last_event": last_event,
             "counts": counts,
             "splits": splits,
             "imputed": filled,
@@ -93,8 +96,8 @@ def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTa
 @files_explained()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, path: Path
-) -> dict[str, int]:
-    """Write `samples/split=...` and `quarantine/`; return the counts."""
+) -> tuple[dict[str, int], str | None]:
+    """Write `samples/split=...` and `quarantine/`; return the counts and the last event's day."""
     samples = build_samples(spark, config, as_of)
     try:
         keyed = with_keys(samples.rows, config).withColumn("split", split_of(config))
@@ -123,7 +126,7 @@ def write_samples(
             )
         found[split] = by_split[split]["rows"]
         found[f"{split}_positive"] = by_split[split]["positive"]
-    return counts | found
+    return counts | found, str(samples.reach[1]) if samples.reach else None
 
 
 def with_keys(samples: DataFrame, config: Config) -> DataFrame:
@@ -200,6 +203,10 @@ def _identity(config: Config, as_of: dt.date | None) -> dict[str, Any]:
 
 def _hash(names: list[str]) -> Column:
     return F.xxhash64(*[F.col(name).cast("string") for name in names])
+
+
+def _up_to(last_event: str | None) -> str:
+    return f"; the data reach {last_event}" if last_event else ""
 
 
 class _Steps:

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from optdist.config import Config
 from optdist.config.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Snapshots, Source
 from optdist.errors import DataError
-from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, last_day
+from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, reach
 from pipelines.history import with_history
 from pipelines.quarantine import LABEL, good, set_aside, with_reason
 from pipelines.tables import explained, files_explained, joined_rows
@@ -31,6 +31,7 @@ class Samples:
     quarantine: DataFrame
     events: DataFrame | None  # good ones; None without transactions
     incomplete: int = 0  # samples left out because the data end before their label window
+    reach: tuple[dt.date, dt.date] | None = None  # first and last day of the events
     persisted: tuple[DataFrame, ...] = ()  # what `rows`, `quarantine` and `events` are read from
 
     def release(self) -> None:
@@ -59,14 +60,15 @@ def build_samples(spark: SparkSession, config: Config, as_of: dt.date | None = N
         return _checked(config, joined_rows(spark, source), label=True)
     events = clean_events(spark, config, until=as_of)
     first = first_days(events.good, config.dataset.id)
-    last_cut = last_day(spark, source, events, as_of) - dt.timedelta(source.label_days[1])
+    days = reach(spark, source, events, as_of)
+    last_cut = days[1] - dt.timedelta(source.label_days[1])
     if source.snapshots is not None:
         chosen, incomplete = ended_snapshots(first, source.snapshots, last_cut)
     else:
         assert source.first_purchase is not None
         chosen, incomplete = ended_first_purchases(first, source.first_purchase, last_cut)
     rows = with_label(with_features(events.good, chosen, config), events.good, chosen, config)
-    return _checked(config, rows, events, incomplete, label=True)
+    return _checked(config, rows, events, incomplete, days, label=True)
 
 
 def scoring_samples(spark: SparkSession, config: Config, run_date: dt.date) -> Samples:
@@ -166,6 +168,7 @@ def _checked(
     rows: DataFrame,
     events: Events | None = None,
     incomplete: int = 0,
+    days: tuple[dt.date, dt.date] | None = None,
     *,
     label: bool,
 ) -> Samples:
@@ -176,4 +179,4 @@ def _checked(
         return Samples(good(config, rows), aside, None, persisted=(rows,))
     aside = events.bad.unionByName(aside)
     kept = (rows, events.seen)
-    return Samples(good(config, rows), aside, events.good, incomplete, persisted=kept)
+    return Samples(good(config, rows), aside, events.good, incomplete, days, persisted=kept)

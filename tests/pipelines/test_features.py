@@ -59,7 +59,10 @@ def test_a_second_build_does_nothing(spark, built, capsys):
     shop, table = built
     before = (table.path / "manifest.json").stat().st_mtime_ns
     assert build_features(spark, shop).path == table.path
-    assert "up to date" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "up to date" in printed
+    last = transactions(300)["day"].max()
+    assert f"the data reach {last}" in printed and table.manifest["last_event"] == last
     assert (table.path / "manifest.json").stat().st_mtime_ns == before
 
 

@@ -112,6 +112,25 @@ def test_a_label_window_that_the_data_do_not_cover_is_left_out_and_counted(spark
     assert build_samples(spark, shop()).incomplete == 0
 
 
+@pytest.mark.parametrize("as_of", [None, dt.date(2025, 12, 31)])
+def test_an_event_of_the_future_is_set_aside_and_ends_no_label_window(spark, shop, as_of):
+    known = EVENTS[EVENTS["day"] < "2024-06-01"]
+    future = pd.DataFrame([("x", "2099-01-01", 1.0, "a")], columns=EVENTS.columns)
+    samples = build_samples(spark, shop(pd.concat([known, future])), as_of)
+    assert collected(samples.rows).index.tolist() == ["w", "x"]
+    assert (samples.incomplete, samples.reach[1]) == (1, dt.date(2024, 5, 31))
+    reasons = [row["reason"] for row in samples.quarantine.collect()]
+    assert reasons == ([] if as_of else ["timestamp in the future"])  # nothing after as_of is read
+
+
+def test_todays_events_are_not_of_the_future(spark, shop):
+    today = spark.sql("SELECT current_date()").first()[0]
+    events = pd.DataFrame([("v", str(today), 1.0, "a")], columns=EVENTS.columns)
+    samples = build_samples(spark, shop(pd.concat([EVENTS, events])))
+    assert samples.quarantine.count() == 0
+    assert samples.reach == (dt.date(2024, 1, 15), today)
+
+
 def test_no_feature_known_at_a_day_changes_when_everything_after_it_is_replaced(spark, shop):
     day = "2024-05-01"
     events, others = transactions(150), transactions(150, seed=1)
