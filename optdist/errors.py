@@ -19,3 +19,7 @@ class TrainingError(OptDistError):
 
 class ModelError(OptDistError):
     """A model package or registry entry that is missing or does not fit the data."""
+
+
+class BusyError(OptDistError):
+    """A folder that another job is working on."""

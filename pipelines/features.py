@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import Config, Split, fingerprint
 from optdist.errors import DataError
-from optdist.files import write_json
+from optdist.files import locked, write_json
 from optdist.schema import FeatureSchema
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 from pipelines.fitting import fit, imputed
@@ -37,16 +37,28 @@ def build_features(
     folder without it is the rest of an interrupted build and is built again.
 
     Raises:
+        BusyError: another job is building it.
         DataError: a table, column or split is missing, or too many rows are bad.
     """
     written = _identity(config, as_of)
-    digest = fingerprint(written)
-    path = _folder(config, digest)
-    finished = finished_features(config, as_of)
-    if finished is not None:
-        last_event = finished.manifest.get("last_event")
-        print(f"features {config.dataset.name} are up to date: {path}{_up_to(last_event)}")
-        return finished
+    path = _folder(config, fingerprint(written))
+    if not (path / MANIFEST).exists():
+        with locked(path):
+            if not (path / MANIFEST).exists():  # by a job that has just ended
+                return _build(spark, config, as_of, path, written)
+    table = FeatureTable.open(path)
+    last_event = table.manifest.get("last_event")
+    print(f"features {config.dataset.name} are up to date: {path}{_up_to(last_event)}")
+    return table
+
+
+def _build(
+    spark: SparkSession,
+    config: Config,
+    as_of: dt.date | None,
+    path: Path,
+    written: dict[str, Any],
+) -> FeatureTable:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     steps = _Steps(config.dataset.name)
@@ -72,7 +84,7 @@ def build_features(
     write_json(
         path / MANIFEST,
         {
-            "fingerprint": digest,
+            "fingerprint": path.name,
             "dataset": config.dataset.name,
             "as_of": as_of and as_of.isoformat(),
             "last_event": last_event,

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import Config
 from optdist.errors import DataError, ModelError
-from optdist.files import write_json
+from optdist.files import locked, write_json
 from optdist.models.base import prediction_columns
 from optdist.package import package_model
 from optdist.schema import FeatureSchema
@@ -51,9 +51,22 @@ def score(
         refresh: read the input anew instead of the samples that the date has kept.
 
     Raises:
+        BusyError: another job scores the same date.
         ModelError: the registry has no such model.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
+    with locked(scores_home(config) / f"run_date={run_date}"):
+        return _score(spark, config, tracker, run_date, model, refresh)
+
+
+def _score(
+    spark: SparkSession,
+    config: Config,
+    tracker: Tracker,
+    run_date: dt.date,
+    model: str | None,
+    refresh: bool,
+) -> Published:
     home = scores_home(config)
     path = home / f"run_date={run_date}"
     restore(path)

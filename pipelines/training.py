@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from optdist import plots
 from optdist.config import Config
+from optdist.files import locked
 from optdist.table import FeatureTable
 from optdist.tracking import Tracker
 from optdist.training.events import ProgressBar
@@ -41,12 +42,16 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     """Build what is missing, train, evaluate, log, register and promote.
 
     An interrupted run goes on from its last epoch when it is started again with the same settings.
+
+    Raises:
+        BusyError: another job trains with the same settings on the same features.
     """
     table = build_features(spark, config, as_of)
     plan = training_plan(config, table)
     tracker = Tracker(config)
     resumed = (plan.path / "checkpoint.npz").exists()
-    with tracker.run(f"{config.model.name}-seed{config.training.seed}") as run:
+    name = f"{config.model.name}-seed{config.training.seed}"
+    with locked(plan.path), tracker.run(name) as run:
         run.log_config(config)
         run.log_table(table.manifest)
         print(
@@ -77,8 +82,8 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         )
         decision: Decision = promote(spark, config, tracker, table, version)
         run.log_metrics({"promoted": float(decision.promoted)})
-    folder = config.root / "runs" / run.run_id
-    shutil.move(plan.path, folder)
+        folder = config.root / "runs" / run.run_id
+        shutil.move(plan.path, folder)
     return Report(
         table=str(table.path),
         run_folder=str(folder),
