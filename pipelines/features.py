@@ -19,6 +19,7 @@ from optdist.errors import DataError
 from optdist.files import locked, write_json
 from optdist.schema import FeatureSchema
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
+from pipelines.category import category
 from pipelines.fitting import fit, imputed
 from pipelines.quarantine import LABEL, checked_reasons
 from pipelines.samples import build_samples
@@ -112,6 +113,8 @@ def write_samples(
     """Write `samples/split=...` and `quarantine/`; return the counts and the last event's day."""
     samples = build_samples(spark, config, as_of)
     try:
+        for name in config.dataset.features.categorical:
+            category(samples.rows, name)  # what scoring would refuse
         keyed = with_keys(samples.rows, config).withColumn("split", split_of(config))
         keyed.write.partitionBy("split").parquet(str(path / "samples"))
         samples.quarantine.write.parquet(str(path / "quarantine"))
@@ -138,6 +141,12 @@ def write_samples(
             )
         found[split] = by_split[split]["rows"]
         found[f"{split}_positive"] = by_split[split]["positive"]
+    for split in SPLITS:
+        if not found[f"{split}_positive"]:
+            raise DataError(
+                f"None of the {found[split]:,} rows of the {split} split has a positive label, so "
+                f"nothing can be ranked there. Give more rows or another split.seed."
+            )
     return counts | found, str(samples.reach[1]) if samples.reach else None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -15,15 +15,8 @@ from optdist.errors import DataError
 from optdist.models import OptDist
 from optdist.models.base import prediction_columns
 from optdist.schema import FeatureSchema
+from pipelines.category import category
 
-_TEXT_OR_NUMBER = (
-    T.StringType,
-    T.IntegralType,
-    T.BooleanType,
-    T.FractionalType,
-    T.DateType,
-    T.NullType,
-)
 _predictors: dict[str, Any] = {}  # one model per Python worker, by its package's folder
 
 
@@ -66,7 +59,7 @@ def predict(
     udf = F.pandas_udf(scores, T.StructType(fields))
     samples.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_rows))
     raw = F.struct(
-        *[_category(samples, feature.name) for feature in schema.categorical],
+        *[category(samples, feature.name) for feature in schema.categorical],
         *[F.col(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
     )
     keep = samples.columns if keep is None else keep
@@ -81,15 +74,3 @@ def worker_predictor(folder: str) -> Any:
         _predictors.clear()
         _predictors[folder] = load_predictor(folder, threads=1)
     return _predictors[folder]
-
-
-def _category(samples: DataFrame, name: str) -> Column:
-    """Integers and booleans as text: pandas would make floats of nullable ones."""
-    kind = samples.schema[name].dataType
-    if not isinstance(kind, _TEXT_OR_NUMBER):
-        raise DataError(
-            f"The categorical feature {name} is a {kind.simpleString()}, whose text differs "
-            f"between training and scoring. Make a text of it in source.columns or sample_columns."
-        )
-    whole = isinstance(kind, (T.IntegralType, T.BooleanType))
-    return (F.col(name).cast("string") if whole else F.col(name)).alias(name)

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from shop import config, transactions
 
+from optdist.config import config_from
 from optdist.errors import DataError
 from optdist.table import SPLITS, FeatureTable
 from pipelines.features import build_features, split_of, with_keys
@@ -108,6 +109,30 @@ def test_an_empty_split_says_what_to_change(spark, tmp_path):
     transactions(3).to_csv(tmp_path / "sales.csv", index=False)
     with pytest.raises(DataError, match=r"split is empty\. Give more rows"):
         build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_without_a_positive_label_is_refused_before_anything_is_trained(
+    spark, built, tmp_path, split
+):
+    _, table = built
+    first = transactions(300).groupby("customer", as_index=False).first()
+    rest = transactions(300).drop_duplicates("customer", keep="first").index
+    later = transactions(300).drop(index=rest)
+    silent = pd.read_parquet(table.samples_path(split))["customer"].astype(int)
+    later = later[~later["customer"].isin(silent)]
+    pd.concat([first, later]).to_csv(tmp_path / "sales.csv", index=False)
+    rows = table.manifest["counts"][split]
+    with pytest.raises(DataError, match=rf"of the {rows} rows of the {split} split .*split\.seed"):
+        build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
+
+
+def test_a_timestamp_as_a_category_is_refused_as_scoring_would(spark, tmp_path):
+    transactions(300).to_csv(tmp_path / "sales.csv", index=False)
+    made = config(tmp_path / "root", tmp_path / "sales.csv").model_dump(mode="json")
+    made["dataset"]["source"]["sample_columns"]["weekday"] = "to_timestamp(first_day)"
+    with pytest.raises(DataError, match="weekday is a timestamp"):
+        build_features(spark, config_from(made))
 
 
 def test_a_table_of_bad_rows_alone_is_called_bad_not_empty(spark, tmp_path):

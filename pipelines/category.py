@@ -1,0 +1,34 @@
+"""Which columns can be categories, and the text that a category is encoded from."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from optdist.errors import DataError
+
+_TEXT_OR_NUMBER = (
+    T.StringType,
+    T.IntegralType,
+    T.BooleanType,
+    T.FractionalType,
+    T.DateType,
+    T.NullType,
+)
+
+
+def category(samples: DataFrame, name: str) -> Column:
+    """A categorical feature: integers and booleans as text, for pandas makes floats of null ones.
+
+    Raises:
+        DataError: the column's type has a text that differs between training and scoring.
+    """
+    kind = samples.schema[name].dataType
+    if not isinstance(kind, _TEXT_OR_NUMBER):
+        raise DataError(
+            f"The categorical feature {name} is a {kind.simpleString()}, whose text differs "
+            f"between training and scoring. Make a text of it in source.columns or sample_columns."
+        )
+    whole = isinstance(kind, (T.IntegralType, T.BooleanType))
+    return (F.col(name).cast("string") if whole else F.col(name)).alias(name)
