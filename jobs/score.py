@@ -23,6 +23,8 @@ def run(args: argparse.Namespace) -> None:
     done = score(spark, config, Tracker(config), args.run_date, args.model, args.refresh)
     aside = sum(done.quarantined.values())
     print(f"  {done.rows:,} rows in and out, {aside:,} bad rows set aside {done.quarantined or ''}")
+    if done.last_event:
+        print(f"  the data reach {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")
     print(f"scores: {done.path}")
     if args.show:

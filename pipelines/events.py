@@ -71,12 +71,17 @@ def reach(
     """
     # Of events after `as_of` only the last day is asked for: do the data reach as far as `as_of`?
     every = events.good if as_of is None else _with_day(joined_rows(spark, source), source)
-    days = every.where(F.col(DAY) <= F.current_date()).agg(F.min(DAY), F.max(DAY)).first()
-    if days is None or days[0] is None:
+    days = span(every.where(F.col(DAY) <= F.current_date()))
+    if days is None:
         events.seen.unpersist()
         raise DataError("No event is left after `where` and the checks.")
-    first, last = days
-    return first, min(last, as_of or last)
+    return days[0], min(days[1], as_of or days[1])
+
+
+def span(events: DataFrame) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day of events; None where there is no event."""
+    first, last = events.agg(F.min(DAY), F.max(DAY)).collect()[0]
+    return None if last is None else (first, last)
 
 
 def first_days(events: DataFrame, entity: list[str]) -> DataFrame:

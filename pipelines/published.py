@@ -26,6 +26,7 @@ class Published(BaseModel):
     input_fingerprint: str  # of the source when they were read
     source_fingerprint: str  # of the source at this run
     quarantined: dict[str, int]  # bad input rows by reason
+    last_event: str | None = None  # the newest event's day; None: a table of samples, or not known
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
     rows: int
     total_predicted: float

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from optdist.config import Config
 from optdist.config.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Snapshots, Source
 from optdist.errors import DataError
-from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, reach
+from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, reach, span
 from pipelines.history import with_history
 from pipelines.quarantine import LABEL, good, set_aside, with_reason
 from pipelines.tables import explained, files_explained, joined_rows
@@ -82,12 +82,13 @@ def scoring_samples(spark: SparkSession, config: Config, run_date: dt.date) -> S
         return _checked(config, joined_rows(spark, source), label=False)
     events = clean_events(spark, config, until=run_date)
     chosen = first_days(events.good, config.dataset.id)
-    days = config.scoring.acquired_within_days
-    if days is not None:
-        chosen = chosen.where(F.col(FIRST_DAY) > F.date_sub(F.lit(run_date), days))
+    within = config.scoring.acquired_within_days
+    if within is not None:
+        chosen = chosen.where(F.col(FIRST_DAY) > F.date_sub(F.lit(run_date), within))
     if source.snapshots is not None:
         chosen = known_at(chosen, [run_date + dt.timedelta(1)])
-    return _checked(config, with_features(events.good, chosen, config), events, label=False)
+    rows = with_features(events.good, chosen, config)
+    return _checked(config, rows, events, days=span(events.good), label=False)
 
 
 def ended_first_purchases(

@@ -113,6 +113,7 @@ def _score(
         input_fingerprint=taken.fingerprint,
         source_fingerprint=source,
         quarantined=taken.quarantined,
+        last_event=taken.last_event,
         imputed=filled,
         rows=rows,
         total_predicted=total,

@@ -24,6 +24,7 @@ class Input(BaseModel):
     folder: str
     fingerprint: str
     quarantined: dict[str, int]
+    last_event: str | None = None  # the newest event's day; None without transactions
 
 
 def source_fingerprint(config: Config) -> str:
@@ -48,6 +49,7 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
         folder=pinned.input,
         fingerprint=pinned.input_fingerprint,
         quarantined=pinned.quarantined,
+        last_event=pinned.last_event,
     )
 
 
@@ -58,11 +60,13 @@ def keep_input(
     """Write the samples to score beside those that the date may already have.
 
     Raises:
-        DataError: there are none, or too many rows are bad.
+        DataError: there are none, too many rows are bad, or the data end long before the date.
     """
     folder = f"_inputs/{run_date}/{uuid.uuid4().hex[:8]}"
     samples = scoring_samples(spark, config, run_date)
+    last = samples.reach[1] if samples.reach else None
     try:
+        check_reach(config, run_date, last)
         samples.rows.write.parquet(str(home / folder))
         good = {"samples": spark.read.parquet(str(home / folder)).count()}
         if samples.events is not None:
@@ -76,4 +80,20 @@ def keep_input(
         raise DataError(f"{error} Nothing was published.") from error
     finally:
         samples.release()
-    return Input(folder=folder, fingerprint=source, quarantined=bad)
+    return Input(
+        folder=folder,
+        fingerprint=source,
+        quarantined=bad,
+        last_event=str(last) if last else None,
+    )
+
+
+def check_reach(config: Config, run_date: dt.date, last: dt.date | None) -> None:
+    """Raise a DataError if the newest event lies too long before the run date."""
+    limit = config.scoring.max_days_behind
+    if last is not None and limit is not None and (run_date - last).days > limit:
+        raise DataError(
+            f"The last event is of {last}, {(run_date - last).days} days before the run date "
+            f"{run_date}; scoring.max_days_behind allows {limit}. Bring the data up to date, or "
+            f"raise the setting (null: no check)."
+        )

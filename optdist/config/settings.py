@@ -85,6 +85,8 @@ class Scoring(Section):
     """The daily scoring job."""
 
     acquired_within_days: Positive | None = None  # None: everyone acquired by the run date
+    # days that the newest event may lie before the run date; None: no check
+    max_days_behind: Positive | None = 7
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = [0.05, 0.5, 0.95]
     batch_rows: Positive = 10_000
     max_quarantined_share: Share = 0.01

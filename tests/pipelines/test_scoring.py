@@ -17,7 +17,7 @@ from pipelines.prediction import predict
 from pipelines.published import read_manifest
 from pipelines.scoring import check_scores, score, scores_home
 
-DATE = dt.date(2024, 12, 31)
+DATE = dt.date(2024, 12, 20)  # the made-up shop's last event is of 2024-12-18
 QUANTILES = ["q05", "q50", "q95"]
 INTERVALS = ["interval_low", "interval_high", "if_positive_low", "if_positive_high"]
 COLUMNS = ["customer", "predicted_cltv", "p", "mu", "sigma", "selected_probability", "selected_sdn"]
@@ -82,7 +82,7 @@ def test_everyone_acquired_by_the_run_date_gets_one_row_with_every_column(spark,
 
 @pytest.mark.slow
 def test_customers_acquired_after_the_training_window_are_scored(spark, shop, fresh):
-    late = pd.DataFrame([("9999", "2024-12-31", 12.5, "a")], columns=list(shop.raw))
+    late = pd.DataFrame([("9999", str(DATE), 12.5, "a")], columns=list(shop.raw))
     rows = published(spark, score(spark, fresh(pd.concat([shop.raw, late])), shop.tracker, DATE))
     assert len(rows) == shop.raw["customer"].nunique() + 1
     assert "9999" in set(rows["customer"])
@@ -232,6 +232,41 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
 def test_a_date_before_all_events_is_an_error_that_says_so(spark, shop, fresh):
     with pytest.raises(DataError, match="No row that is known at 2020-01-01"):
         score(spark, fresh(), shop.tracker, dt.date(2020, 1, 1))
+
+
+@pytest.mark.slow
+def test_data_that_end_long_before_the_run_date_are_not_scored(spark, shop, fresh):
+    made, late = fresh(), dt.date(2024, 12, 26)
+    message = r"last event is of 2024-12-18, 8 days before the run date 2024-12-26; .*days_behind"
+    with pytest.raises(DataError, match=message + r" allows 7.*Nothing was published"):
+        score(spark, made, shop.tracker, late)
+    assert not (scores_home(made) / f"run_date={late}").exists()
+    done = score(spark, fresh(scoring={"max_days_behind": 8}), shop.tracker, late)
+    assert done.last_event == "2024-12-18"
+    assert score(spark, made, shop.tracker, late).last_event == "2024-12-18"  # the kept input
+
+
+def test_a_manifest_of_before_the_last_event_was_in_it_can_still_be_read(tmp_path):
+    (tmp_path / "_manifest.json").write_text(
+        json.dumps(
+            {
+                "dataset": "shop",
+                "run_date": "2024-12-20",
+                "path": "scores",
+                "model_name": "optdist-shop",
+                "model_version": "1",
+                "inference": "soft",
+                "quantiles": [0.5],
+                "input": "_inputs/x",
+                "input_fingerprint": "a",
+                "source_fingerprint": "a",
+                "quarantined": {},
+                "rows": 1,
+                "total_predicted": 1.0,
+            }
+        )
+    )
+    assert read_manifest(tmp_path).last_event is None
 
 
 @pytest.mark.parametrize("value", ["cast('NaN' AS float)", "cast(null AS float)", "-1f"])
