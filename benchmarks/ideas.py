@@ -56,10 +56,11 @@ class TweedieMean(OptDist):
     """Tweedie deviance (power 1.5) of the mixture's mean beside the paper's loss."""
 
     def loss_terms(self, y, outputs, seed):
-        typical = self.schema.label.mean
-        mean = ZilnMixture(tf.exp(outputs.log_alpha), *outputs.sdns).mean()
+        typical, sdns = self.schema.label.mean, outputs.sdns
+        mean = ZilnMixture(tf.exp(outputs.log_alpha), sdns.p, sdns.mu, sdns.sigma).mean()
         mean = tf.maximum(mean, 1e-3 * typical)
-        deviance = tf.reduce_mean(2 * y / tf.sqrt(mean) + 2 * tf.sqrt(mean)) / typical**0.5
+        # without its term of y alone, in units of the mean label's root
+        deviance = tf.reduce_mean(4 * y / tf.sqrt(mean) + 4 * tf.sqrt(mean)) / typical**0.5
         return {"loss": super().loss_terms(y, outputs, seed)["loss"] + deviance}
 
 

@@ -16,7 +16,9 @@ _MARKS = ("o", "s", "^", "D", "v", "P")
 
 
 def norm_gini(
-    scores: Mapping[str, Mapping[str, Sequence[float]]], quantity: str = "Norm-GINI on test"
+    scores: Mapping[str, Mapping[str, Sequence[float]]],
+    quantity: str = "Norm-GINI on test",
+    zero: bool = False,
 ) -> Figure:
     """Norm-GINI, or a gain in it, of each model and seed, a panel for each data set.
 
@@ -26,6 +28,7 @@ def norm_gini(
     Args:
         scores: data set -> row's label -> one value a seed.
         quantity: what the values are.
+        zero: draw a line at 0.
     """
     most = max(len(rows) for rows in scores.values())
     figure, panels = _panels(list(scores), height=0.9 + 0.27 * most)
@@ -49,7 +52,7 @@ def norm_gini(
         axes.set_ylim(-0.6, len(labels) - 0.4)
         axes.grid(axis="x", alpha=0.3)
         axes.set(title=dataset, xlabel=f"{quantity}: each seed, and the mean")
-        if axes.get_xlim()[0] < 0:
+        if zero:
             axes.axvline(0, color="black", lw=1)
     return figure
 
@@ -105,7 +108,7 @@ def sdn_boxes(values: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             boxes = [
                 dict(
                     zip(
-                        ("whislo", "q1", "med", "q3", "whishi"),
+                        _BOX,
                         np.log1p(sdn[name]).tolist(),
                         strict=True,
                     )

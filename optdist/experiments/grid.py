@@ -252,7 +252,10 @@ def slug(text: str) -> str:
 
 
 def read_settings(model: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a model reads: a change of another model's touches none of its records."""
+    """The settings that a model may read: what only other models read is left out.
+
+    Sizes count for every model, so a change of one may train a cell again that does not have it.
+    """
     name = model["name"]
 
     def read(key: str) -> bool:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -34,10 +36,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure by its name, with what it shows."""
+    """A figure, the name of its file, and what it shows."""
 
     name: str
     caption: str
+    figure: Figure
 
 
 Block = Heading | Text | Table | Picture
@@ -65,7 +68,7 @@ def to_markdown(blocks: Sequence[Block], figures: str) -> str:
                 parts.append(f"{'#' * level} {text}")
             case Text(text):
                 parts.append(text)
-            case Picture(name, caption):
+            case Picture(name, caption, _):
                 parts.append(f"![{caption}]({figures}/{name}.png)\n\n{caption}")
             case Table(header, rows):
                 lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
@@ -90,7 +93,7 @@ def _element(block: Block, pictures: Mapping[str, bytes]) -> str:
             return f"<h{level}>{_inline(text)}</h{level}>"
         case Text(text):
             return f"<p>{_inline(text)}</p>"
-        case Picture(name, caption):
+        case Picture(name, caption, _):
             data, shown = base64.b64encode(pictures[name]).decode(), _inline(caption)
             return (
                 f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'

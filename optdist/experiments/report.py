@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from optdist.experiments import render
 from optdist.experiments.results import Results
-from optdist.experiments.sections import Sections
+from optdist.experiments.sections import blocks
 from optdist.files import write_atomically
 
 PAPER: dict[str, Any] = yaml.safe_load((Path(__file__).with_name("paper.yaml")).read_text())
@@ -25,18 +25,17 @@ def write_report(results: Results, folder: Path, page: Path | None = None) -> No
         folder: where the report goes.
         page: also write this file, and `figures/` beside the records.
     """
-    made = Sections(results, PAPER)
-    blocks = made.blocks()
-    pictures = {name: _png(figure) for name, figure in made.figures.items()}
+    made = blocks(results, PAPER)
+    pictures = {b.name: _png(b.figure) for b in made if isinstance(b, render.Picture)}
     places = [(folder / "report.md", "figures", folder / "figures")]
     if page:
         kept = results.store.folder / "figures"
         places.append((page, kept.relative_to(page.parent).as_posix(), kept))
     for path, link, figure_folder in places:
-        _write(path, render.to_markdown(blocks, link).encode())
+        _write(path, render.to_markdown(made, link).encode())
         for name, data in pictures.items():
             _write(figure_folder / f"{name}.png", data)
-    _write(folder / "report.html", render.to_html(blocks, pictures).encode())
+    _write(folder / "report.html", render.to_html(made, pictures).encode())
 
 
 def _png(figure: Figure) -> bytes:

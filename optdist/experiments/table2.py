@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from optdist.experiments import figures
 from optdist.experiments.bootstrap import METRICS
 from optdist.experiments.grid import LIGHTGBM
-from optdist.experiments.render import Block, Heading, Table, Text
+from optdist.experiments.render import Block, Heading, Picture, Table, Text
+from optdist.experiments.results import Results
 from optdist.experiments.statistics import LEVEL, MIN_SEEDS, Comparison
 from optdist.experiments.tables import NAMES, NONE, Row, best, comparisons, mean_sd
 
 EXPLAINED = (
-    "Best of a column in bold. MAE rewards predicting too little where most values are 0, so the "
-    "constant predictors stand beside it; `MAE of median` is that of the distribution's median as "
-    "the prediction. `total` is total predicted over total actual, in brackets its 95% interval "
-    "over resampled test entities, which no calibration can narrow; that of `always the mean` is "
-    "the mean label of training and validation rows over that of test rows, by which the splits "
-    "themselves differ. `NLL` is the mean negative log-likelihood of a test row in nats, of the "
-    "models that predict a distribution. `coverage` is the share of test rows inside the 90% "
-    "interval, `coverage(+)` that of positive rows inside the interval of the value given a "
-    "purchase. OptDist (hard) predicts as the paper does (Eq. 18); `top2` and `soft` weigh the two "
-    "likeliest SDNs or all.",
+    "The best of the first five columns is in bold. MAE rewards predicting too little where most "
+    "values are 0, so the constant predictors stand beside it; `MAE of median` is that of the "
+    "distribution's median as the prediction. `total` is total predicted over total actual, in "
+    "brackets its 95% interval over resampled test entities; that of `always the mean` is the mean "
+    "training label over the mean test label, by which the splits themselves differ. `NLL` is the "
+    "mean negative log-likelihood of a test row in nats, of the models that predict a "
+    "distribution. `coverage` is the share of test rows inside the 90% interval, `coverage(+)` "
+    "that of positive rows inside the interval of the value given a purchase. OptDist (hard) "
+    "predicts as the paper does (Eq. 18); `top2` and `soft` weigh the two likeliest SDNs or all.",
     "† OptDist beats the best of the paper's baselines, ‡ it beats LightGBM: in a paired t-test "
     "over seeds and in a paired bootstrap over test entities, both two-sided. The larger p of the "
     f"two, Holm-corrected over the five metrics, is below {LEVEL}. The best baseline is the one of "
-    f"the best mean on test in that metric. At least {MIN_SEEDS} seeds are needed.",
+    f"the best mean on test in that metric. At least {MIN_SEEDS} seeds are needed. A row whose "
+    "Norm-GINI is below half of the best does not rank customers, whatever its MAE: it is neither "
+    "the best nor a rival.",
 )
 _EXTRA = {  # name of the column -> metric
     "NLL ↓": "nll",
@@ -38,12 +42,50 @@ _RIVALS = {"baselines": "†", LIGHTGBM: "‡"}
 _TESTS = ("p seeds", "p bootstrap", "p Holm")
 
 
+def section(
+    results: Results, paper: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]
+) -> Iterator[Block]:
+    """Table 2 and its figure.
+
+    Args:
+        results: what is finished.
+        paper: the paper's own figures, by data set.
+        tables: the rows of each data set.
+    """
+    if not tables:
+        return
+    yield Heading(2, "Table 2: models")
+    yield from map(Text, EXPLAINED)
+    for dataset, rows in tables.items():
+        published = paper.get(dataset, {}).get("table2", {})
+        overlap = results.grid.experiment.overlap
+        yield from models(dataset, rows, published, overlap, split_ratio(results, dataset))
+    values = {
+        dataset: {row.label: row.values("normalized_gini").tolist() for row in rows}
+        for dataset, rows in tables.items()
+    }
+    yield Picture(
+        "norm_gini",
+        "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a model "
+        "that is far behind.",
+        figures.norm_gini(values),
+    )
+
+
+def split_ratio(results: Results, dataset: str) -> float | None:
+    """The mean training label over the mean test label; None where it is not recorded."""
+    known = results.store.dataset(dataset)
+    if not known or "mean_label" not in known or results.grid.experiment.folds:
+        return None
+    return float(known["mean_label"]["train"] / known["mean_label"]["test"])
+
+
 def models(
     dataset: str,
     rows: Sequence[Row],
     published: Mapping[str, Sequence[float]],
     overlap: float = 0.0,
-    split_ratio: float | None = None,
+    ratio: float | None = None,
 ) -> Iterator[Block]:
     """A data set's part of Table 2.
 
@@ -52,7 +94,7 @@ def models(
         rows: of its models, over the same seeds.
         published: the paper's own figures by model, in the order of `METRICS`.
         overlap: of `optdist.experiments.statistics.t_test`.
-        split_ratio: the mean label of training and validation rows over that of test rows.
+        ratio: of `split_ratio`.
     """
     seeds = len(rows[0].records)
     tests, winners = comparisons(rows, overlap), best(rows)
@@ -63,7 +105,7 @@ def models(
         errors = rows[0].values(f"mae_{name}")
         errors = errors if np.ptp(errors) else errors[:1]  # the same for each seed of one split
         line += [mean_sd(errors, 3), *[NONE] * (len(METRICS) - 1)]
-        line += [f"{split_ratio:.3f}" if split_ratio and name == "mean" else NONE]
+        line += [f"{ratio:.3f}" if ratio and name == "mean" else NONE]
         lines.append(line + [NONE] * len(_EXTRA))
     for model, values in published.items():
         shown = [f"{v:.{_digits(m)}f}" for m, v in zip(METRICS, values, strict=True)]
@@ -91,7 +133,8 @@ def _total(row: Row) -> str:
     text, resampled = mean_sd(row.values("total_ratio"), 3), row.scores.resampled
     if resampled is None:
         return text
-    low, high = np.quantile(resampled["total_ratio"].mean(axis=0), [0.025, 0.975])
+    ratio = np.maximum(resampled["total_ratio"], 0.0)  # packing may leave a step below 0
+    low, high = np.quantile(ratio.mean(axis=0), [0.025, 0.975])
     return f"{text} [{low:.2f}, {high:.2f}]"
 
 
@@ -107,8 +150,13 @@ def _test_lines(tests: Mapping[str, Mapping[str, list[Comparison]]]) -> Iterator
                     continue
                 found = against[rival][i]
                 line.append(f"{found.gain:+.{_digits(metric)}f}")
-                line += [f"{p:.3f}" for p in (found.t_p, found.bootstrap_p, found.p)]
+                line += [p_value(p) for p in (found.t_p, found.bootstrap_p, found.p)]
             yield line
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is printed."""
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def _digits(metric: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Row:
     rule: str
     several: bool  # the model has other rules too
     ours: bool  # an OptDist
+    ranks: bool  # its Norm-GINI is at least half of the best row's
     records: list[Record]  # one a seed
 
     @property
@@ -69,20 +70,13 @@ def rows_of(
     rows = []
     for variant, found in records.items():
         mine = [found[seed] for seed in sorted(common)]
-        if not mine:
-            continue
-        rules = list(mine[0]["test"])
-        rows += [
-            Row(
-                variant,
-                rule,
-                len(rules) > 1,
-                mine[0]["settings"].get("model", {}).get("name") == "optdist",
-                mine,
-            )
-            for rule in rules
-        ]
-    return rows
+        if mine:
+            rules = list(mine[0]["test"])
+            ours = mine[0]["settings"].get("model", {}).get("name") == "optdist"
+            rows += [Row(variant, rule, len(rules) > 1, ours, True, mine) for rule in rules]
+    ginis = [float(row.values("normalized_gini").mean()) for row in rows]
+    limit = max(ginis, default=0.0) / 2
+    return [replace(row, ranks=gini >= limit) for row, gini in zip(rows, ginis, strict=True)]
 
 
 def seed_records(
@@ -110,7 +104,7 @@ def comparisons(
     Returns:
         {row's label: {"baselines" | "LightGBM": one comparison a metric}}.
     """
-    baselines = {r.label: r.scores for r in rows if not r.ours and r.model != LIGHTGBM}
+    baselines = {r.label: r.scores for r in rows if r.ranks and not r.ours and r.model != LIGHTGBM}
     boosted = {r.label: r.scores for r in rows if r.model == LIGHTGBM}
     against = {"baselines": baselines, LIGHTGBM: boosted}
     return {
@@ -121,10 +115,11 @@ def comparisons(
 
 
 def best(rows: Sequence[Row]) -> dict[str, str]:
-    """The label of the best row in each metric, by the mean over seeds."""
+    """The label of the best row in each metric, by the mean over seeds, of those that rank."""
+    ranking = [row for row in rows if row.ranks]
     return {
         metric: (min if metric == "mae" else max)(
-            rows, key=lambda row: float(row.values(metric).mean())
+            ranking, key=lambda row: float(row.values(metric).mean())
         ).label
         for metric in METRICS
     }

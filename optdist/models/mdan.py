@@ -38,7 +38,8 @@ class MDAN(CltvModel):
     embeddings should be 1 for the same bucket and fall to 0 for the two farthest, in squared error.
     `mdan.similarity` says of which two: "channels", two channels' embeddings of one row, by the
     distance of the channels' buckets; "rows", the fused embeddings of two rows of a batch, by the
-    distance of their labels' buckets. "rows" ranked validation rows worse than no such loss.
+    distance of their labels' buckets. Both rank validation rows as well as no such loss does
+    (docs/baselines.md).
 
     Choice: the value's error is squared, in units of the mean positive training label, and the head
     has one hidden layer of the embedding's size.

@@ -25,8 +25,9 @@ class MTLMSE(ConversionValueModel):
     "representation" alone, with a tower each, as in the cited ESMM; or the "tower" too, which
     then has two outputs. `mtl_mse.error` is what the squared error is of: the "value", over
     converted rows; or the "product" of p and value, over all rows, as ESMM trains its product.
-    Choice: "representation" and "value", which ranked validation rows best on three data sets. They
-    leave the shared embeddings as all that sets this model apart from two-stage.
+    Choice: "representation" and "value", as in ESMM and in two-stage. The shared tower is level
+    with them (docs/baselines.md); the shared embeddings are all that sets this model apart from
+    two-stage.
     """
 
     def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:

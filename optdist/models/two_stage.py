@@ -21,9 +21,10 @@ from optdist.schema import FeatureSchema
 class TwoStage(ConversionValueModel):
     """A classifier of conversion and a regressor of revenue that share no parameter.
 
-    Choice: neither stage sees the other's gradient, so learning both in the same steps is learning
-    one after the other with one stopping epoch. `two_stage.shared_representation` shares the
-    embeddings, which the stages of the cited work do not.
+    Choice: no parameter sees the other stage's gradient, so learning both in the same steps is
+    learning one after the other, with one stopping epoch and one norm to clip by.
+    `two_stage.shared_representation` shares the embeddings, which the stages of the cited work do
+    not.
 
     The regressor's rows are a setting, `two_stage.rows`. "converted" learns E[y | x, y > 0], whose
     product with p is the mean. "weighted" counts each row by its predicted conversion, as section

@@ -3,11 +3,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from scipy.special import softmax
 from table import FEATURES, frame
 
 from optdist.config import Features, Model
 from optdist.encoding import encode, fit
 from optdist.layers import CrossNetwork, PiecewiseLinear, build_representation
+from optdist.layers.autodis import AutoDis
 from optdist.models import build_model
 
 AUTODIS = "optdist.layers.autodis:AutoDisEmbedding"
@@ -48,6 +50,20 @@ def test_a_column_without_a_value_in_training_has_no_bins():
     made = pd.DataFrame({"x": np.full(9, np.nan), "y": np.arange(9.0), "label": 1.0})
     schema = fit(made, Features(numeric=["x", "y"]), "label")
     assert PiecewiseLinear(schema, 4)(np.zeros([2, 2], np.float32)).shape == (2, 4)
+
+
+def test_autodis_mixes_meta_embeddings_as_its_paper_says():
+    schema = fit(frame(500), FEATURES, "label")
+    layer, z = AutoDis(schema, count=4, dim=3, seed=1), np.array([[0.7], [-1.2]], np.float32)
+    found = layer(z).numpy()
+    first, shift, second, meta = (
+        v.numpy()[0] for v in (layer.first, layer.shift, layer.second, layer.meta)
+    )
+    for row, value in zip(found, z[:, 0], strict=True):
+        h = value * first + shift
+        h = np.where(h > 0, h, 0.2 * h)
+        weights = softmax(h @ second + h)
+        np.testing.assert_allclose(row, weights @ meta, rtol=1e-5)
 
 
 def test_a_cross_is_dcn_v2s_formula_and_starts_as_the_identity():

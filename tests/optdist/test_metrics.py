@@ -3,7 +3,14 @@ import pytest
 from scipy.stats import spearmanr
 
 from optdist.encoding import label_statistics
-from optdist.metrics import evaluate, mae, normalized_gini, spearman, total_ratio
+from optdist.metrics import (
+    evaluate,
+    evaluate_distribution,
+    mae,
+    normalized_gini,
+    spearman,
+    total_ratio,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -74,6 +81,25 @@ def test_evaluation_states_the_constant_predictors_beside_mae():
     assert metrics["mae_mean"] == 3.0
     assert metrics["mae_median"] == pytest.approx((1.5 + 4.5) / 2)
     assert metrics["normalized_gini"] == pytest.approx(1.0)
+
+
+def test_the_metrics_of_distributions_of_a_case_worked_by_hand():
+    predicted = {
+        "nll": [1.0, 2.0, 3.0, 4.0],
+        "q50": [0.0, 0.0, 6.0, 5.0],
+        "interval_low": [0.0, 0.0, 2.0, 0.0],
+        "interval_high": [1.0, 5.0, 9.0, 7.0],
+        "if_positive_low": [1.0, 1.0, 5.0, 1.0],
+        "if_positive_high": [2.0, 3.0, 9.0, 9.0],
+    }
+    found = evaluate_distribution([0.0, 3.0, 4.0, 8.0], predicted)
+    assert found == {
+        "nll": 2.5,
+        "mae_q50": (0 + 3 + 2 + 3) / 4,
+        "coverage": 3 / 4,  # 8 is above 7
+        "interval_width": (1 + 5 + 7 + 7) / 4,
+        "coverage_if_positive": 2 / 3,  # of 3, 4 and 8 alone; 4 is below 5
+    }
 
 
 @pytest.mark.parametrize("prediction", [[1.0, np.nan], [1.0, np.inf], [1.0]])

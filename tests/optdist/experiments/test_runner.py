@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from table import write_table
 
+from optdist.config import Model
 from optdist.errors import TrainingError
 from optdist.experiments.bootstrap import RESAMPLED, unpack
 from optdist.experiments.grid import Cell
+from optdist.experiments.network import _sdn_summary
 
 pytestmark = pytest.mark.slow
 
@@ -141,3 +143,17 @@ def test_a_failed_test_run_takes_nothing_from_the_choice(finished, monkeypatch):
     assert again.results.finished(cell) is None
     assert again.results.choice("made", "ZILN", 1) == (trial, best)
     again.results.store.write(cell, again.grid.settings(cell), "data", kept)
+
+
+def test_the_boxes_of_sdns_are_of_the_rows_that_each_selects():
+    rows = {
+        "label": np.array([0.0, 10.0, 20.0, 30.0, 40.0]),
+        "predicted_hard": np.array([1.0, 2.0, 3.0, 4.0, 5.0]),
+        "selected_sdn": np.array([2, 0, 0, 0, 0]),
+    }
+    first, unused, last = _sdn_summary(rows, Model(num_sdns=3))
+    assert first["share"] == 0.8
+    assert first["actual"] == pytest.approx([11.5, 17.5, 25.0, 32.5, 38.5])  # of 10, 20, 30, 40
+    assert first["predicted"][2] == 3.5
+    assert unused == {"share": 0.0, "actual": None, "predicted": None}
+    assert last == {"share": 0.2, "actual": [0.0] * 5, "predicted": [1.0] * 5}
