@@ -27,7 +27,7 @@ def launch(
     Args:
         spark: a session with at least as many task slots as ranks.
         plan: its folder must be storage that driver and ranks share.
-        on_event: called on the driver with rank 0's events.
+        on_event: called on the driver with rank 0's events; its errors stop no training.
 
     Returns:
         What `optdist.training.train` returns.
@@ -71,11 +71,11 @@ def launch(
 
 
 class _following:
-    """Passes on events while the ranks run."""
+    """Passes on events while the ranks run; the first error of `on_event` is a printed line."""
 
     def __init__(self, path: Path, on_event: Callable[[dict[str, Any]], None]) -> None:
         self.reader, self.on_event = EventReader(path), on_event
-        self.done = threading.Event()
+        self.done, self.failed = threading.Event(), False
         self.thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> None:
@@ -92,4 +92,12 @@ class _following:
 
     def _pass_on(self) -> None:
         for event in self.reader.new():
-            self.on_event(event)
+            try:
+                self.on_event(event)
+            except Exception as error:  # its text may hold the password of a store's URI
+                if not self.failed:
+                    print(
+                        f"  WARNING: progress was not logged ({type(error).__name__}). Training "
+                        f"goes on; what is missing is logged at its end."
+                    )
+                self.failed = True

@@ -169,8 +169,8 @@ class _EpochLog:
 
     def __call__(self, event: dict[str, Any]) -> None:
         if event["event"] == "epoch" and event["epoch"] not in self.seen:
-            self.seen.add(event["epoch"])
             self.run.log_epoch(event)
+            self.seen.add(event["epoch"])  # only now: what failed is logged by `complete`
 
     def complete(self, folder: Path) -> None:
         """Log what came before this start."""
