@@ -16,6 +16,7 @@ from optdist.tracking.fluent import point_to, quiet, shown
 from optdist.tracking.run import Run
 
 CHALLENGER, CHAMPION = "challenger", "champion"
+PROMOTION_REASON = "promotion_reason"  # a version's tag
 
 
 class Tracker:
@@ -153,6 +154,14 @@ class Tracker:
     def _existing(self, reference: str) -> Any:
         found = self._version(reference)
         if found is None:
+            newest = self._newest() if reference == CHAMPION else None
+            if newest is not None:
+                reason = newest.tags.get(PROMOTION_REASON, "it was not compared with a champion")
+                raise ModelError(
+                    f"{self.model_name} has no champion. Version {newest.version} is not champion: "
+                    f"{reason}. To make it one: ./spark-submit.sh jobs/promote.py --version "
+                    f"{newest.version} --force"
+                )
             raise ModelError(
                 f"The registry {shown(self.uri)} has no {self.model_name}@{reference}. Train a "
                 f"model first (./spark-submit.sh jobs/train.py), or name a version or alias that "
@@ -172,6 +181,11 @@ class Tracker:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise ModelError(f"The registry {shown(self.uri)} does not work: {error}") from error
+
+    def _newest(self) -> Any:
+        """MLflow's record of the newest version, or None where nothing is registered."""
+        found = self.client.search_model_versions(f"name = '{self.model_name}'")
+        return max(found, key=lambda version: int(version.version), default=None)
 
     def describe(self) -> dict[str, str]:
         """Where runs and models are."""

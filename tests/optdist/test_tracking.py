@@ -175,6 +175,19 @@ def test_a_reference_that_does_not_exist_is_none_or_an_error_that_says_to_train(
         tracker.resolve("nobody")
 
 
+def test_without_a_champion_the_newest_version_says_why_it_is_none(settings, schema, tmp_path):
+    tracker = Tracker(settings)
+    with pytest.raises(ModelError, match="Train a model first"):
+        tracker.resolve(CHAMPION)
+    package = write_package(schema, tmp_path / "package")
+    assert [register(tracker, package) for _ in range(2)] == ["1", "2"]
+    with pytest.raises(ModelError, match="Version 2 is not champion: it was not compared"):
+        tracker.resolve(CHAMPION)
+    tracker.tag_version("2", "promotion_reason", "not promoted: mae 7 is outside [0, 1]")
+    with pytest.raises(ModelError, match=r"mae 7 is outside.*promote\.py --version 2 --force"):
+        tracker.resolve(CHAMPION)
+
+
 def test_a_registry_that_fails_is_not_taken_for_one_without_a_champion(logged, monkeypatch):
     from mlflow.exceptions import MlflowException
 
