@@ -16,14 +16,18 @@ def run(args: argparse.Namespace) -> None:
 
     from optdist.tracking import Tracker
     from pipelines.features import build_features
-    from pipelines.promotion import promote
+    from pipelines.promotion import promote, promote_by_force
     from pipelines.session import spark_session
 
-    spark = spark_session(config, f"promote {config.model_name}")
     tracker = Tracker(config)
-    table = build_features(spark, config, args.as_of)
     version = tracker.resolve(args.version)
-    print(f"version {version}: {promote(spark, config, tracker, table, version).reason}")
+    if args.force:
+        decision = promote_by_force(tracker, version)
+    else:
+        spark = spark_session(config, f"promote {config.model_name}")
+        table = build_features(spark, config, args.as_of)
+        decision = promote(spark, config, tracker, table, version)
+    print(f"version {version}: {decision.reason}")
 
 
 if __name__ == "__main__":
@@ -31,5 +35,10 @@ if __name__ == "__main__":
     cli.add_as_of(parser)
     parser.add_argument(
         "--version", default="challenger", help="a version or alias (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="make the version champion without comparing: also to go back to an older one",
     )
     cli.main(run, parser)

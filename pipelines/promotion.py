@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
+
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
-from optdist.config import Config, Promotion
-from optdist.errors import DataError
+from optdist.config import Config, Features, Promotion
+from optdist.errors import DataError, ModelError, OptDistError
 from optdist.metrics import evaluate
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
-from optdist.tracking import CHALLENGER, CHAMPION, Tracker
+from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
 from pipelines.prediction import predict
 from pipelines.quarantine import LABEL
 
@@ -31,19 +33,77 @@ def promote(
 
     Both versions encode the raw rows of the newest test split with their own schemas, through the
     function that scoring uses. The reason becomes the version's tag `promotion_reason`.
+
+    Raises:
+        ModelError: `version` itself does not fit the newest features.
     """
     tracker.set_alias(CHALLENGER, version)
     champion = tracker.find(CHAMPION)
     if champion == version:  # its reason stays as it was
-        return Decision(promoted=False, reason=f"version {version} is champion already")
-    new = metrics_on_test(spark, config, tracker, table, version)
-    old = metrics_on_test(spark, config, tracker, table, champion) if champion else None
-    decision = decide(config.promotion, new, old, champion)
+        return _champion_already(version)
+    decision = compare(spark, config, tracker, table, version, champion)
     if decision.promoted:
         tracker.set_alias(CHAMPION, version)
-    tracker.tag_version(version, "promotion_reason", decision.reason)
+    tracker.tag_version(version, PROMOTION_REASON, decision.reason)
     tracker.tag_version(version, "promotion_data_fingerprint", table.manifest["fingerprint"])
     return decision
+
+
+def promote_by_force(tracker: Tracker, version: str) -> Decision:
+    """Make `version` champion as it is: after a change of the data set, or to go back to it."""
+    champion = tracker.find(CHAMPION)
+    if champion == version:
+        return _champion_already(version)
+    reason = "promoted by --force" + (f", instead of version {champion}" if champion else "")
+    tracker.set_alias(CHAMPION, version)
+    tracker.tag_version(version, PROMOTION_REASON, reason)
+    return Decision(promoted=True, reason=reason)
+
+
+def compare(
+    spark: SparkSession,
+    config: Config,
+    tracker: Tracker,
+    table: FeatureTable,
+    version: str,
+    champion: str | None,
+) -> Decision:
+    """Decide on the newest test rows; a champion that cannot be measured there keeps its place."""
+    force = f"jobs/promote.py --version {version} --force makes this one champion"
+    why = unfit(config, tracker, version)
+    if why:
+        raise ModelError(f"Version {version} cannot be compared ({why}). {force}.")
+    new = metrics_on_test(spark, config, tracker, table, version)
+    gates = decide(config.promotion, new, None, None)
+    if champion is None or not gates.promoted:
+        return gates
+    try:
+        why = unfit(config, tracker, champion)
+        old = None if why else metrics_on_test(spark, config, tracker, table, champion)
+    except OptDistError as error:
+        why = str(error)
+    except Exception as error:  # what the store, Spark or the champion's own code may raise
+        traceback.print_exc()
+        why = f"{type(error).__name__}, see the job's log"
+    if why:
+        reason = f"not promoted: champion version {champion} cannot be compared ({why}); {force}"
+        return Decision(promoted=False, reason=reason)
+    return decide(config.promotion, new, old, champion)
+
+
+def unfit(config: Config, tracker: Tracker, version: str) -> str | None:
+    """Why a version cannot be measured on the newest features, or None."""
+    schema = FeatureSchema.load(tracker.package(version) / "schema.json")
+    names = misread(schema, config.dataset.features)
+    if names:
+        return f"it reads {', '.join(names)}, which the features lack or have as another kind"
+    return None
+
+
+def misread(schema: FeatureSchema, features: Features) -> list[str]:
+    """Columns that a model reads and the features lack, or read as another kind."""
+    categorical = [f.name for f in schema.categorical if f.name not in features.categorical]
+    return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
 
 
 def decide(
@@ -79,14 +139,12 @@ def metrics_on_test(
     package = tracker.package(version)
     samples = spark.read.parquet(str(table.samples_path("test")))
     schema = FeatureSchema.load(package / "schema.json")
-    missing = [name for name in schema.raw_columns if name not in samples.columns]
-    if missing:
-        raise DataError(
-            f"Version {version} needs columns that the newest features lack: {', '.join(missing)}. "
-            f"Train it again, or set the champion alias to a version that fits."
-        )
     scored = predict(samples, package, schema, (), config.scoring.batch_rows, keep=[LABEL])
     rows = scored.select(LABEL, "predicted_cltv").toPandas()
     if len(rows) != table.manifest["counts"]["test"]:
         raise DataError(f"{len(rows)} test rows were scored of {table.manifest['counts']['test']}.")
     return evaluate(rows[LABEL].to_numpy(), rows["predicted_cltv"].to_numpy(), table.schema.label)
+
+
+def _champion_already(version: str) -> Decision:
+    return Decision(promoted=False, reason=f"version {version} is champion already")

@@ -3,14 +3,14 @@ import pytest
 from registered import register, write_package
 from shop import config, transactions
 
-from optdist.config import Gate, Promotion
-from optdist.errors import DataError
+from optdist.config import Features, Gate, Numeric, Promotion
+from optdist.errors import ModelError
 from optdist.metrics import evaluate
 from optdist.package import load_predictor
 from optdist.schema import CategoricalFeature
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
 from pipelines.features import build_features
-from pipelines.promotion import decide, metrics_on_test, promote
+from pipelines.promotion import decide, metrics_on_test, misread, promote, promote_by_force
 
 RULE = Promotion(gates={"normalized_gini": Gate(min=0.2), "total_ratio": Gate(min=0.5, max=2.0)})
 GOOD = {"normalized_gini": 0.5, "total_ratio": 1.0, "mae": 3.0}
@@ -68,14 +68,13 @@ def test_versions_pass_through_challenger_to_champion_and_carry_the_reason(spark
     third = promote(spark, made, tracker, table, "3")  # a margin of -2 lets everyone through
     assert third.promoted and tracker.resolve(CHAMPION) == "3"
     for version, decision in [("1", first), ("2", second), ("3", third)]:
-        tags = tracker.client.get_model_version(tracker.model_name, version).tags
-        assert tags["promotion_reason"] == decision.reason
-        assert tags["promotion_data_fingerprint"] == table.manifest["fingerprint"]
+        said = tags(tracker, version)
+        assert said["promotion_reason"] == decision.reason
+        assert said["promotion_data_fingerprint"] == table.manifest["fingerprint"]
 
     again = promote(spark, made, tracker, table, "3")
     assert again.reason == "version 3 is champion already"
-    tags = tracker.client.get_model_version(tracker.model_name, "3").tags
-    assert tags["promotion_reason"] == third.reason
+    assert tags(tracker, "3")["promotion_reason"] == third.reason
 
 
 @pytest.mark.slow
@@ -89,10 +88,48 @@ def test_the_metrics_are_those_of_the_raw_test_rows(spark, shop):
 
 
 @pytest.mark.slow
-def test_a_champion_that_needs_another_column_is_an_error_that_names_it(spark, shop, tmp_path):
+def test_a_champion_of_dropped_columns_keeps_its_place_until_another_is_forced(
+    spark, shop, tmp_path
+):
     made, tracker, table = shop
     feature = CategoricalFeature(name="colour", vocabulary=["red"])
     schema = table.schema.model_copy(update={"categorical": [feature]})
-    version = register(tracker, write_package(schema, tmp_path / "other"))
-    with pytest.raises(DataError, match=rf"Version {version} needs .* lack: colour\."):
-        metrics_on_test(spark, made, tracker, table, version)
+    old = register(tracker, write_package(schema, tmp_path / "other"))
+    with pytest.raises(ModelError, match=rf"{old} cannot be compared \(it reads colour, which"):
+        promote(spark, made, tracker, table, old)
+
+    assert promote_by_force(tracker, old).promoted and tracker.resolve(CHAMPION) == old
+    decision = promote(spark, made, tracker, table, "1")
+    assert not decision.promoted and tracker.resolve(CHAMPION) == old
+    assert f"champion version {old} cannot be compared (it reads colour" in decision.reason
+    assert "jobs/promote.py --version 1 --force" in decision.reason
+    assert tags(tracker, "1")["promotion_reason"] == decision.reason
+
+    forced = promote_by_force(tracker, "1")
+    assert forced.promoted and tracker.resolve(CHAMPION) == "1"
+    assert tags(tracker, "1")["promotion_reason"] == forced.reason
+    assert forced.reason == f"promoted by --force, instead of version {old}"
+    assert promote_by_force(tracker, "1").reason == "version 1 is champion already"
+
+
+@pytest.mark.slow
+def test_a_champion_whose_package_is_damaged_is_no_error(spark, shop):
+    made, tracker, table = shop
+    tracker.set_alias(CHAMPION, "3")
+    weights = tracker.package("3") / "model.weights.h5"
+    weights.write_bytes(b"")
+    decision = promote(spark, made, tracker, table, "1")
+    assert not decision.promoted and "champion version 3 cannot be compared" in decision.reason
+
+
+def test_a_column_of_another_kind_is_misread(shop):
+    made, _, table = shop
+    features = made.dataset.features
+    assert misread(table.schema, features) == []
+    numeric = dict(features.numeric) | {"weekday": Numeric()}
+    moved = Features(categorical=["segment"], numeric=numeric)
+    assert misread(table.schema, moved) == ["weekday"]
+
+
+def tags(tracker, version):
+    return tracker.client.get_model_version(tracker.model_name, version).tags
