@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import fingerprint
-from optdist.config.source import Source, Table
+from optdist.config.source import Join, Source, Table
 from optdist.errors import DataError
 
 _PACKAGE = "package:"
@@ -28,7 +28,8 @@ def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
     """The main table with the joins, derived columns and condition of the source.
 
     Raises:
-        DataError: a table or a column is missing; the message lists the columns found.
+        DataError: a table or a column is missing (the message lists the columns found), or a join
+            would multiply rows.
     """
     frames = {name: read_table(spark, name, table) for name, table in source.tables.items()}
     rows = frames[next(iter(source.tables))]
@@ -38,6 +39,8 @@ def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
             if join.aggregate:
                 aggregates = [F.expr(sql).alias(name) for name, sql in join.aggregate.items()]
                 other = other.groupBy(*join.by).agg(*aggregates)
+            else:
+                _one_row_per_key(other, join)
             rows = rows.join(other, on=join.by, how=join.how)
     for name, expression in source.columns.items():
         with explained(f"column {name}", rows):
@@ -46,6 +49,19 @@ def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
         with explained("where", rows):
             rows = rows.where(source.where)
     return rows
+
+
+def _one_row_per_key(other: DataFrame, join: Join) -> None:
+    """Raise a DataError if the table to join has a key twice; a null key joins nothing."""
+    again = other.dropna(subset=join.by).groupBy(*join.by).agg(F.count("*").alias("count_of_key"))
+    for row in again.where("count_of_key > 1").limit(1).collect():
+        *key, count = row
+        named = ", ".join(f"{name} {value}" for name, value in zip(join.by, key, strict=True))
+        raise DataError(
+            f"The table {join.table} has {count:,} rows of {named}: a join by "
+            f"{', '.join(join.by)} would count the main table's rows as often. Aggregate it "
+            f"(joins[].aggregate) or remove duplicates."
+        )
 
 
 def read_table(spark: SparkSession, name: str, table: Table) -> DataFrame:

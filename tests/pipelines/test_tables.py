@@ -58,6 +58,28 @@ def test_a_join_can_aggregate_the_other_table_first(spark, tmp_path):
     assert samples.quarantine.count() == 0
 
 
+def test_a_join_that_would_multiply_rows_is_refused(spark, tmp_path):
+    main = csv(tmp_path / "m.csv", pd.DataFrame({"user": ["1"], "city": ["a"], "value": [5]}))
+    ages = pd.DataFrame({"user": ["1", "2", "2"], "city": ["a", "b", "b"], "age": [3, 4, 5]})
+    tables = {"main": main, "ages": csv(tmp_path / "a.csv", ages)}
+    config = samples_config(
+        tmp_path, tables, joins=[{"table": "ages", "by": ["user", "city"], "how": "inner"}]
+    )
+    message = r"ages has 2 rows of user 2, city b: a join by user, city .*joins\[\]\.aggregate"
+    with pytest.raises(DataError, match=message):
+        build_samples(spark, config)
+
+
+def test_keys_that_differ_in_part_or_are_null_multiply_nothing(spark, tmp_path):
+    main = csv(tmp_path / "m.csv", pd.DataFrame({"user": ["1"], "city": ["a"], "value": [5]}))
+    ages = [("1", "a", 3), ("1", "b", 4), (None, "a", 5), (None, "a", 6), ("1", None, 7)]
+    ages = pd.DataFrame([*ages, ("1", None, 8)], columns=["user", "city", "age"])
+    tables = {"main": main, "ages": csv(tmp_path / "a.csv", ages)}
+    config = samples_config(tmp_path, tables, joins=[{"table": "ages", "by": ["user", "city"]}])
+    rows = build_samples(spark, config).rows.select("user", "age", LABEL).collect()
+    assert [tuple(row) for row in rows] == [("1", 3.0, 5.0)]
+
+
 def test_a_wrong_aggregate_names_the_join_and_the_columns(spark, tmp_path):
     table = csv(tmp_path / "t.csv", pd.DataFrame({"user": ["1"], "age": [3], "value": [1]}))
     join = {"table": "other", "by": ["user"], "aggregate": {"n": "sum(no_such_column)"}}
