@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType
 
 from optdist.config import Config
 from optdist.config.source import FIRST_DAY, Source
 from optdist.errors import DataError
 from pipelines.quarantine import REASON, first_reason, is_finite, number, require, set_aside
-from pipelines.tables import joined_rows
+from pipelines.tables import explained, joined_rows
 
 DAY, AMOUNT = "event_day", "event_amount"
 
@@ -90,6 +91,19 @@ def first_days(events: DataFrame, entity: list[str]) -> DataFrame:
 
 
 def _with_day(rows: DataFrame, source: Source) -> DataFrame:
-    """Add `event_day`, null where the timestamp cannot be read."""
-    moment = F.expr(f"try_cast(`{source.timestamp}` AS timestamp)")
-    return rows.withColumn(DAY, F.to_date(moment))
+    """Add `event_day`, null where the timestamp cannot be read.
+
+    Raises:
+        DataError: the timestamp is a number, which Spark would take for seconds since 1970.
+    """
+    name = str(source.timestamp)
+    kind = rows.schema[name].dataType
+    if isinstance(kind, NumericType):
+        raise DataError(
+            f"The timestamp {name} is a number ({kind.simpleString()}), which may be 20240131 or "
+            f"seconds since 1970. Make a date of it under source.columns, for example "
+            f"{name}: to_date(cast({name} AS string), 'yyyyMMdd'), or "
+            f"to_date(timestamp_seconds({name}))."
+        )
+    with explained("timestamp", rows):
+        return rows.withColumn(DAY, F.to_date(F.expr(f"try_cast(`{name}` AS timestamp)")))

@@ -123,6 +123,27 @@ def test_an_event_of_the_future_is_set_aside_and_ends_no_label_window(spark, sho
     assert reasons == ([] if as_of else ["timestamp in the future"])  # nothing after as_of is read
 
 
+@pytest.mark.parametrize("made", ["cast(replace(day, '-') AS int)", "1.7e9D"])
+def test_a_timestamp_that_is_a_number_is_refused(spark, shop, made):
+    with pytest.raises(
+        DataError, match=r"day is a number .*to_date\(cast\(day AS string\), 'yyyyMM"
+    ):
+        build_samples(spark, with_columns(shop(), {"day": made}))
+
+
+def test_a_number_becomes_a_date_as_the_error_says(spark, shop):
+    made = {"number": "cast(replace(day, '-') AS int)"}
+    made["day"] = "to_date(cast(number AS string), 'yyyyMMdd')"
+    rows = collected(build_samples(spark, with_columns(shop(), made)).rows)
+    pd.testing.assert_frame_equal(rows, collected(build_samples(spark, shop()).rows))
+
+
+def with_columns(base, columns):
+    source = base.dataset.source.model_copy(update={"columns": columns})
+    dataset = base.dataset.model_copy(update={"source": source})
+    return base.model_copy(update={"dataset": dataset})
+
+
 def test_todays_events_are_not_of_the_future(spark, shop):
     today = spark.sql("SELECT current_date()").first()[0]
     events = pd.DataFrame([("v", str(today), 1.0, "a")], columns=EVENTS.columns)
