@@ -1,0 +1,154 @@
+"""Ideas beyond the paper that were tried on OptDist and dropped, over folds of known rows.
+
+Each is a few lines over the package's model or optimizer. All are trained alike on folds of the
+training and validation rows, stopped by Norm-GINI on one fold and measured on another; the test
+split stays unread. A gain above 0 is better than OptDist as it is, also for NLL.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import _ideas
+import keras
+import numpy as np
+import tensorflow as tf
+from _training import Rows, built_table, cosine, fit, predicted, read
+
+from optdist.config import Config, load_config
+from optdist.experiments.folds import fold_table
+from optdist.experiments.statistics import t_test
+from optdist.metrics import normalized_gini, spearman
+from optdist.models import OptDist
+from optdist.table import FeatureTable
+
+METRICS = ("Norm-GINI", "hard Norm-GINI", "Spearman", "NLL")
+
+
+@dataclass(frozen=True)
+class Idea:
+    """What differs from OptDist as it is."""
+
+    model: type[OptDist] = OptDist
+    representation: str | None = None  # of `_ideas`
+    optimizer: Callable[..., keras.optimizers.Optimizer] = keras.optimizers.Adam
+    settings: dict[str, Any] = field(default_factory=dict)
+    swaps: bool = False  # evaluates the moving average of the weights
+
+
+AS_IT_IS = "OptDist as it is"
+IDEAS = {
+    AS_IT_IS: Idea(),
+    "the mixture's likelihood alone": Idea(_ideas.MixtureLikelihood),
+    "the mixture's likelihood beside the loss": Idea(_ideas.MixtureBeside),
+    "Tweedie deviance of the mean beside the loss": Idea(_ideas.TweedieMean),
+    "a conversion tower in each SDN": Idea(_ideas.OwnConversion),
+    "a temperature from 2 down to 0.2": Idea(_ideas.Annealed),
+    "a first epoch without selection": Idea(_ideas.WarmStart),
+    "a cross before the selection network": Idea(_ideas.CrossedSelection),
+    "periodic encodings of numbers": Idea(representation="_ideas:Periodic"),
+    "pairs of embeddings, as in DeepFM": Idea(representation="_ideas:FactorizationMachine"),
+    "dropout of 0.1": Idea(_ideas.Dropout),
+    "AdamW, weight decay 0.01": Idea(
+        optimizer=keras.optimizers.AdamW, settings={"weight_decay": 0.01}
+    ),
+    "average of the weights, momentum 0.98": Idea(
+        settings={"use_ema": True, "ema_momentum": 0.98}, swaps=True
+    ),
+}
+
+
+def main() -> None:
+    """Print a Markdown table of gains for each data set."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--datasets", nargs="+", default=["complete_journey"])
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="seed s holds out fold s")
+    options = parser.parse_args()
+    for dataset in options.datasets:
+        config = load_config(dataset)
+        table = built_table(config)
+        if table is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            found = _measured(config, table, Path(folder), options)
+        _print(dataset, found, options)
+
+
+def _measured(
+    config: Config, table: FeatureTable, folder: Path, options: argparse.Namespace
+) -> dict[str, np.ndarray]:
+    """Idea -> metrics [seeds, METRICS]."""
+    found: dict[str, list[list[float]]] = {name: [] for name in IDEAS}
+    for seed in range(1, options.seeds + 1):
+        fold = fold_table(table, options.folds, seed, folder)
+        train, validation, held = (read(fold, s) for s in ("train", "validation", "test"))
+        for name, idea in IDEAS.items():
+            keras.backend.clear_session()
+            keras.utils.set_random_seed(seed)
+            named = {"representation": idea.representation} if idea.representation else {}
+            model = idea.model(fold.schema, config.model.model_copy(update=named), seed)
+            _train(model, idea, config, train, validation)
+            found[name].append(_metrics(model, held))
+            print(
+                f"{config.dataset.name}, seed {seed}, {name}: {found[name][-1][0]:.4f}", flush=True
+            )
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def _train(model: OptDist, idea: Idea, config: Config, train: Rows, validation: Rows) -> None:
+    training = config.training
+    batch, epochs = training.batch_size, training.epochs
+    rate = cosine(training.learning_rate, train, batch, epochs)
+    optimizer = idea.optimizer(rate, global_clipnorm=training.clip_norm, **idea.settings)
+    stop = keras.callbacks.EarlyStopping(
+        "gini", patience=training.patience, mode="max", restore_best_weights=True
+    )
+
+    def measure(epoch: int, logs: dict[str, float]) -> None:
+        logs["gini"] = normalized_gini(validation["label"], predicted(model, validation))
+
+    def begin(epoch: int, logs: dict[str, float]) -> None:
+        if isinstance(model, _ideas.Scheduled):
+            model.at_epoch(epoch)
+
+    swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if idea.swaps else []
+    measured = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=measure)
+    fit(model, train, optimizer, batch, epochs, [*swap, measured, stop])
+
+
+def _metrics(model: OptDist, held: Rows) -> list[float]:
+    inputs = {name: tf.constant(held[name]) for name in ("categorical", "numeric")}
+    y = held["label"].astype(np.float64)
+    soft, hard = (model.mixture(inputs, rule)[0] for rule in ("soft", "hard"))
+    mean = soft.mean().numpy()
+    return [
+        normalized_gini(y, mean),
+        normalized_gini(y, hard.mean().numpy()),
+        spearman(y, mean),
+        float(tf.reduce_mean(soft.nll(tf.constant(held["label"])))),
+    ]
+
+
+def _print(dataset: str, found: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+    base = found[AS_IT_IS]
+    print(
+        f"\n{dataset}, {options.seeds} of {options.folds} folds; p after Nadeau and Bengio (2003)"
+    )
+    print("| idea | " + " | ".join(f"{m} gain | p" for m in METRICS) + " |")
+    print("|---|" + "---:|" * 2 * len(METRICS))
+    for name, values in found.items():
+        if name == AS_IT_IS:
+            continue
+        gains = (values - base) * np.array([1, 1, 1, -1])
+        cells = [
+            f"{gain.mean():+.4f} | {t_test(gain, 1 / (options.folds - 2)):.3f}" for gain in gains.T
+        ]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
