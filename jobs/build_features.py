@@ -21,6 +21,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, change="split.seed=7")
     cli.add_as_of(parser)
     cli.main(run, parser)

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, change="promotion.min_improvement=0.001")
     cli.add_as_of(parser)
     parser.add_argument(
         "--version", default="challenger", help="a version or alias (default: %(default)s)"

@@ -1,7 +1,6 @@
 """Score everyone known at a date with the champion, and publish Parquet by run date."""
 
 import argparse
-import datetime as dt
 import sys
 from pathlib import Path
 
@@ -33,10 +32,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, "--run-date 2024-06-30", "scoring.quantiles=[0.1,0.5,0.9]")
     parser.add_argument(
         "--run-date",
-        type=dt.date.fromisoformat,
+        type=cli.day,
         required=True,
         help="the cut-off YYYY-MM-DD: nothing after it is read",
     )

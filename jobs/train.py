@@ -22,6 +22,6 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = cli.parser(__doc__)
+    parser = cli.parser(__doc__, change="model.num_sdns=3")
     cli.add_as_of(parser)
     cli.main(run, parser)

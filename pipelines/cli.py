@@ -11,19 +11,29 @@ from optdist.config import Config, load_config
 from optdist.errors import OptDistError
 
 _EXAMPLES = """examples:
-  ./spark-submit.sh jobs/{name} --dataset complete_journey
-  ./spark-submit.sh jobs/{name} --dataset my_table.yaml --set model.num_sdns=3
-  ./spark-submit.sh --master spark://host:7077 jobs/{name} --env cluster
+  ./spark-submit.sh jobs/{name}{needs} --dataset complete_journey
+  ./spark-submit.sh jobs/{name}{needs} --dataset my_table.yaml{change}
+  ./spark-submit.sh --master spark://host:7077 jobs/{name}{needs} --env cluster
 
 Every setting, its unit and its default: optdist/config/."""
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that all jobs share."""
+def parser(description: str | None, needs: str = "", change: str = "") -> argparse.ArgumentParser:
+    """A parser with the options that all jobs share.
+
+    Args:
+        description: what the job does.
+        needs: options that the job cannot do without, for the examples.
+        change: a change of a setting that fits the job, for the examples.
+    """
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.epilog = _EXAMPLES.format(name=made.prog)
+    made.epilog = _EXAMPLES.format(
+        name=made.prog,
+        needs=f" {needs}" if needs else "",
+        change=f" --set {change}" if change else "",
+    )
     made.add_argument(
         "--dataset",
         default="complete_journey",
@@ -50,9 +60,17 @@ def add_as_of(options: argparse.ArgumentParser) -> None:
     """Add `--as-of`, for the jobs that build training features."""
     options.add_argument(
         "--as-of",
-        type=dt.date.fromisoformat,
+        type=day,
         help="use only samples whose label window ended by this day (YYYY-MM-DD)",
     )
+
+
+def day(text: str) -> dt.date:
+    """A date on the command line."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no day YYYY-MM-DD") from None
 
 
 def load(args: argparse.Namespace) -> Config:

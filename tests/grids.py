@@ -10,8 +10,8 @@ from optdist.experiments.store import Store
 
 DATASET = {
     "name": "made",
-    "id": ["row_key"],
-    "split_key": ["row_key"],
+    "id": ["customer"],
+    "split_key": ["customer"],
     "source": {
         "kind": "samples",
         "tables": {"samples": {"path": "samples.parquet"}},

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from optdist.config.section import Name, Positive, Section, named
 from optdist.config.source import Source
+
+# columns that the pipeline makes beside a sample's own
+_RESERVED = {"label", "reason", "stage", "split", "row_key", "group_key"}
+Keys = Annotated[list[Name], Field(min_length=1)]
 
 
 class Numeric(Section):
@@ -22,7 +26,7 @@ class Features(Section):
     categorical: list[Name] = []
     numeric: Annotated[dict[Name, Numeric], BeforeValidator(named)] = {}
     min_frequency: Positive = 5  # rarer categories become out-of-vocabulary
-    max_vocabulary: Positive = 100_000
+    max_vocabulary: Positive = 100_000  # most frequent categories kept, per feature
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -39,8 +43,8 @@ class Dataset(Section):
 
     name: Name
     description: str = ""
-    id: list[Name]  # one sample each (with snapshots: one per date); in transactions, the entity
-    split_key: list[Name]  # rows that agree in it fall in one split
+    id: Keys  # one sample each (with snapshots: one per date); in transactions, the entity
+    split_key: Keys  # rows that agree in it fall in one split
     source: Source
     features: Features
 
@@ -48,6 +52,19 @@ class Dataset(Section):
     def sample_id(self) -> list[str]:
         """The columns that name one sample: the id, with snapshots also the date."""
         return self.id if self.source.snapshots is None else [*self.id, self.source.cut]
+
+    @model_validator(mode="after")
+    def _own_columns(self) -> Self:
+        features = {*self.features.categorical, *self.features.numeric}
+        if self.source.kind == "samples" and self.source.label in features:
+            raise ValueError(f"the label, {self.source.label}, cannot be a feature too")
+        taken = sorted(_RESERVED & {*features, *self.id, *self.split_key})
+        if taken:
+            raise ValueError(
+                f"these names of id, split_key or features are the pipeline's own: "
+                f"{', '.join(taken)}. Rename them in source.columns"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_split_per_entity(self) -> Self:

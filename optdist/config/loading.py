@@ -64,7 +64,7 @@ def load_config(
         merged = OmegaConf.merge(*layers)
         written = OmegaConf.to_container(merged, resolve=False)
         resolved = OmegaConf.to_container(merged, resolve=True)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
     return config_from(_plain(resolved), _plain(written))
 

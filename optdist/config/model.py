@@ -29,9 +29,10 @@ class Mdme(Section):
 
     sub_distributions: Positive = 3  # of the positive labels; zeros have their own beside them
     buckets: Positive = 4  # in each sub-distribution
-    ordinal_weight: Annotated[float, Field(ge=0)] = 1.0
-    distillation_weight: Annotated[float, Field(ge=0)] = 1.0
-    position_weight: Annotated[float, Field(gt=0)] = 1.0
+    # in the loss, beside the classifications' cross-entropy in nats:
+    ordinal_weight: Annotated[float, Field(ge=0)] = 1.0  # of the ordinal towers
+    distillation_weight: Annotated[float, Field(ge=0)] = 1.0  # of their distillation
+    position_weight: Annotated[float, Field(gt=0)] = 1.0  # of the place within the bucket
 
 
 class Mdan(Section):
@@ -47,8 +48,8 @@ class Model(Section):
     """The model and its sizes (paper section 3, 4.1.4)."""
 
     name: Literal["optdist", "two_stage", "mtl_mse", "ziln", "mdme", "mdan"] = "optdist"
-    num_sdns: Annotated[int, Field(ge=1)] = 4
-    embedding_dim: Positive = 5
+    num_sdns: Annotated[int, Field(ge=1)] = 4  # L, the candidate distributions
+    embedding_dim: Positive = 5  # numbers of a category's embedding
     # "embedding", or a class of your own as `package.module:Class` (section 3.2)
     representation: Annotated[str, Field(pattern=r"^(embedding|[\w.]+:\w+)$")] = "embedding"
     numeric: Literal["zscore", "piecewise"] = "piecewise"  # the paper has "zscore"

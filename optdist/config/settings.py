@@ -24,6 +24,8 @@ class Split(Section):
     def _whole(self) -> Self:
         if abs(self.train + self.validation + self.test - 1) > 1e-9:
             raise ValueError("train + validation + test must be 1")
+        if not all((self.train, self.validation, self.test)):
+            raise ValueError("train, validation and test must each be more than 0")
         return self
 
 
@@ -31,8 +33,8 @@ class Build(Section):
     """How the feature table is written."""
 
     min_row_groups: Positive = 20  # per split; Petastorm shards are row groups, ten a rank do
-    rows_per_group: Positive = 50_000
-    max_quarantined_share: Share = 0.01
+    rows_per_group: Positive = 50_000  # at most, of a row group; one row group a file
+    max_quarantined_share: Share = 0.01  # more bad rows than this stop the job
 
 
 class Training(Section):
@@ -50,9 +52,11 @@ class Training(Section):
     stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
     patience: Positive = 4  # epochs without a better `stop_metric`
     shuffle_buffer_rows: Positive = 262_144  # of each rank; a shard that fits is read once
+    # sum an embedding's gradient over ranks as a whole table, or as the rows that a batch has:
+    # false from about 100,000 categories on (docs/benchmarks.md)
     sparse_as_dense: bool = True
     threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
-    start_timeout_seconds: Positive = 300
+    start_timeout_seconds: Positive = 300  # until all ranks have a slot
     nics: list[str] = []  # network interfaces for Horovod on hosts with several
 
 
@@ -72,6 +76,12 @@ class Gate(Section):
     min: float | None = None
     max: float | None = None
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        return self
+
 
 class Promotion(Section):
     """When a challenger becomes champion."""
@@ -87,9 +97,26 @@ class Scoring(Section):
     acquired_within_days: Positive | None = None  # None: everyone acquired by the run date
     # days that the newest event may lie before the run date; None: no check
     max_days_behind: Positive | None = 7
-    quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = [0.05, 0.5, 0.95]
-    batch_rows: Positive = 10_000
-    max_quarantined_share: Share = 0.01
+    # levels of the columns q05, q50, ...; at most one decimal of a percent
+    quantiles: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = [
+        0.05,
+        0.5,
+        0.95,
+    ]
+    batch_rows: Positive = 10_000  # of an Arrow batch that an executor scores at once
+    max_quarantined_share: Share = 0.01  # more bad rows than this stop the job
+
+    @model_validator(mode="after")
+    def _a_column_each(self) -> Self:
+        percents = [round(100 * level, 1) for level in self.quantiles]
+        coarse = [
+            q for q, p in zip(self.quantiles, percents, strict=True) if abs(100 * q - p) > 1e-9
+        ]
+        if coarse or len(set(percents)) < len(percents):
+            raise ValueError(
+                "quantiles must differ and have at most one decimal of a percent, as 0.05 or 0.995"
+            )
+        return self
 
 
 class Paths(Section):
@@ -102,7 +129,7 @@ class Tracking(Section):
     """MLflow: MLFLOW_TRACKING_URI wins over `uri`; the default is an sqlite file under the root."""
 
     uri: str | None = None
-    experiment: str = "optdist"
+    experiment: str = "optdist"  # MLflow's, to which runs belong
     model_name: str | None = None  # None: optdist-<data set>
 
 

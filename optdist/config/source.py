@@ -129,11 +129,25 @@ class History(Section):
         }
 
 
+_OF_TRANSACTIONS = (
+    "amount",
+    "timestamp",
+    "first_purchase",
+    "snapshots",
+    "horizon_days",
+    "label_floor",
+    "attributes",
+    "history",
+    "sample_columns",
+)
+
+
 class Source(Section):
     """Where raw rows come from and how they become samples."""
 
     kind: Literal["transactions", "samples"]
-    tables: dict[str, Table]  # the first is the main table
+    # the first is the main table
+    tables: Annotated[dict[str, Table], Field(min_length=1)]
     joins: list[Join] = []
     columns: dict[str, str] = {}  # name -> Spark SQL expression, after the joins
     where: str | None = None  # a Spark SQL condition, after `columns`
@@ -169,6 +183,15 @@ class Source(Section):
         missing = [name for name in of_kind[self.kind] if getattr(self, name) is None]
         if missing:
             raise ValueError(f"kind: {self.kind} also needs {', '.join(missing)}")
+        ignored = [name for name in _OF_TRANSACTIONS if getattr(self, name) not in (None, {}, [])]
+        if self.kind == "samples" and ignored:
+            raise ValueError(f"kind: samples has no use for {', '.join(ignored)}")
+        names = [f"{n}_{s}" for h in self.history for s in h.windows for n in h.features]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"histories that make the same column: {', '.join(twice)}. Name their windows apart"
+            )
         if self.kind == "transactions" and (self.first_purchase is None) == (
             self.snapshots is None
         ):

@@ -118,7 +118,15 @@ def load_experiment(name: str | Path, conf_dir: Path = CONF_DIR) -> Experiment:
         path = conf_dir / "experiments" / f"{name}.yaml"
     content = read_yaml(path)
     try:
-        return Experiment.model_validate({"name": path.stem} | content)
+        found = Experiment.model_validate({"name": path.stem} | content)
     except ValidationError as error:
         lines = "\n".join(f"  - {line}" for line in problems(error, content))
         raise ConfigError(f"{path} has these problems:\n{lines}") from None
+    presets = (conf_dir / "experiments").glob("*.yaml")
+    own = [p for p in presets if found.publish and read_yaml(p).get("publish") == found.publish]
+    if found.publish and [p.resolve() for p in own] != [path.resolve()]:
+        raise ConfigError(
+            f"{path}: publish: {found.publish} is where a preset of conf/experiments keeps its "
+            f"results in the repository. Leave publish out, or name a page of your own in there."
+        )
+    return found

@@ -1,4 +1,5 @@
 import pytest
+import yaml
 
 from optdist.config import fingerprint, load_config
 from optdist.errors import ConfigError
@@ -60,12 +61,55 @@ def test_an_unknown_data_set_lists_those_found():
         ("model.representation=autodis", "model.representation: String should match pattern"),
         ("model.sigma_min=3", "sigma_min must be below sigma_max"),
         ("promotion.gates.gini.min=0.2", "promotion.gates.gini"),
+        ("dataset.features.categorical=[label]", "the pipeline's own: label"),
+        ("dataset.id=[]", "dataset.id: List should have at least 1 item"),
+        ("dataset.source.tables=null", "dataset.source.tables"),
+        ("split={train: 0.8, validation: 0, test: 0.2}", "must each be more than 0"),
+        ("promotion.gates.mae={min: 2, max: 1}", "min 2.0 is above max 1.0"),
+        ("scoring.quantiles=[0.0501]", "at most one decimal of a percent"),
+        ("scoring.quantiles=[0.5, 0.5]", "quantiles must differ"),
+        ("scoring.quantiles=[]", "at least 1 item"),
+        ("model.sdn=[64", "cannot be merged"),
         ("training.ranks=50", r"training.ranks \(50\) is more than build.min_row_groups"),
     ],
 )
 def test_what_would_fail_only_after_hours_is_refused_at_the_start(override, problem):
     with pytest.raises(ConfigError, match=problem):
         load_config(overrides=[override])
+
+
+TABLE = {
+    "name": "own",
+    "id": ["user"],
+    "split_key": ["user"],
+    "source": {"kind": "samples", "tables": {"main": {"path": "x.csv"}}, "label": "spend"},
+    "features": {"categorical": ["country"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"features": {"numeric": ["spend"]}}, "the label, spend, cannot be a feature too"),
+        ({"source": TABLE["source"] | {"label_floor": 0}}, "no use for label_floor"),
+        ({"source": TABLE["source"] | {"horizon_days": 9}}, "no use for horizon_days"),
+        ({"source": TABLE["source"] | {"tables": {}}}, "at least 1 item"),
+    ],
+)
+def test_a_description_that_contradicts_itself_is_refused(tmp_path, changes, problem):
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(TABLE))
+    load_config(path)
+    path.write_text(yaml.safe_dump(TABLE | changes))
+    with pytest.raises(ConfigError, match=problem):
+        load_config(path)
+
+
+def test_two_histories_may_not_make_one_column():
+    one = {"key": ["household_id"], "windows": {"28d": 28}, "features": {"spend": "count(*)"}}
+    history = yaml.safe_dump([one, one], default_flow_style=True).strip()
+    with pytest.raises(ConfigError, match="same column: spend_28d"):
+        load_config(overrides=[f"dataset.source.history={history}"])
 
 
 def test_a_model_without_a_distribution_cannot_stop_on_its_likelihood():

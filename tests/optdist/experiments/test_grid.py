@@ -55,6 +55,13 @@ def test_a_preset_is_valid(name):
     assert len(Grid(load_experiment(name)).tasks()) > 10
 
 
+def test_a_copy_of_a_preset_does_not_write_over_its_page(tmp_path):
+    copy = tmp_path / "mine.yaml"
+    copy.write_text((CONF_DIR / "experiments" / "full.yaml").read_text())
+    with pytest.raises(ConfigError, match="Leave publish out"):
+        load_experiment(copy)
+
+
 def test_presets_grow():
     counts = [len(Grid(load_experiment(n)).tasks()) for n in ("quick", "complete_journey", "full")]
     assert counts == sorted(counts)
