@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import Config
-from optdist.config.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Snapshots, Source
+from optdist.config.source import FIRST_DAY, SNAPSHOT_DATE, FirstPurchase, Source
 from optdist.errors import DataError
 from pipelines.events import AMOUNT, DAY, Events, clean_events, first_days, reach, span
 from pipelines.history import with_history
@@ -63,7 +63,7 @@ def build_samples(spark: SparkSession, config: Config, as_of: dt.date | None = N
     days = reach(spark, source, events, as_of)
     last_cut = days[1] - dt.timedelta(source.label_days[1])
     if source.snapshots is not None:
-        chosen, incomplete = ended_snapshots(first, source.snapshots, last_cut)
+        chosen, incomplete = ended_snapshots(first, source.snapshots.days(days[1]), last_cut)
     else:
         assert source.first_purchase is not None
         chosen, incomplete = ended_first_purchases(first, source.first_purchase, last_cut)
@@ -95,16 +95,18 @@ def ended_first_purchases(
     first: DataFrame, window: FirstPurchase, last_cut: dt.date
 ) -> tuple[DataFrame, int]:
     """Entities acquired in the window, and how many of them are too late for a whole label."""
-    inside = first.where(F.col(FIRST_DAY).between(F.lit(window.start), F.lit(window.end)))
+    inside = first.where(F.col(FIRST_DAY) >= F.lit(window.start))
+    if window.end is not None:
+        inside = inside.where(F.col(FIRST_DAY) <= F.lit(window.end))
     ended = F.col(FIRST_DAY) <= F.lit(last_cut)
-    return inside.where(ended), 0 if window.end <= last_cut else inside.where(~ended).count()
+    whole = window.end is not None and window.end <= last_cut
+    return inside.where(ended), 0 if whole else inside.where(~ended).count()
 
 
 def ended_snapshots(
-    first: DataFrame, snapshots: Snapshots, last_cut: dt.date
+    first: DataFrame, dates: list[dt.date], last_cut: dt.date
 ) -> tuple[DataFrame, int]:
     """Entities known at each date, and how many more at dates too late for a whole label."""
-    dates = snapshots.days()
     ended = [date for date in dates if date <= last_cut]
     if not ended:
         raise DataError(

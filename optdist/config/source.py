@@ -53,7 +53,13 @@ class FirstPurchase(Section):
     """
 
     start: dt.date  # first day inclusive
-    end: dt.date  # last day inclusive
+    end: dt.date | None = None  # last day inclusive; None: as far as label windows have ended
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end and self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        return self
 
 
 class Snapshots(Section):
@@ -65,7 +71,7 @@ class Snapshots(Section):
 
     dates: list[dt.date] = []  # either a list, or a series:
     start: dt.date | None = None  # its first date
-    end: dt.date | None = None  # no date is after it
+    end: dt.date | None = None  # no date is after it; None: as far as label windows have ended
     every: (
         Annotated[str, Field(pattern=r"^([1-9]\d* )?(day|week|month|quarter|year)s?$")] | None
     ) = None
@@ -73,8 +79,9 @@ class Snapshots(Section):
     @model_validator(mode="after")
     def _list_or_series(self) -> Self:
         series = (self.start, self.end, self.every)
-        if bool(self.dates) == any(series) or (any(series) and not all(series)):
-            raise ValueError("give either dates, or all of start, end and every")
+        whole = self.start is not None and self.every is not None
+        if any(series) if self.dates else not whole:
+            raise ValueError("give either dates, or start, every and, for a series that ends, end")
         if self.start and self.end and self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         if self.start and self.start.day > 28 and self._step[1]:
@@ -88,13 +95,14 @@ class Snapshots(Section):
         number = int(count[0]) if count else 1
         return number * _DAYS.get(unit, 0), number * _MONTHS.get(unit, 0)
 
-    def days(self) -> list[dt.date]:
-        """The dates in order."""
-        if self.start is None or self.end is None:
+    def days(self, last: dt.date) -> list[dt.date]:
+        """The dates in order; a series without `end` goes on to `last`, but has its first date."""
+        if self.start is None:
             return sorted(set(self.dates))
+        end = self.end or max(self.start, last)
         days, months = self._step
         made = [self.start]
-        while made[-1] <= self.end:
+        while made[-1] <= end:
             month = self.start.month - 1 + len(made) * months
             moved = self.start.replace(year=self.start.year + month // 12, month=month % 12 + 1)
             made.append(moved + dt.timedelta(len(made) * days))

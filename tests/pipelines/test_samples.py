@@ -7,7 +7,7 @@ from shop import config, transactions
 
 from optdist.config import config_from, load_config
 from optdist.config.source import Table
-from optdist.errors import DataError
+from optdist.errors import ConfigError, DataError
 from pipelines.samples import LABEL, build_samples, scoring_samples
 from pipelines.tables import input_fingerprint
 
@@ -150,6 +150,19 @@ def test_todays_events_are_not_of_the_future(spark, shop):
     samples = build_samples(spark, shop(pd.concat([EVENTS, events])))
     assert samples.quarantine.count() == 0
     assert samples.reach == (dt.date(2024, 1, 15), today)
+
+
+def test_first_purchases_without_an_end_go_as_far_as_label_windows_have_ended(spark, shop):
+    without = shop().model_dump(mode="json")
+    without["dataset"]["source"]["first_purchase"] = {"start": "2024-02-11"}
+    samples = build_samples(spark, config_from(without), dt.date(2024, 6, 29))
+    assert collected(samples.rows).index.tolist() == ["x"]
+    assert samples.incomplete == 1  # z's label window ends on 2024-06-30
+
+
+def test_a_window_of_first_purchases_that_ends_before_it_starts_is_refused():
+    with pytest.raises(ConfigError, match="end 2017-01-01 is before start 2017-01-29"):
+        load_config(overrides=["dataset.source.first_purchase.end=2017-01-01"])
 
 
 def test_no_feature_known_at_a_day_changes_when_everything_after_it_is_replaced(spark, shop):

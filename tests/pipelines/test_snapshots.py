@@ -302,20 +302,49 @@ def test_a_history_key_that_the_samples_lack_names_the_columns_found(spark, shop
 )
 def test_a_series_of_dates(start, end, every, expected):
     series = Snapshots(start=start, end=end, every=every)
-    assert " ".join(map(str, series.days())) == expected
+    assert " ".join(map(str, series.days(dt.date(2020, 1, 1)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("2024-03-01", "2024-01-15 2024-02-15"),
+        ("2024-03-15", "2024-01-15 2024-02-15 2024-03-15"),
+        ("2024-01-15", "2024-01-15"),
+        ("2023-12-31", "2024-01-15"),  # so that an error can name it
+    ],
+)
+def test_a_series_without_an_end_goes_on_to_the_last_day(last, expected):
+    series = Snapshots(start="2024-01-15", every="month")
+    assert " ".join(map(str, series.days(dt.date.fromisoformat(last)))) == expected
+
+
+def test_a_series_without_an_end_takes_every_date_whose_label_window_has_ended(spark, shop):
+    samples = build_samples(
+        spark, shop(snapshots={"start": "2024-03-01", "every": "month"}, label_floor=0)
+    )
+    dates = collected(samples.rows).index.get_level_values("snapshot_date")
+    assert set(dates) == {"2024-03-01", "2024-04-01"}
+    assert samples.incomplete == 0  # the data end on 2024-04-30
+    later = shop(snapshots={"start": "2024-03-01", "every": "2 weeks"}, label_floor=0)
+    samples = build_samples(spark, later)
+    dates = collected(samples.rows).index.get_level_values("snapshot_date")
+    assert set(dates) == {"2024-03-01", "2024-03-15", "2024-03-29"}
+    assert samples.incomplete == 6  # a, b and c on 04-12 and 04-26
 
 
 def test_a_list_of_dates_is_sorted_and_each_date_taken_once():
-    dates = Snapshots(dates=["2024-02-01", "2024-01-01", "2024-02-01"]).days()
+    dates = Snapshots(dates=["2024-02-01", "2024-01-01", "2024-02-01"]).days(dt.date.max)
     assert dates == [dt.date(2024, 1, 1), dt.date(2024, 2, 1)]
 
 
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ({}, "either dates, or all of start, end and every"),
-        ({"start": "2024-01-01", "every": "month"}, "either dates, or all of"),
-        ({"dates": ["2024-01-01"], "every": "month"}, "either dates, or all of"),
+        ({}, "either dates, or start, every and"),
+        ({"start": "2024-01-01", "end": "2024-02-01"}, "either dates, or start, every and"),
+        ({"end": "2024-02-01", "every": "month"}, "either dates, or start, every and"),
+        ({"dates": ["2024-01-01"], "every": "month"}, "either dates, or start, every and"),
         ({"start": "2024-01-31", "end": "2024-12-31", "every": "month"}, "days 1..28"),
         ({"start": "2024-01-02", "end": "2024-01-01", "every": "day"}, "is before start"),
         ({"start": "2024-01-01", "end": "2024-02-01", "every": "fortnight"}, "should match"),
