@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> None:
 
     from optdist.tracking import Tracker
     from pipelines.scoring import score, scores_home
-    from pipelines.session import spark_session
+    from pipelines.session import spark_session, uri
 
     spark = spark_session(config, f"score {config.dataset.name}")
     done = score(spark, config, Tracker(config), args.run_date, args.model, args.refresh)
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"  total predicted value {done.total_predicted:,.0f}")
     print(f"scores: {done.path}")
     if args.show:
-        rows = spark.read.option("basePath", str(scores_home(config))).parquet(done.path)
+        rows = spark.read.option("basePath", uri(scores_home(config))).parquet(uri(done.path))
         rows.orderBy(*config.dataset.id).show(args.show, truncate=False)
 
 

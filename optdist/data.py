@@ -188,7 +188,7 @@ class Shard:
         thread_pool.IO_TIMEOUT_INTERVAL_S = 0.02
         schema = self.table.schema
         with make_batch_reader(
-            Path(self.table.split_path(self.split)).resolve().as_uri(),
+            f"file://{self.table.split_path(self.split).resolve()}",  # it decodes no %20
             schema_fields=[*schema.categorical_columns, *schema.numeric_columns, *self.keys],
             reader_pool_type="thread",
             workers_count=1,  # two were slower on plain columns, and one keeps the order

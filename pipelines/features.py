@@ -23,6 +23,7 @@ from pipelines.category import category
 from pipelines.fitting import fit, imputed
 from pipelines.quarantine import LABEL, checked_reasons
 from pipelines.samples import build_samples
+from pipelines.session import uri
 from pipelines.tables import files_explained, input_fingerprint
 
 FORMAT = 3  # raise it when the table's content changes for the same config and input
@@ -72,7 +73,7 @@ def _build(
     schema = fit(spark, config, path)
     schema.save(path / SCHEMA)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
-    seen = spark.read.parquet(str(path / "samples"))
+    seen = spark.read.parquet(uri(path / "samples"))
     filled = imputed(seen.where("split != 'train'"), schema)
     if filled:
         print(f"  filled with the training mean, for training had no missing value: {filled}")
@@ -116,13 +117,13 @@ def write_samples(
         for name in config.dataset.features.categorical:
             category(samples.rows, name)  # what scoring would refuse
         keyed = with_keys(samples.rows, config).withColumn("split", split_of(config))
-        keyed.write.partitionBy("split").parquet(str(path / "samples"))
-        samples.quarantine.write.parquet(str(path / "quarantine"))
+        keyed.write.partitionBy("split").parquet(uri(path / "samples"))
+        samples.quarantine.write.parquet(uri(path / "quarantine"))
         counts = {"events": samples.events.count()} if samples.events is not None else {}
     finally:
         samples.release()
     counts["incomplete"] = samples.incomplete
-    rows = spark.read.schema(keyed.schema).parquet(str(path / "samples")).groupBy("split")
+    rows = spark.read.schema(keyed.schema).parquet(uri(path / "samples")).groupBy("split")
     sums = rows.agg(F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive"))
     by_split = {row["split"]: row for row in sums.collect()}
     found = {"samples": sum(row["rows"] for row in by_split.values())}
@@ -131,7 +132,7 @@ def write_samples(
         good["events"] = counts["events"]
     limit, aside = config.build.max_quarantined_share, path / "quarantine"
     setting = f"see {aside}; build.max_quarantined_share"
-    reasons = checked_reasons(spark.read.parquet(str(aside)), good, limit, setting)
+    reasons = checked_reasons(spark.read.parquet(uri(aside)), good, limit, setting)
     counts["quarantined"] = sum(reasons.values())
     for split in SPLITS:
         if split not in by_split:
@@ -172,7 +173,7 @@ def write_encoded(
     spark: SparkSession, config: Config, path: Path, split: str, schema: FeatureSchema
 ) -> dict[str, Any]:
     """Encode a split into near-equal files of one row group each; return their names and rows."""
-    samples = spark.read.parquet(str(path / "samples" / f"split={split}"))
+    samples = spark.read.parquet(uri(path / "samples" / f"split={split}"))
     rows = samples.count()
     build = config.build
     groups = min(rows, max(build.min_row_groups, -(-rows // build.rows_per_group)))
@@ -192,7 +193,7 @@ def write_encoded(
             yield pa.RecordBatch.from_pydict(made)
 
     spread = samples.select(*dict.fromkeys(columns)).repartition(groups)
-    spread.mapInArrow(encoded, ", ".join(types)).write.mode("overwrite").parquet(str(folder))
+    spread.mapInArrow(encoded, ", ".join(types)).write.mode("overwrite").parquet(uri(folder))
     files = []
     for file in sorted(folder.glob("*.parquet")):
         metadata = pq.ParquetFile(file).metadata

@@ -15,12 +15,13 @@ from optdist.encoding import fit_schema
 from optdist.errors import DataError
 from optdist.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from pipelines.quarantine import LABEL
+from pipelines.session import uri
 
 
 def fit(spark: SparkSession, config: Config, path: Path) -> FeatureSchema:
     """Learn the schema from the training samples alone."""
     features = config.dataset.features
-    train = spark.read.parquet(str(path / "samples" / "split=train"))
+    train = spark.read.parquet(uri(path / "samples" / "split=train"))
 
     def summarise(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from optdist.encoding import partial_statistics

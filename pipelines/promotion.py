@@ -15,6 +15,7 @@ from optdist.table import FeatureTable
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
 from pipelines.prediction import predict
 from pipelines.quarantine import LABEL
+from pipelines.session import uri
 
 _LOWER_IS_BETTER = {"mae"}
 
@@ -137,7 +138,7 @@ def metrics_on_test(
 ) -> dict[str, float]:
     """A version's metrics on the raw test rows; label and prediction alone come to the driver."""
     package = tracker.package(version)
-    samples = spark.read.parquet(str(table.samples_path("test")))
+    samples = spark.read.parquet(uri(table.samples_path("test")))
     schema = FeatureSchema.load(package / "schema.json")
     scored = predict(samples, package, schema, (), config.scoring.batch_rows, keep=[LABEL])
     rows = scored.select(LABEL, "predicted_cltv").toPandas()

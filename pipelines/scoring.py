@@ -22,6 +22,7 @@ from pipelines.prediction import predict
 from pipelines.published import MANIFEST, Published, read_manifest
 from pipelines.publishing import publish, restore
 from pipelines.scoring_input import keep_input, pinned_input, source_fingerprint
+from pipelines.session import uri
 
 
 def scores_home(config: Config) -> Path:
@@ -81,7 +82,7 @@ def _score(
     taken = pinned_input(home, pinned, source) if pinned and not refresh else None
     taken = taken or keep_input(spark, config, run_date, home, source)
 
-    samples = spark.read.parquet(str(home / taken.folder))
+    samples = spark.read.parquet(uri(home / taken.folder))
     staged, levels = home / "_staging" / path.name, config.scoring.quantiles
     model_class, inference = package_model(package)
     scored = predict(
@@ -97,7 +98,7 @@ def _score(
         print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
     stamped = scored.withColumn("inference", F.lit(inference))
     stamped = stamped.withColumn("model_version", F.lit(version))
-    stamped.write.mode("overwrite").parquet(str(staged))
+    stamped.write.mode("overwrite").parquet(uri(staged))
     rows, total = check_scores(
         spark, staged, samples.count(), prediction_columns(model_class, levels)
     )
@@ -154,7 +155,7 @@ def check_scores(
         value = F.col(name).cast("double")
         unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
     row = (
-        spark.read.parquet(str(staged))
+        spark.read.parquet(uri(staged))
         .agg(
             F.count("*").alias("rows"),
             F.count_if(unsound).alias("unsound"),

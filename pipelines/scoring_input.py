@@ -15,6 +15,7 @@ from optdist.errors import DataError
 from pipelines.published import Published
 from pipelines.quarantine import checked_reasons
 from pipelines.samples import scoring_samples
+from pipelines.session import uri
 from pipelines.tables import files_explained, input_fingerprint
 
 
@@ -67,8 +68,8 @@ def keep_input(
     last = samples.reach[1] if samples.reach else None
     try:
         check_reach(config, run_date, last)
-        samples.rows.write.parquet(str(home / folder))
-        good = {"samples": spark.read.parquet(str(home / folder)).count()}
+        samples.rows.write.parquet(uri(home / folder))
+        good = {"samples": spark.read.parquet(uri(home / folder)).count()}
         if samples.events is not None:
             good["events"] = samples.events.count()
         limit, setting = config.scoring.max_quarantined_share, "scoring.max_quarantined_share"

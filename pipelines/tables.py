@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from optdist.config import fingerprint
 from optdist.config.source import Join, Source, Table
 from optdist.errors import DataError
+from pipelines.session import uri
 
 _PACKAGE = "package:"
 # what Spark's CSV reader says of a file whose header differs from the first file's
@@ -71,8 +72,8 @@ def read_table(spark: SparkSession, name: str, table: Table) -> DataFrame:
         if table.format == "csv":
             # enforceSchema=false: files of a folder whose headers differ are an error, not a mix-up
             options = {"header": "true", "escape": '"', "enforceSchema": "false", **table.options}
-            return spark.read.options(**options).csv(path)
-        return spark.read.options(**table.options).parquet(path)
+            return spark.read.options(**options).csv(uri(path))
+        return spark.read.options(**table.options).parquet(uri(path))
     except AnalysisException as error:
         raise DataError(
             f"The table {name} cannot be read from {path}: {_first_line(error)} "

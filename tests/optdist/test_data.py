@@ -52,6 +52,11 @@ def test_a_pass_has_the_order_of_its_seed_whatever_came_before_it(table, buffer_
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
+@pytest.mark.parametrize("name", ["our shop", "run=1", "50%20"])
+def test_a_folder_whose_name_is_no_plain_word_is_read(tmp_path, name):
+    assert len(read(write_table(tmp_path / name, rows=600))[3]) == 420
+
+
 def test_each_shard_has_an_order_of_its_own(tmp_path):
     table = write_table(tmp_path, rows=3000, groups=2)
     first, second = (read(table, index=i, count=2, seed=5)[3] for i in range(2))

@@ -15,7 +15,7 @@ from pipelines.features import build_features
 from pipelines.scoring import score, scores_home
 from pipelines.training import run_training, training_plan
 
-DATE = dt.date(2024, 12, 31)
+DATE = dt.date(2024, 12, 20)
 
 
 @pytest.fixture(scope="module")

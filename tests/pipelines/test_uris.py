@@ -1,0 +1,58 @@
+"""A cluster whose default storage is another one, and a folder whose name is no plain word."""
+
+import datetime as dt
+
+import pytest
+from registered import register, write_package
+from shop import config, transactions
+
+from optdist.tracking import CHAMPION, Tracker
+from pipelines.features import build_features
+from pipelines.promotion import metrics_on_test
+from pipelines.scoring import score
+from pipelines.session import uri
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def elsewhere(spark):
+    """Spark as on YARN: a path without a scheme is on a storage that does not answer here."""
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    before = hadoop.get("fs.defaultFS")
+    hadoop.set("fs.defaultFS", "hdfs://nowhere:1")
+    yield spark
+    hadoop.set("fs.defaultFS", before)
+
+
+@pytest.fixture(scope="module")
+def shop(elsewhere, tmp_path_factory):
+    raw = tmp_path_factory.mktemp("uris") / "raw 50%20=1"
+    raw.mkdir()
+    transactions(300).to_csv(raw / "sales.csv", index=False)
+    made = config(raw.parent / "our shop=1", raw / "sales.csv")
+    return made, build_features(elsewhere, made)
+
+
+def test_features_are_built_where_their_manifest_is(elsewhere, shop):
+    _, table = shop
+    with pytest.raises(Exception, match="nowhere"):
+        elsewhere.read.parquet(str(table.samples_path("test")))
+    rows = table.manifest["counts"]["train"]
+    assert elsewhere.read.parquet(uri(table.samples_path("train"))).count() == rows
+
+
+def test_a_date_is_scored_and_a_version_compared(elsewhere, shop):
+    made, table = shop
+    tracker = Tracker(made)
+    version = register(tracker, write_package(table.schema, made.root / "package"))
+    tracker.set_alias(CHAMPION, version)
+    done = score(elsewhere, made, tracker, dt.date(2024, 12, 20))
+    assert elsewhere.read.parquet(uri(done.path)).count() == done.rows == 300
+    assert "normalized_gini" in metrics_on_test(elsewhere, made, tracker, table, version)
+
+
+def test_a_url_stays_as_it_is_and_a_relative_path_is_seen_from_here(tmp_path, monkeypatch):
+    assert uri("s3a://bucket/a b") == "s3a://bucket/a b"
+    monkeypatch.chdir(tmp_path)
+    assert uri("data/x%20=1.csv") == f"file://{tmp_path}/data/x%20=1.csv"
