@@ -22,7 +22,7 @@ from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 from pipelines.category import category
 from pipelines.fitting import fit, imputed
 from pipelines.quarantine import LABEL, checked_reasons
-from pipelines.samples import build_samples
+from pipelines.samples import build_samples, why_no_sample
 from pipelines.session import uri
 from pipelines.tables import files_explained, input_fingerprint
 
@@ -134,6 +134,8 @@ def write_samples(
     setting = f"see {aside}; build.max_quarantined_share"
     reasons = checked_reasons(spark.read.parquet(uri(aside)), good, limit, setting)
     counts["quarantined"] = sum(reasons.values())
+    if not found["samples"]:
+        raise DataError(why_no_sample(config.dataset.source, samples, reasons))
     for split in SPLITS:
         if split not in by_split:
             raise DataError(

@@ -33,11 +33,10 @@ def with_reason(config: Config, rows: DataFrame, *, label: bool) -> DataFrame:
     with explained("numeric features", rows):  # a type that is no number at all, such as a date
         rows.select(*[number(name) for name in features.numeric])
     for name in features.numeric:
-        blank = F.trim(F.col(name).cast("string")) == ""
-        wrong = F.col(name).isNotNull() & ~blank & number(name).isNull()
-        reasons.append((f"unparsable {name}", wrong))
+        reasons.append((f"unparsable {name}", ~_missing(name) & number(name).isNull()))
     if label:
         reasons += [
+            ("null label", _missing(LABEL)),
             ("unparsable label", number(LABEL).isNull()),
             ("label is not finite", ~is_finite(number(LABEL))),
             ("negative label", number(LABEL) < 0),
@@ -118,6 +117,11 @@ def is_finite(column: Column) -> Column:
 def first_reason(checks: list[tuple[str, Column]]) -> Column:
     """The first reason whose condition holds, or null."""
     return F.coalesce(*[F.when(condition, F.lit(reason)) for reason, condition in checks])
+
+
+def _missing(name: str) -> Column:
+    """Null, or a blank text."""
+    return F.col(name).isNull() | (F.trim(F.col(name).cast("string")) == "")
 
 
 def _duplicate(keys: list[str], rows: DataFrame) -> Column:

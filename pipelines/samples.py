@@ -9,6 +9,7 @@ in which samples they take and in the label.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -89,6 +90,27 @@ def scoring_samples(spark: SparkSession, config: Config, run_date: dt.date) -> S
         chosen = known_at(chosen, [run_date + dt.timedelta(1)])
     rows = with_features(events.good, chosen, config)
     return _checked(config, rows, events, days=span(events.good), label=False)
+
+
+def why_no_sample(source: Source, samples: Samples, bad: Mapping[str, int]) -> str:
+    """What to look at when no sample was made: the days asked for, and those of the data."""
+    aside = f" Set aside: {', '.join(f'{why} {n:,}' for why, n in bad.items())}." if bad else ""
+    if samples.reach is None:
+        empty = f"{next(iter(source.tables))} has no row that source.where keeps"
+        return f"No sample was made: {'no row is good' if bad else empty}.{aside}"
+    first, last = samples.reach
+    if source.first_purchase is not None:
+        setting, window = "first_purchase", source.first_purchase
+        asked = f"{window.start} to {window.end or 'an open end'}"
+    else:
+        assert source.snapshots is not None
+        dates = source.snapshots.days(last)
+        setting, asked = "snapshots", f"{dates[0]} to {dates[-1]}"
+    return (
+        f"No sample was made: source.{setting} asks for {asked}, and the events are of {first} to "
+        f"{last}. {samples.incomplete:,} more have a label window of {source.horizon_days} days "
+        f"that has not ended.{aside} Change source.{setting}, source.horizon_days or source.where."
+    )
 
 
 def ended_first_purchases(

@@ -135,6 +135,67 @@ def test_a_timestamp_as_a_category_is_refused_as_scoring_would(spark, tmp_path):
         build_features(spark, config_from(made))
 
 
+@pytest.mark.parametrize(
+    ("window", "left_out"), [("2023-01-01 2023-12-31", 0), ("2024-12-01 2024-12-31", 1)]
+)
+def test_no_sample_at_all_says_what_was_asked_for_and_what_the_data_have(
+    spark, tmp_path, window, left_out
+):
+    sales = pd.concat([transactions(30), transactions(1).tail(1).assign(customer=99)])
+    sales.loc[sales["customer"] == 99, "day"] = "2024-12-18"
+    sales.to_csv(tmp_path / "sales.csv", index=False)
+    start, end = window.split()
+    written = config(tmp_path / "root", tmp_path / "sales.csv").model_dump(mode="json")
+    written["dataset"]["source"]["first_purchase"] = {"start": start, "end": end}
+    first = sales["day"].min()
+    asked = f"first_purchase asks for {start} to {end}, and the events are of {first} to 2024-12-18"
+    with pytest.raises(DataError, match=f"{asked}. {left_out} more have a label window of 90 days"):
+        build_features(spark, config_from(written))
+
+
+def test_snapshots_before_all_events_say_so(spark, tmp_path):
+    transactions(30).to_csv(tmp_path / "sales.csv", index=False)
+    written = config(tmp_path / "root", tmp_path / "sales.csv").model_dump(mode="json")
+    written["dataset"]["source"] |= {
+        "first_purchase": None,
+        "snapshots": {"dates": ["2023-05-01"]},
+        "history": [{"key": ["customer"], "features": {"sales": "count(*)"}}],
+        "sample_columns": {},
+        "attributes": {},
+    }
+    written["dataset"]["features"] = {"numeric": ["sales_all"]}
+    with pytest.raises(
+        DataError, match=r"snapshots asks for 2023-05-01 to 2023-05-01, and the events are of 202"
+    ):
+        build_features(spark, config_from(written))
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("user = '2'", r"No sample was made: no row is good\. Set aside: null label 1"),
+        ("user = '3'", r"No sample was made: users has no row that source\.where keeps"),
+    ],
+)
+def test_a_table_of_samples_of_which_none_is_left_says_so(spark, tmp_path, where, message):
+    pd.DataFrame({"user": ["1", "2"], "value": ["1", None]}).to_csv(tmp_path / "t.csv", index=False)
+    source = {
+        "kind": "samples",
+        "tables": {"users": {"path": str(tmp_path / "t.csv"), "format": "csv"}},
+        "label": "value",
+        "where": where,
+        "columns": {"value2": "value"},
+    }
+    names = {"name": "t", "id": ["user"], "split_key": ["user"]}
+    written = {
+        "dataset": {**names, "source": source, "features": {"numeric": ["value2"]}},
+        "build": {"max_quarantined_share": 1},
+        "paths": {"root": str(tmp_path / "root")},
+    }
+    with pytest.raises(DataError, match=message):
+        build_features(spark, config_from(written))
+
+
 def test_a_table_of_bad_rows_alone_is_called_bad_not_empty(spark, tmp_path):
     transactions(20).assign(amount="lots").to_csv(tmp_path / "sales.csv", index=False)
     with pytest.raises(DataError, match="No event is left"):
