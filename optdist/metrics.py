@@ -10,6 +10,8 @@ from scipy.stats import rankdata
 
 from optdist.schema import LabelStatistics
 
+LOWER_IS_BETTER = {"mae", "nll"}
+
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Mean absolute error in currency units, of two [N] arrays."""

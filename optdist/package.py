@@ -108,12 +108,9 @@ def prediction_function(
     model: CltvModel, quantiles: tuple[float, ...] = ()
 ) -> tf.types.experimental.GenericFunction:
     """`model.predict_distribution` as one graph for any number of rows."""
-    signature = {
-        "categorical": tf.TensorSpec([None, len(model.schema.categorical_columns)], tf.int32),
-        "numeric": tf.TensorSpec([None, len(model.schema.numeric_columns)], tf.float32),
-    }
     return tf.function(
-        lambda inputs: model.predict_distribution(inputs, quantiles), input_signature=[signature]
+        lambda inputs: model.predict_distribution(inputs, quantiles),
+        input_signature=[model.input_signature],
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from optdist.errors import DataError
 from optdist.schema import FeatureSchema
@@ -46,6 +50,12 @@ class FeatureTable:
         """The files of a split: {"name", "rows"} each, one row group a file."""
         files: list[dict[str, Any]] = self.manifest["splits"][split]["files"]
         return files
+
+    def read(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A split's encoded rows in memory, all columns or some."""
+        files = [self.split_path(split) / file["name"] for file in self.split_files(split)]
+        names = None if columns is None else list(columns)
+        return pa.concat_tables([pq.ParquetFile(file).read(columns=names) for file in files])
 
     def samples_path(self, split: str) -> Path:
         """The folder of a split's raw samples."""

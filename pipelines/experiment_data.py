@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint
@@ -67,9 +66,7 @@ def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
 
 def mean_label(table: FeatureTable, split: str) -> float:
     """The mean label of a split, in currency units."""
-    files = [table.split_path(split) / file["name"] for file in table.split_files(split)]
-    labels = [pq.ParquetFile(file).read(columns=["label"]).column(0).to_numpy() for file in files]
-    return float(np.concatenate(labels).mean(dtype=np.float64))
+    return float(table.read(split, ["label"]).column(0).to_numpy().mean(dtype=np.float64))
 
 
 def data_fingerprint(config: Config) -> str:

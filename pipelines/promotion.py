@@ -9,15 +9,13 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config, Features, Promotion
 from optdist.errors import DataError, ModelError, OptDistError
-from optdist.metrics import evaluate
+from optdist.metrics import LOWER_IS_BETTER, evaluate
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
 from pipelines.prediction import predict
 from pipelines.quarantine import LABEL
 from pipelines.session import uri
-
-_LOWER_IS_BETTER = {"mae"}
 
 
 class Decision(BaseModel):
@@ -122,7 +120,7 @@ def decide(
         return Decision(promoted=False, reason="not promoted: " + "; ".join(failed))
     if old is None:
         return Decision(promoted=True, reason="promoted: first champion, all gates hold")
-    sign = -1 if rule.metric in _LOWER_IS_BETTER else 1
+    sign = -1 if rule.metric in LOWER_IS_BETTER else 1
     gain = sign * (new[rule.metric] - old[rule.metric])
     better = gain > rule.min_improvement
     return Decision(

@@ -11,7 +11,6 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
-import pyarrow.parquet as pq
 
 from optdist.calibration import fit_scale
 from optdist.encoding import encode
@@ -117,11 +116,8 @@ def _read(table: FeatureTable, split: str) -> dict[str, np.ndarray]:
     """A split's encoded columns, label and group_key."""
     schema = table.schema
     names = [*schema.categorical_columns, *schema.numeric_columns, "label", "group_key"]
-    files = [str(table.split_path(split) / file["name"]) for file in table.split_files(split)]
-    parts = [pq.ParquetFile(file).read(columns=names) for file in files]
-    return {
-        name: np.concatenate([part.column(name).to_numpy() for part in parts]) for name in names
-    }
+    rows = table.read(split, names)
+    return {name: rows.column(name).to_numpy() for name in names}
 
 
 def _gini(predicted: np.ndarray, data: Any) -> tuple[str, float, bool]:

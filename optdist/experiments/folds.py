@@ -51,7 +51,7 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
     identity = fingerprint([table.manifest["fingerprint"], folds, seed])
     path = folder / identity
     if not (path / MANIFEST).exists():
-        rows = _labelled_rows(table)
+        rows = pa.concat_tables([table.read(split) for split in ("train", "validation")])
         fold = fold_of(rows.column("group_key").to_numpy(), folds, repeat)
         test, validation = fold == held_out, fold == (held_out + 1) % folds
         parts = {"train": ~test & ~validation, "validation": validation, "test": test}
@@ -79,16 +79,6 @@ def _known_categories(rows: pa.Table, train: pa.Table, schema: FeatureSchema) ->
         known = np.where(seen, ids, UNKNOWN_ID).astype(np.int32)
         rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(known))
     return rows
-
-
-def _labelled_rows(table: FeatureTable) -> pa.Table:
-    """The encoded rows of the training and validation splits."""
-    files = [
-        table.split_path(split) / file["name"]
-        for split in ("train", "validation")
-        for file in table.split_files(split)
-    ]
-    return pa.concat_tables([pq.ParquetFile(file).read() for file in files])
 
 
 def _write(table: FeatureTable, splits: dict[str, pa.Table], path: Path, identity: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from optdist.experiments.bootstrap import METRICS
+from optdist.metrics import LOWER_IS_BETTER
 
 MIN_SEEDS, LEVEL = 5, 0.05
 
@@ -55,7 +56,7 @@ def compare(ours: Scores, rivals: Mapping[str, Scores], overlap: float = 0.0) ->
     """
     found = []
     for metric in METRICS:
-        sign = -1.0 if metric == "mae" else 1.0
+        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
         rival = max(rivals, key=lambda name: sign * float(rivals[name].values[metric].mean()))
         theirs = rivals[rival]
         gains = sign * (ours.values[metric] - theirs.values[metric])

@@ -14,6 +14,7 @@ from optdist.experiments.results import Results
 from optdist.experiments.statistics import bootstrap_test, t_test
 from optdist.experiments.table2 import p_value
 from optdist.experiments.tables import NONE, Row, mean_of, mean_sd, rows_of
+from optdist.metrics import LOWER_IS_BETTER
 
 EXPLAINED = (
     "Norm-GINI by rule of inference, then what a variant gains over the model under the configured "
@@ -109,7 +110,7 @@ def gains(variants: Variants, model: str, variant: str, metric: str) -> np.ndarr
     a, b = ours.values(metric), theirs.values(metric)
     if not len(a) == len(b) == len(ours.records):
         return np.array([])
-    return (b - a) if metric == "nll" else (a - b)
+    return (b - a) if metric in LOWER_IS_BETTER else (a - b)
 
 
 def _gain(variants: Variants, model: str, variant: str, metric: str, overlap: float) -> list[str]:

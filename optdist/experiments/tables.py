@@ -13,6 +13,7 @@ from optdist.experiments.grid import LIGHTGBM, Cell
 from optdist.experiments.results import Results
 from optdist.experiments.statistics import Comparison, Scores, compare
 from optdist.experiments.store import Record
+from optdist.metrics import LOWER_IS_BETTER
 
 NONE = "-"  # a cell without a figure
 NAMES = {
@@ -118,7 +119,7 @@ def best(rows: Sequence[Row]) -> dict[str, str]:
     """The label of the best row in each metric, by the mean over seeds, of those that rank."""
     ranking = [row for row in rows if row.ranks]
     return {
-        metric: (min if metric == "mae" else max)(
+        metric: (min if metric in LOWER_IS_BETTER else max)(
             ranking, key=lambda row: float(row.values(metric).mean())
         ).label
         for metric in METRICS

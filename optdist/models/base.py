@@ -62,6 +62,14 @@ class CltvModel(keras.Model):
         """What was fitted after training; nothing changes before that."""
         return self.calibrations.get(inference or self.inference, Calibration())
 
+    @property
+    def input_signature(self) -> dict[str, tf.TensorSpec]:
+        """The inputs of a graph for any number of rows."""
+        return {
+            "categorical": tf.TensorSpec([None, len(self.schema.categorical_columns)], tf.int32),
+            "numeric": tf.TensorSpec([None, len(self.schema.numeric_columns)], tf.float32),
+        }
+
     def build_variables(self) -> None:
         """Make all variables, by a pass over one empty row."""
         self(

@@ -130,12 +130,7 @@ class Evaluation:
         return rows
 
     def _graph(self, reading: Reading) -> Any:
-        schema = self.table.schema
-        inputs = {
-            "categorical": tf.TensorSpec([None, len(schema.categorical_columns)], tf.int32),
-            "numeric": tf.TensorSpec([None, len(schema.numeric_columns)], tf.float32),
-        }
-        signature = [inputs, tf.TensorSpec([None], tf.float32)]
+        signature = [self.model.input_signature, tf.TensorSpec([None], tf.float32)]
         return tf.function(reading, input_signature=signature)
 
     def _totals(self, split: str) -> dict[str, float]:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from optdist.data import Batch, Shard, shard_rows
 from optdist.errors import DataError, TrainingError
 from optdist.files import write_json
+from optdist.metrics import LOWER_IS_BETTER
 from optdist.models import build_model
 from optdist.package import save_package
 from optdist.table import FeatureTable
@@ -160,13 +161,9 @@ class _Run:
     def _make_step(self) -> Any:
         model, optimizer, ranks = self.model, self.optimizer, self.ranks
         clip = self.config.clip_norm
-        inputs = {
-            "categorical": tf.TensorSpec([None, len(model.schema.categorical_columns)], tf.int32),
-            "numeric": tf.TensorSpec([None, len(model.schema.numeric_columns)], tf.float32),
-        }
         label, seed = tf.TensorSpec([None], tf.float32), tf.TensorSpec([2], tf.int32)
 
-        @tf.function(input_signature=[inputs, label, seed])
+        @tf.function(input_signature=[model.input_signature, label, seed])
         def step(inputs: dict[str, tf.Tensor], y: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 outputs = model(inputs, training=True)
@@ -237,7 +234,7 @@ class _Run:
         if not self.history:
             return 0
         name = self.config.stop_metric
-        sign = -1 if name in {"mae", "nll"} else 1
+        sign = -1 if name in LOWER_IS_BETTER else 1
         best = max(self.history, key=lambda record: sign * record["validation"][name])
         return int(best["epoch"])
 
