@@ -6,6 +6,7 @@ split stays unread. A gain above 0 is better than OptDist as it is, also for NLL
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,12 +63,14 @@ IDEAS = {
 
 
 def main() -> None:
-    """Print a Markdown table of gains for each data set."""
+    """Print a Markdown table of gains for each data set, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--datasets", nargs="+", default=["complete_journey"])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5, help="seed s holds out fold s")
+    parser.add_argument("--page", type=Path, help="a Markdown file to write the tables into")
     options = parser.parse_args()
+    parts = [_INTRODUCTION.format(command=" ".join(sys.argv), **vars(options))]
     for dataset in options.datasets:
         config = load_config(dataset)
         table = built_table(config)
@@ -75,7 +78,21 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             found = _measured(config, table, Path(folder), options)
-        _print(dataset, found, options)
+        parts.append(_table(dataset, found, options))
+        print(f"\n{parts[-1]}\n", flush=True)
+    if options.page:
+        options.page.write_text("\n\n".join(parts) + "\n")
+
+
+_INTRODUCTION = """# Ideas that were tried and dropped
+
+Made by `.venv/bin/python {command}`. Each idea is a few lines in
+[benchmarks/quality/_ideas.py](../benchmarks/quality/_ideas.py) over OptDist as it is, with the data set's
+own settings. {seeds} of {folds} folds of the training and validation rows: one fold is held out, the
+next stops the training, the others train; the test split stays unread. A gain above 0 is better, also
+for NLL; p is two-sided, of a paired t-test that allows for training rows that overlap (Nadeau and
+Bengio, 2003), and not corrected for the number of ideas. Soft inference, but for the column that says
+otherwise."""
 
 
 def _measured(
@@ -133,21 +150,18 @@ def _metrics(model: OptDist, held: Rows) -> list[float]:
     ]
 
 
-def _print(dataset: str, found: dict[str, np.ndarray], options: argparse.Namespace) -> None:
-    base = found[AS_IT_IS]
-    print(
-        f"\n{dataset}, {options.seeds} of {options.folds} folds; p after Nadeau and Bengio (2003)"
-    )
-    print("| idea | " + " | ".join(f"{m} gain | p" for m in METRICS) + " |")
-    print("|---|" + "---:|" * 2 * len(METRICS))
+def _table(dataset: str, found: dict[str, np.ndarray], options: argparse.Namespace) -> str:
+    base, overlap = found[AS_IT_IS], 1 / (options.folds - 2)
+    lines = [f"## {dataset}\n"]
+    lines += ["| idea | " + " | ".join(f"{m} gain | p" for m in METRICS) + " |"]
+    lines += ["|---|" + "---:|" * 2 * len(METRICS)]
     for name, values in found.items():
-        if name == AS_IT_IS:
-            continue
         gains = (values - base) * np.array([1, 1, 1, -1])
-        cells = [
-            f"{gain.mean():+.4f} | {t_test(gain, 1 / (options.folds - 2)):.3f}" for gain in gains.T
-        ]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        cells = [f"{gain.mean():+.4f} | {t_test(gain, overlap):.3f}" for gain in gains.T]
+        if name != AS_IT_IS:
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    said = ", ".join(f"{m} {v:.4f}" for m, v in zip(METRICS, base.mean(axis=0), strict=True))
+    return "\n".join([*lines, f"\n{AS_IT_IS}: {said}."])
 
 
 if __name__ == "__main__":
