@@ -87,12 +87,12 @@ def main() -> None:
 _INTRODUCTION = """# Ideas that were tried and dropped
 
 Made by `.venv/bin/python {command}`. Each idea is a few lines in
-[benchmarks/quality/_ideas.py](../benchmarks/quality/_ideas.py) over OptDist as it is, with the data set's
-own settings. {seeds} of {folds} folds of the training and validation rows: one fold is held out, the
-next stops the training, the others train; the test split stays unread. A gain above 0 is better, also
-for NLL; p is two-sided, of a paired t-test that allows for training rows that overlap (Nadeau and
-Bengio, 2003), and not corrected for the number of ideas. Soft inference, but for the column that says
-otherwise."""
+[_ideas.py](../benchmarks/quality/_ideas.py) over OptDist as it is, with the data set's own
+settings. {seeds} of {folds} folds of the training and validation rows: one fold is held out, the
+next stops the training, the others train; the test split stays unread. A gain above 0 is better,
+also for NLL; p is two-sided, of a paired t-test that allows for training rows that overlap (Nadeau
+and Bengio, 2003), and not corrected for the number of ideas. Inference is soft, but for the column
+that says otherwise."""
 
 
 def _measured(
