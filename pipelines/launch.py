@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from optdist.training.rank import run_rank
 
 # A rank that hangs ends the run instead of only warning.
 _STALL_SECONDS = "600"
+# What ranks are sent of the driver's environment, for Horovod does not encrypt it. The rest of
+# theirs is that of Spark's executors.
+_SENT = re.compile(
+    "PATH|LD_LIBRARY_PATH|HOME|USER|LANG|TZ|TMPDIR|VIRTUAL_ENV|JAVA_HOME"
+    "|SPARK_(HOME|CONF_DIR|LOCAL_IP)"
+    "|(LC_|PYTHON|HOROVOD_|NCCL_|CUDA_|NVIDIA_|TF_|XLA_|KERAS_|OMP_|MKL_).*"
+)
 
 
 def launch(
@@ -57,7 +65,7 @@ def launch(
                 start_timeout=plan.training.start_timeout_seconds,
                 use_gloo=True,
                 nics=set(plan.training.nics) or None,
-                env={**os.environ, "HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": _STALL_SECONDS},
+                env=rank_environment(os.environ),
                 stdout=output,
                 stderr=output,
                 verbose=0,
@@ -68,6 +76,12 @@ def launch(
             raise TrainingError(f"Training failed: {reason} Details: {plan.path}") from error
     first: dict[str, Any] = results[0]
     return first
+
+
+def rank_environment(driver: Mapping[str, str]) -> dict[str, str]:
+    """The part of the driver's environment that ranks are sent: nothing that may be a secret."""
+    sent = {name: value for name, value in driver.items() if _SENT.fullmatch(name)}
+    return sent | {"HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": _STALL_SECONDS}
 
 
 class _following:
