@@ -7,12 +7,14 @@ import traceback
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
-from optdist.config import Config, Features, Promotion
+from optdist.config import Config, Promotion
+from optdist.config.identity import identity
 from optdist.errors import DataError, ModelError, OptDistError
 from optdist.metrics import LOWER_IS_BETTER, evaluate
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
+from pipelines.agreement import misread, trained_otherwise
 from pipelines.prediction import predict
 from pipelines.quarantine import LABEL
 from pipelines.session import uri
@@ -91,18 +93,15 @@ def compare(
 
 
 def unfit(config: Config, tracker: Tracker, version: str) -> str | None:
-    """Why a version cannot be measured on the newest features, or None."""
+    """Why a version cannot be measured on the newest test rows, or None."""
+    differ = trained_otherwise(tracker, version, identity(config))
+    if differ:  # features or label mean something else, or it may have trained on these rows
+        return f"since it was trained, {', '.join(differ)} changed"
     schema = FeatureSchema.load(tracker.package(version) / "schema.json")
     names = misread(schema, config.dataset.features)
     if names:
         return f"it reads {', '.join(names)}, which the features lack or have as another kind"
     return None
-
-
-def misread(schema: FeatureSchema, features: Features) -> list[str]:
-    """Columns that a model reads and the features lack, or read as another kind."""
-    categorical = [f.name for f in schema.categorical if f.name not in features.categorical]
-    return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
 
 
 def decide(

@@ -24,6 +24,7 @@ class Published(BaseModel):
     quantiles: list[float]
     input: str  # the samples that were scored, a folder below the data set's scores
     input_fingerprint: str  # of the source when they were read
+    dataset_fingerprint: str = ""  # of the description that they were read with; "": not known
     source_fingerprint: str  # of the source at this run
     quarantined: dict[str, int]  # bad input rows by reason
     last_event: str | None = None  # the newest event's day; None: a table of samples, or not known

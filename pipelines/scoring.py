@@ -11,12 +11,14 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import Config
+from optdist.config.identity import DATASET, identity
 from optdist.errors import DataError, ModelError
 from optdist.files import locked, write_json
 from optdist.models.base import prediction_columns
 from optdist.package import package_model
 from optdist.schema import FeatureSchema
 from optdist.tracking import CHAMPION, Tracker
+from pipelines.agreement import misread, trained_otherwise
 from pipelines.fitting import imputed
 from pipelines.prediction import predict
 from pipelines.published import MANIFEST, Published, read_manifest
@@ -53,7 +55,7 @@ def score(
 
     Raises:
         BusyError: another job scores the same date.
-        ModelError: the registry has no such model.
+        ModelError: the registry has no such model, or it was trained on another data set.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
     with locked(scores_home(config) / f"run_date={run_date}"):
@@ -80,6 +82,9 @@ def _score(
         f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}"
     )
     taken = pinned_input(home, pinned, source) if pinned and not refresh else None
+    described = pinned.dataset_fingerprint if pinned and taken else identity(config)[DATASET]
+    moved = [] if taken else misread(schema, config.dataset.features)
+    require_same_data(tracker, version, described, moved)
     taken = taken or keep_input(spark, config, run_date, home, source)
 
     samples = spark.read.parquet(uri(home / taken.folder))
@@ -112,6 +117,7 @@ def _score(
         quantiles=levels,
         input=taken.folder,
         input_fingerprint=taken.fingerprint,
+        dataset_fingerprint=described,
         source_fingerprint=source,
         quarantined=taken.quarantined,
         last_event=taken.last_event,
@@ -137,6 +143,28 @@ def chosen_version(tracker: Tracker, pinned: Published | None, model: str | None
             f"Give --model champion to score the date anew with the latter."
         )
     return tracker.resolve(model or (pinned.model_version if pinned else CHAMPION))
+
+
+def require_same_data(tracker: Tracker, version: str, described: str, moved: Sequence[str]) -> None:
+    """Refuse a version that was trained on other features or another label than those described.
+
+    Args:
+        tracker: the registry.
+        version: the version to score with.
+        described: the samples' tag of `optdist.config.identity`, or "" where it is not known.
+        moved: features of the version that the data set lacks or has as another kind.
+
+    Raises:
+        ModelError: naming what differs.
+    """
+    differ = trained_otherwise(tracker, version, {DATASET: described}) if described else []
+    if differ or moved:
+        raise ModelError(
+            f"Since {tracker.model_name} version {version} was trained, the data set changed in "
+            f"{', '.join([*differ, *moved])}. Train again, name a version that was trained on this "
+            f"data set (--model), or score with the data set's file that version {version} was "
+            f"trained with: config.yaml of its MLflow run has it."
+        )
 
 
 def check_scores(

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from optdist import plots
 from optdist.config import Config
+from optdist.config.identity import identity
 from optdist.files import locked
 from optdist.table import FeatureTable
 from optdist.tracking import Tracker
@@ -78,7 +79,11 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         version = tracker.register(
             model_uri,
             run.run_id,
-            {"data_fingerprint": plan.table_fingerprint, "inference": result["inference"]},
+            {
+                "data_fingerprint": plan.table_fingerprint,
+                "inference": result["inference"],
+                **identity(config),
+            },
         )
         decision: Decision = promote(spark, config, tracker, table, version)
         run.log_metrics({"promoted": float(decision.promoted)})

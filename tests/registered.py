@@ -17,8 +17,8 @@ def write_package(schema, folder, seed=1, **model):
     return save_package(made, folder)
 
 
-def register(tracker, package):
+def register(tracker, package, **tags):
     """Log and register a package as a training run does; return the version."""
     with tracker.run("made") as run:
         uri = run.log_model(package)
-    return tracker.register(uri, run.run_id, {"inference": "hard"})
+    return tracker.register(uri, run.run_id, {"inference": "hard", **tags})

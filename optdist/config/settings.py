@@ -173,9 +173,10 @@ class Config(Section):
         """The registered model's name."""
         return self.tracking.model_name or f"optdist-{self.dataset.name}"
 
-    def printable(self) -> dict[str, Any]:
-        """Every setting, defaults included, with `${env:NAME}` as it was written."""
-        shown: dict[str, Any] = _overlaid(self.model_dump(mode="json"), self.written)
+    def printable(self, *, defaults: bool = True) -> dict[str, Any]:
+        """Every setting, or those that differ from their `defaults`; `${env:NAME}` as written."""
+        settings = self.model_dump(mode="json", exclude_defaults=not defaults)
+        shown: dict[str, Any] = _overlaid(settings, self.written)
         return shown
 
 

@@ -110,6 +110,10 @@ class Tracker:
         """Tag a version."""
         self.client.set_model_version_tag(self.model_name, version, key, value)
 
+    def tags(self, version: str) -> dict[str, str]:
+        """A version's tags."""
+        return dict(self._existing(version).tags)
+
     def find(self, reference: str) -> str | None:
         """The version that an alias or a version number names, or None."""
         found = self._version(reference)

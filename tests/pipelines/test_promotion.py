@@ -3,14 +3,16 @@ import pytest
 from registered import register, write_package
 from shop import config, transactions
 
-from optdist.config import Features, Gate, Numeric, Promotion
+from optdist.config import Features, Gate, Numeric, Promotion, config_from
+from optdist.config.identity import identity
 from optdist.errors import ModelError
 from optdist.metrics import evaluate
 from optdist.package import load_predictor
 from optdist.schema import CategoricalFeature
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
+from pipelines.agreement import misread
 from pipelines.features import build_features
-from pipelines.promotion import decide, metrics_on_test, misread, promote, promote_by_force
+from pipelines.promotion import decide, metrics_on_test, promote, promote_by_force
 
 RULE = Promotion(gates={"normalized_gini": Gate(min=0.2), "total_ratio": Gate(min=0.5, max=2.0)})
 GOOD = {"normalized_gini": 0.5, "total_ratio": 1.0, "mae": 3.0}
@@ -120,6 +122,30 @@ def test_a_champion_whose_package_is_damaged_is_no_error(spark, shop):
     weights.write_bytes(b"")
     decision = promote(spark, made, tracker, table, "1")
     assert not decision.promoted and "champion version 3 cannot be compared" in decision.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sections", "named"), [({"split": {"seed": 7}}, "split.seed"), ({}, "source.horizon_days")]
+)
+def test_a_champion_of_another_split_or_label_is_not_compared(
+    spark, shop, tmp_path, sections, named
+):
+    made, tracker, table = shop
+    other = made.model_dump(mode="json") | sections
+    if not sections:
+        other["dataset"]["source"]["horizon_days"] = 60
+    package = write_package(table.schema, tmp_path / "other")
+    old = register(tracker, package, **identity(config_from(other)))
+    new = register(tracker, package, **identity(made))
+    tracker.set_alias(CHAMPION, old)
+    decision = promote(spark, made, tracker, table, new)
+    assert not decision.promoted and tracker.resolve(CHAMPION) == old
+    assert f"{old} cannot be compared (since it was trained, {named} changed)" in decision.reason
+    tracker.set_alias(CHAMPION, "1")  # which does not say what it was trained on
+    assert "of champion version 1 on the same rows" in (
+        promote(spark, made, tracker, table, new).reason
+    )
 
 
 def test_a_column_of_another_kind_is_misread(shop):

@@ -8,6 +8,8 @@ import pytest
 from registered import register, write_package
 from shop import config, transactions
 
+from optdist.config import config_from
+from optdist.config.identity import identity
 from optdist.errors import DataError, ModelError
 from optdist.package import load_predictor
 from optdist.tracking import CHAMPION, Tracker
@@ -306,6 +308,47 @@ def test_a_crash_before_publishing_leaves_the_old_rows_and_their_manifest(
     again = score(spark, made, shop.tracker, DATE)
     assert (again.model_version, again.input) == ("1", before.input)
     pd.testing.assert_frame_equal(published(spark, again), rows)
+
+
+def redefined(made, **source):
+    written = made.model_dump(mode="json")
+    written["dataset"]["source"] |= source
+    return config_from(written)
+
+
+@pytest.mark.slow
+def test_a_redefined_data_set_is_not_scored_with_the_old_model(spark, shop, fresh, capsys):
+    made = fresh()
+    version = register(shop.tracker, shop.packages["1"], **identity(made))
+    first = score(spark, made, shop.tracker, DATE, model=version)
+    assert "does not say what data" not in capsys.readouterr().out
+    other = redefined(made, horizon_days=180)
+    with pytest.raises(ModelError, match=rf"version {version} .*in source\.horizon_days\. Train"):
+        score(spark, other, shop.tracker, dt.date(2024, 6, 30), model=version)
+    assert not (scores_home(made) / "run_date=2024-06-30").exists()
+
+    # the samples that a date has kept are those of the old definition, and go with the old model
+    again = score(spark, other, shop.tracker, DATE)
+    assert again.input == first.input and again.dataset_fingerprint == first.dataset_fingerprint
+    newer = register(shop.tracker, shop.packages["2"], **identity(other))
+    with pytest.raises(ModelError, match="horizon_days"):
+        score(spark, other, shop.tracker, DATE, model=newer)
+    assert score(spark, other, shop.tracker, DATE, newer, refresh=True).model_version == newer
+
+
+@pytest.mark.slow
+def test_a_version_that_does_not_say_its_data_set_scores_with_a_warning(spark, shop, fresh, capsys):
+    score(spark, fresh(), shop.tracker, DATE)
+    assert "version 1 does not say what data it was trained on" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_category_that_became_a_number_is_refused(spark, shop, fresh):
+    written = fresh().model_dump(mode="json")
+    written["dataset"]["features"]["categorical"].remove("weekday")
+    written["dataset"]["features"]["numeric"]["weekday"] = {}
+    with pytest.raises(ModelError, match="data set changed in weekday"):
+        score(spark, config_from(written), shop.tracker, DATE)
 
 
 @pytest.mark.slow

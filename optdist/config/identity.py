@@ -1,0 +1,53 @@
+"""What a registered version keeps of the data that it was trained on, to be compared later.
+
+Two tags, each a JSON of settings' names with a hash of the value as it was written. A setting that
+has its default is left out, so that a setting which comes with a later optdist changes no tag.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optdist.config.loading import fingerprint
+from optdist.config.settings import Config
+
+DATASET, SPLIT = "dataset_fingerprint", "split_fingerprint"
+
+
+def identity(config: Config) -> dict[str, str]:
+    """The tags: what decides the meaning of raw features and label, and which rows are test rows.
+
+    Paths may change, and so may the dates of samples. How features are encoded travels with the
+    model, so `features` is left out too.
+    """
+    dataset = config.printable(defaults=False)["dataset"]
+    source = dataset["source"]
+    tables = {
+        name: {k: v for k, v in table.items() if k != "path"}
+        for name, table in source.pop("tables").items()
+    }
+    for dates in ("first_purchase", "snapshots"):
+        source.pop(dates, None)
+    described = {f"source.{name}": value for name, value in source.items()} | {
+        "id": dataset["id"],
+        "source.tables": tables,
+        "source.snapshots": config.dataset.source.snapshots is not None,
+        "spark.sql.session.timeZone": config.spark.get("spark.sql.session.timeZone"),
+    }
+    split = {f"split.{name}": value for name, value in config.split.model_dump().items()}
+    return {
+        DATASET: _hashes(described),
+        SPLIT: _hashes(split | {"split_key": dataset["split_key"]}),
+    }
+
+
+def differing(then: str, now: str) -> list[str]:
+    """The names of settings that differ between two tags of one kind."""
+    a, b = json.loads(then), json.loads(now)
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
+def _hashes(settings: Mapping[str, Any]) -> str:
+    return json.dumps({name: fingerprint(settings[name])[:8] for name in sorted(settings)})
