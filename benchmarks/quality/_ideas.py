@@ -1,6 +1,7 @@
 """Ideas beyond the paper, each a few lines over the package's OptDist or its representation."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from optdist.layers import CrossNetwork, StackedMLP
@@ -142,6 +143,23 @@ class CrossedSelection(OptDist):
 
     def _log_alpha(self, h):
         return super()._log_alpha(self.cross(h))
+
+
+class PlainStart(OptDist):
+    """Outputs that start near zero, not at the training labels' statistics."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dlm = StackedMLP(self.dlm.count, self.dlm.units, self.dlm.first_seed)
+
+
+class LevelStart(OptDist):
+    """SDNs that all start at the training labels' statistics, mu not spread."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        start = np.tile(self.dlm.last_bias.mean(axis=0), (self.dlm.count, 1))
+        self.dlm = StackedMLP(self.dlm.count, self.dlm.units, self.dlm.first_seed, start)
 
 
 class Periodic(Embedding):

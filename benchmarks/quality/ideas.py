@@ -1,4 +1,4 @@
-"""Ideas beyond the paper that were tried on OptDist and dropped, over folds of known rows.
+"""Ideas that were tried on OptDist and dropped, over folds of known rows.
 
 Each is a few lines over the package's model or optimizer. All are trained alike on folds of the
 training and validation rows, stopped by Norm-GINI on one fold and measured on another; the test
@@ -52,6 +52,8 @@ IDEAS = {
     "a cross before the selection network": Idea(_ideas.CrossedSelection),
     "periodic encodings of numbers": Idea(representation="_ideas:Periodic"),
     "pairs of embeddings, as in DeepFM": Idea(representation="_ideas:FactorizationMachine"),
+    "outputs that start near zero": Idea(_ideas.PlainStart),
+    "SDNs that start alike": Idea(_ideas.LevelStart),
     "dropout of 0.1": Idea(_ideas.Dropout),
     "AdamW, weight decay 0.01": Idea(
         optimizer=keras.optimizers.AdamW, settings={"weight_decay": 0.01}
