@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from optdist.config import Config, fingerprint
+from optdist.config import Config, fingerprint, secrets_hidden
 from optdist.errors import DataError
 from optdist.experiments.clusters import value_by_cluster
 from optdist.experiments.grid import Task
@@ -79,7 +79,8 @@ def data_fingerprint(config: Config) -> str:
     tables = dataset["source"].pop("tables")
     for name, table in config.dataset.source.tables.items():
         tables[name].pop("path")
-        tables[name]["content"] = _content(resolved_path(table.path))
+        with secrets_hidden(config.written):
+            tables[name]["content"] = _content(resolved_path(table.path))
     return fingerprint(
         {
             "format": FORMAT,

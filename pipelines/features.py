@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import Config, Split, fingerprint
+from optdist.config import Config, Split, fingerprint, secrets_hidden
 from optdist.errors import DataError
 from optdist.files import locked, write_json
 from optdist.schema import FeatureSchema
@@ -45,7 +45,7 @@ def build_features(
     written = _identity(config, as_of)
     path = _folder(config, fingerprint(written))
     if not (path / MANIFEST).exists():
-        with locked(path):
+        with secrets_hidden(config.written), locked(path):
             if not (path / MANIFEST).exists():  # by a job that has just ended
                 return _build(spark, config, as_of, path, written)
     table = FeatureTable.open(path)
@@ -214,6 +214,8 @@ def _folder(config: Config, digest: str) -> Path:
 
 def _identity(config: Config, as_of: dt.date | None) -> dict[str, Any]:
     """What decides the table's content, secrets as written."""
+    with secrets_hidden(config.written):
+        files = input_fingerprint(config.dataset.source)
     return {
         "format": FORMAT,
         "dataset": config.written.get("dataset") or config.dataset.model_dump(mode="json"),
@@ -221,7 +223,7 @@ def _identity(config: Config, as_of: dt.date | None) -> dict[str, Any]:
         "build": config.build.model_dump(exclude={"max_quarantined_share"}),
         "time_zone": config.spark.get("spark.sql.session.timeZone"),
         "as_of": as_of and as_of.isoformat(),
-        "input": input_fingerprint(config.dataset.source),
+        "input": files,
     }
 
 

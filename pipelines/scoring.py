@@ -10,7 +10,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import Config
+from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
 from optdist.errors import DataError, ModelError
 from optdist.files import locked, write_json
@@ -58,7 +58,7 @@ def score(
         ModelError: the registry has no such model, or it was trained on another data set.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
-    with locked(scores_home(config) / f"run_date={run_date}"):
+    with secrets_hidden(config.written), locked(scores_home(config) / f"run_date={run_date}"):
         return _score(spark, config, tracker, run_date, model, refresh)
 
 

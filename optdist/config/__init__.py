@@ -7,6 +7,7 @@
 from optdist.config.dataset import Dataset, Features, Numeric
 from optdist.config.loading import CONF_DIR, config_from, fingerprint, load_config
 from optdist.config.model import Mdan, Mdme, Model, MtlMse, TwoStage
+from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
     Build,
     Config,
@@ -43,4 +44,5 @@ __all__ = [
     "config_from",
     "fingerprint",
     "load_config",
+    "secrets_hidden",
 ]

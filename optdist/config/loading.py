@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from optdist.config.secrets import hidden
 from optdist.config.settings import Config
 from optdist.errors import ConfigError
 
@@ -76,7 +77,8 @@ def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None =
         return Config(**resolved, written=written)
     except ValidationError as error:
         lines = "\n".join(f"  - {line}" for line in problems(error, written))
-        raise ConfigError(f"The configuration has these problems:\n{lines}") from None
+        found = hidden(f"The configuration has these problems:\n{lines}", written)
+        raise ConfigError(found) from None
 
 
 def fingerprint(value: Any) -> str:

@@ -44,6 +44,20 @@ def test_a_wrong_secret_is_not_shown_in_the_error(monkeypatch):
     assert "hunter2" not in str(error.value)
 
 
+def test_a_secret_that_a_check_would_quote_is_not_shown_either(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPTDIST_TEST_SECRET", "hunter2")
+    made = tmp_path / "made.yaml"
+    made.write_text(
+        "{name: made, id: [user], split_key: [user], features: {numeric: [age]}, source: {"
+        "kind: samples, label: y, tables: {main: {path: x.csv}},"
+        "joins: [{table: '${env:OPTDIST_TEST_SECRET}', by: [user]}]}}"
+    )
+    with pytest.raises(ConfigError) as error:
+        load_config(made)
+    assert "not in tables: ${env:OPTDIST_TEST_SECRET}" in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
 def test_an_unset_variable_is_named():
     with pytest.raises(ConfigError, match="OPTDIST_UNSET"):
         load_config(overrides=["paths.root=${env:OPTDIST_UNSET}"])

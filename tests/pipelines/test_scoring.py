@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import datetime as dt
 import json
@@ -269,6 +270,18 @@ def test_a_manifest_of_before_the_last_event_was_in_it_can_still_be_read(tmp_pat
         )
     )
     assert read_manifest(tmp_path).last_event is None
+
+
+def test_a_table_that_is_gone_is_named_without_the_secret_in_its_path(
+    spark, shop, fresh, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OPTDIST_TEST_SECRET", str(tmp_path / "hunter2"))
+    resolved, written = fresh().written, copy.deepcopy(fresh().written)
+    places = [(resolved, tmp_path / "hunter2"), (written, "${env:OPTDIST_TEST_SECRET}")]
+    for sections, place in places:
+        sections["dataset"]["source"]["tables"]["sales"]["path"] = f"{place}/gone.csv"
+    with pytest.raises(DataError, match=r"^\$\{env:OPTDIST_TEST_SECRET\}/gone\.csv does not exist"):
+        score(spark, config_from(resolved, written), shop.tracker, DATE)
 
 
 @pytest.mark.parametrize("value", ["cast('NaN' AS float)", "cast(null AS float)", "-1f"])

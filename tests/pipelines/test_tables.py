@@ -1,11 +1,13 @@
 import gzip
+import json
 
 import pandas as pd
 import pytest
 
-from optdist.config import config_from
+from optdist.config import config_from, load_config
 from optdist.config.source import Table
 from optdist.errors import DataError
+from pipelines.experiment_data import data_fingerprint
 from pipelines.features import build_features
 from pipelines.quarantine import LABEL
 from pipelines.samples import build_samples
@@ -131,3 +133,49 @@ def test_a_row_without_a_split_key_is_set_aside(spark, tmp_path):
     samples = build_samples(spark, samples_config(tmp_path, tables, split_key=["group"]))
     assert [row["user"] for row in samples.rows.collect()] == ["1"]
     assert [row["reason"] for row in samples.quarantine.collect()] == ["null group"]
+
+
+@pytest.fixture
+def secret_folder(tmp_path, monkeypatch):
+    """A folder whose name is a secret, and a configuration that names it by its variable."""
+    (tmp_path / "hunter2").mkdir()
+    monkeypatch.setenv("OPTDIST_TEST_SECRET", f"{tmp_path}//hunter2")
+    made = tmp_path / "made.yaml"
+
+    def load(file, name="csv"):
+        path = f"${{env:OPTDIST_TEST_SECRET}}/{file}"
+        source = {"kind": "samples", "label": "value", "tables": {"main": {"path": path}}}
+        source["tables"]["main"]["format"] = name
+        keys = {"name": "made", "id": ["user"], "split_key": ["user"]}
+        made.write_text(json.dumps({**keys, "source": source, "features": {"numeric": ["age"]}}))
+        return load_config(made, overrides=[f"paths.root={tmp_path}/root"])
+
+    return tmp_path / "hunter2", load
+
+
+def test_a_path_with_a_secret_is_quoted_as_it_was_written(spark, secret_folder):
+    folder, load = secret_folder
+    missing = load("missing.csv")
+    for use in (lambda: build_features(spark, missing), lambda: data_fingerprint(missing)):
+        with pytest.raises(DataError) as error:
+            use()
+        assert "${env:OPTDIST_TEST_SECRET}/missing.csv does not exist" in str(error.value)
+        assert "hunter2" not in str(error.value)
+
+
+def test_what_spark_says_of_a_path_with_a_secret_is_quoted_as_it_was_written(spark, secret_folder):
+    folder, load = secret_folder
+    (folder / "empty").mkdir()
+    parts = folder / "parts"
+    parts.mkdir()
+    (parts / "0.csv").write_text("user,age,value\n1,3,1\n")
+    (parts / "1.csv").write_text("user,value,age\n1,1,3\n")
+    for config, problem in [
+        (load("empty", "parquet"), "cannot be read from ${env:OPTDIST_TEST_SECRET}/empty"),
+        (load("parts"), "header of file://${env:OPTDIST_TEST_SECRET}/parts/"),
+    ]:
+        with pytest.raises(DataError) as error:
+            build_features(spark, config)
+        assert problem in str(error.value)
+        assert "hunter2" not in str(error.value)
+        assert error.value.__suppress_context__
