@@ -90,13 +90,15 @@ def _score(
     samples = spark.read.parquet(uri(home / taken.folder))
     staged, levels = home / "_staging" / path.name, config.scoring.quantiles
     model_class, inference = package_model(package)
+    # the day that the horizon is counted from, beside the id
+    dated = [config.dataset.source.cut] if config.dataset.source.kind == "transactions" else []
     scored = predict(
         samples,
         package,
         schema,
         levels,
         config.scoring.batch_rows,
-        keep=config.dataset.id,
+        keep=[*config.dataset.id, *dated],
     )
     filled = imputed(samples, schema)
     if filled:

@@ -77,7 +77,19 @@ def test_everyone_acquired_by_the_run_date_gets_one_row_with_every_column(spark,
     known = shop.raw[shop.raw["day"] <= "2024-03-31"]["customer"].unique()
     assert sorted(rows["customer"].astype(int)) == sorted(known)
     assert done.rows == len(rows) and not done.quarantined
-    assert list(rows) == [*COLUMNS, *QUANTILES, *INTERVALS, "inference", "model_version"]
+    first = shop.raw[shop.raw["day"] <= "2024-03-31"].groupby("customer")["day"].min()
+    assert dict(zip(rows["customer"].astype(int), rows["first_day"].astype(str), strict=True)) == (
+        first.to_dict()
+    )
+    assert list(rows) == [
+        "customer",
+        "first_day",
+        *COLUMNS[1:],
+        *QUANTILES,
+        *INTERVALS,
+        "inference",
+        "model_version",
+    ]
     assert set(rows["model_version"]) == {"1"} and set(rows["inference"]) == {"hard"}
     assert done.total_predicted == pytest.approx(rows["predicted_cltv"].sum(), rel=1e-5)
     assert (rows["q05"] <= rows["q50"]).all() and (rows["q50"] <= rows["q95"]).all()

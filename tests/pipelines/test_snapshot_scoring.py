@@ -47,7 +47,7 @@ def test_every_day_the_whole_base_is_scored_one_row_a_customer(spark, shop):
     days = [dt.date(2024, 4, 30), dt.date(2024, 12, 20)]
     done = [score(spark, made, tracker, day) for day in days]
     rows = spark.read.parquet(str(scores_home(made))).toPandas()
-    assert "snapshot_date" not in rows and "run_date" in rows
+    assert (rows["snapshot_date"] == rows["run_date"] + pd.Timedelta(1, "D")).all()
     for day, one in zip(days, done, strict=True):
         known = raw[raw["day"] <= str(day)]["customer"].nunique()
         of_day = rows[rows["run_date"] == day]
