@@ -16,12 +16,15 @@ def run(args: argparse.Namespace) -> None:
 
     from optdist.tracking import Tracker
     from pipelines.scoring import score, scores_home
+    from pipelines.scoring_input import quarantine_folder
     from pipelines.session import spark_session, uri
 
     spark = spark_session(config, f"score {config.dataset.name}")
     done = score(spark, config, Tracker(config), args.run_date, args.model, args.refresh)
     aside = sum(done.quarantined.values())
     print(f"  {done.rows:,} rows in and out, {aside:,} bad rows set aside {done.quarantined or ''}")
+    if aside:
+        print(f"  bad rows: {quarantine_folder(scores_home(config), done.run_date)}")
     if done.last_event:
         print(f"  the data reach {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")

@@ -54,11 +54,16 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
     )
 
 
+def quarantine_folder(home: Path, run_date: dt.date | str) -> Path:
+    """Where the bad rows of a date's last reading are, with their reasons; readers skip it."""
+    return home / "_quarantine" / f"run_date={run_date}"
+
+
 @files_explained()
 def keep_input(
     spark: SparkSession, config: Config, run_date: dt.date, home: Path, source: str
 ) -> Input:
-    """Write the samples to score beside those that the date may already have.
+    """Write the samples to score beside those that the date may already have, and the bad rows.
 
     Raises:
         DataError: there are none, too many rows are bad, or the data end long before the date.
@@ -72,8 +77,11 @@ def keep_input(
         good = {"samples": spark.read.parquet(uri(home / folder)).count()}
         if samples.events is not None:
             good["events"] = samples.events.count()
-        limit, setting = config.scoring.max_quarantined_share, "scoring.max_quarantined_share"
-        bad = checked_reasons(samples.quarantine, good, limit, setting)
+        aside = quarantine_folder(home, run_date)
+        samples.quarantine.write.mode("overwrite").parquet(uri(aside))
+        limit = config.scoring.max_quarantined_share
+        setting = f"see {aside}; scoring.max_quarantined_share"
+        bad = checked_reasons(spark.read.parquet(uri(aside)), good, limit, setting)
         if not good["samples"]:
             raise DataError(f"No row that is known at {run_date} can be scored.")
     except DataError as error:

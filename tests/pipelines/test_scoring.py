@@ -233,12 +233,21 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
     raw = pd.concat([shop.raw, bad])
     done = score(spark, fresh(raw), shop.tracker, DATE)
     assert done.quarantined == {"null customer": 1}
+    folder = scores_home(fresh(raw)) / "_quarantine" / f"run_date={DATE}"
+    [row] = spark.read.parquet(str(folder)).collect()
+    assert (row["stage"], row["reason"]) == ("events", "null customer")
+    assert json.loads(row["row"]) == {"day": "2024-03-01", "amount": "1.0", "segment": "a"}
+    assert "reason" not in spark.read.parquet(str(scores_home(fresh(raw)))).columns
+    spark.catalog.clearCache()
+    assert not score(spark, fresh(shop.raw), shop.tracker, DATE, refresh=True).quarantined
+    assert spark.read.parquet(str(folder)).count() == 0  # those of the reading before are replaced
+    fresh(raw)
     assert done.rows == shop.raw["customer"].nunique()
     strict = fresh(raw, paths={"root": str(fresh().root / "strict")})
     strict = strict.model_copy(
         update={"scoring": strict.scoring.model_copy(update={"max_quarantined_share": 0.0})}
     )
-    with pytest.raises(DataError, match=r"max_quarantined_share allows 0\.0%"):
+    with pytest.raises(DataError, match=r"_quarantine/run_date=.* allows 0\.0%.*Nothing was pub"):
         score(spark, strict, shop.tracker, DATE)
     assert not (scores_home(strict) / f"run_date={DATE}").exists()
 
