@@ -25,6 +25,8 @@ from pipelines.features import build_features
 from pipelines.launch import launch
 from pipelines.promotion import Decision, promote
 
+_ON_THE_VERSION = ("normalized_gini", "spearman", "mae", "total_ratio")  # test metrics, as its tags
+
 
 class Report(BaseModel):
     """What a training job ends with."""
@@ -51,8 +53,8 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     plan = training_plan(config, table)
     tracker = Tracker(config)
     resumed = (plan.path / "checkpoint.npz").exists()
-    name = f"{config.model.name}-seed{config.training.seed}"
-    with locked(plan.path), tracker.run(name) as run:
+    name = f"{config.dataset.name} {config.model.name} seed{config.training.seed}"
+    with locked(plan.path), tracker.run(name, tags=run_tags(config, as_of)) as run:
         run.log_config(config)
         run.log_table(table.manifest)
         print(
@@ -76,6 +78,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
             run.log_metrics(result["calibration"][inference], prefix=f"calibration_{rule}")
         run.log_figures(figures(plan.path, result["inference"]))
         model_uri = run.log_model(plan.path / "package", config.scoring.quantiles)
+        test = result["test"][result["inference"]]
         version = tracker.register(
             model_uri,
             run.run_id,
@@ -83,6 +86,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
                 "data_fingerprint": plan.table_fingerprint,
                 "inference": result["inference"],
                 **identity(config),
+                **{f"test_{name}": f"{test[name]:.4f}" for name in _ON_THE_VERSION},
             },
         )
         decision: Decision = promote(spark, config, tracker, table, version)
@@ -99,6 +103,12 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         decision=decision.reason,
         tracking=tracker.describe(),
     )
+
+
+def run_tags(config: Config, as_of: dt.date | None) -> dict[str, str]:
+    """What tells a run from others in MLflow's list."""
+    tags = {"dataset": config.dataset.name, "model": config.model.name} | identity(config)
+    return tags | ({"as_of": as_of.isoformat()} if as_of else {})
 
 
 def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:

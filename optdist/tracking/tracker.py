@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from optdist.config import Config, fingerprint
 from optdist.errors import ModelError
 from optdist.tracking.fluent import point_to, quiet, shown
+from optdist.tracking.origin import code_tags
 from optdist.tracking.run import Run
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -57,13 +58,20 @@ class Tracker:
         return str(found.experiment_id)
 
     @contextmanager
-    def run(self, name: str, parent: Run | None = None, again: bool = False) -> Iterator[Run]:
+    def run(
+        self,
+        name: str,
+        parent: Run | None = None,
+        again: bool = False,
+        tags: Mapping[str, str] | None = None,
+    ) -> Iterator[Run]:
         """A run that ends as FINISHED, or as FAILED where an error leaves the block.
 
         Args:
             name: of the run.
             parent: a run that this one is nested in.
             again: go on in the newest run of that name, if there is one.
+            tags: of a new run, beside those of `code_tags`.
         """
         wanted = f"attributes.run_name = '{name}'"
         old = self.client.search_runs([self.experiment_id], wanted, max_results=1) if again else []
@@ -71,9 +79,11 @@ class Tracker:
             run_id = old[0].info.run_id
             self.client.update_run(run_id, status="RUNNING")
         else:
-            tags = {"mlflow.parentRunId": parent.run_id} if parent else {}
+            made = code_tags() | dict(tags or {})
+            if parent:
+                made["mlflow.parentRunId"] = parent.run_id
             run_id = self.client.create_run(
-                self.experiment_id, run_name=name, tags=tags
+                self.experiment_id, run_name=name, tags=made
             ).info.run_id
         try:
             yield Run(self.client, run_id, self.experiment_id)

@@ -1,0 +1,28 @@
+"""Which code a run is of."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from optdist import __version__
+
+_TREE = Path(__file__).resolve().parents[2]
+
+
+def code_tags(tree: Path = _TREE) -> dict[str, str]:
+    """A run's tags: optdist's version and, where `tree` is a git checkout, its commit."""
+    tags = {"optdist_version": __version__}
+    if not (tree / ".git").exists():  # git would look for one further up, in another project
+        return tags
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(tree), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):  # no git, or a checkout of another user
+        return tags
+    return tags | {"mlflow.source.git.commit": found.stdout.strip()}
