@@ -16,15 +16,16 @@ from pyspark.sql import SparkSession
 from optdist import plots
 from optdist.config import Config
 from optdist.config.identity import identity
-from optdist.files import locked
+from optdist.files import locked, write_json
 from optdist.table import FeatureTable
-from optdist.tracking import Tracker
+from optdist.tracking import Run, Tracker
 from optdist.training.events import ProgressBar
 from optdist.training.plan import TrainingPlan
 from pipelines.features import build_features
 from pipelines.launch import launch
 from pipelines.promotion import Decision, promote
 
+_REGISTERED = "registered.json"  # in the folder of a run that has not ended
 _ON_THE_VERSION = ("normalized_gini", "spearman", "mae", "total_ratio")  # test metrics, as its tags
 
 
@@ -44,7 +45,8 @@ class Report(BaseModel):
 def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = None) -> Report:
     """Build what is missing, train, evaluate, log, register and promote.
 
-    An interrupted run goes on from its last epoch when it is started again with the same settings.
+    An interrupted run goes on from its last epoch when it is started again with the same settings,
+    and one that has registered its version goes on with the promotion.
 
     Raises:
         BusyError: another job trains with the same settings on the same features.
@@ -52,57 +54,86 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     table = build_features(spark, config, as_of)
     plan = training_plan(config, table)
     tracker = Tracker(config)
-    resumed = (plan.path / "checkpoint.npz").exists()
     name = f"{config.dataset.name} {config.model.name} seed{config.training.seed}"
-    with locked(plan.path), tracker.run(name, tags=run_tags(config, as_of)) as run:
-        run.log_config(config)
-        run.log_table(table.manifest)
-        print(
-            f"training {config.model.name} on {plan.training.ranks} ranks"
-            f"{' (going on where it stopped)' if resumed else ''}, MLflow run {run.run_id}"
-        )
-        bar = ProgressBar()
-        logged = _EpochLog(run)
-
-        def on_event(event: dict[str, Any]) -> None:
-            bar(event)
-            logged(event)
-
-        result = launch(spark, plan, on_event)
-        bar.close()
-        logged.complete(plan.path)
-        for inference, metrics in result["test"].items():
-            rule = "" if inference == result["inference"] else f"{inference}_"
-            run.log_metrics(metrics, prefix=f"test_{rule}")
-            run.log_metrics(result["validation"][inference], prefix=f"validation_{rule}")
-            run.log_metrics(result["calibration"][inference], prefix=f"calibration_{rule}")
-        run.log_figures(figures(plan.path, result["inference"]))
-        model_uri = run.log_model(plan.path / "package", config.scoring.quantiles)
-        test = result["test"][result["inference"]]
-        version = tracker.register(
-            model_uri,
-            run.run_id,
-            {
-                "data_fingerprint": plan.table_fingerprint,
-                "inference": result["inference"],
-                **identity(config),
-                **{f"test_{name}": f"{test[name]:.4f}" for name in _ON_THE_VERSION},
-            },
-        )
-        decision: Decision = promote(spark, config, tracker, table, version)
-        run.log_metrics({"promoted": float(decision.promoted)})
-        folder = config.root / "runs" / run.run_id
-        shutil.move(plan.path, folder)
+    with locked(plan.path):
+        left = registered_before(tracker, plan)
+        run_id = left["run_id"] if left else None
+        with tracker.run(name, tags=run_tags(config, as_of), run_id=run_id) as run:
+            if left:
+                version = left["version"]
+                print(f"trained and registered before as version {version}: going on from there")
+            else:
+                train(spark, config, table, plan, run)
+                version = register(config, tracker, plan, run)
+            decision: Decision = promote(spark, config, tracker, table, version)
+            run.log_metrics({"promoted": float(decision.promoted)})
+            result = json.loads((plan.path / "metrics.json").read_text())
+            folder = config.root / "runs" / run.run_id
+            shutil.move(plan.path, folder)
     return Report(
         table=str(table.path),
         run_folder=str(folder),
         run_id=run.run_id,
         model_name=config.model_name,
-        version=str(version),
+        version=version,
         result=result,
         decision=decision.reason,
         tracking=tracker.describe(),
     )
+
+
+def train(
+    spark: SparkSession, config: Config, table: FeatureTable, plan: TrainingPlan, run: Run
+) -> None:
+    """Train and evaluate on the ranks, and log what came of it."""
+    resumed = (plan.path / "checkpoint.npz").exists()
+    run.log_config(config)
+    run.log_table(table.manifest)
+    print(
+        f"training {config.model.name} on {plan.training.ranks} ranks"
+        f"{' (going on where it stopped)' if resumed else ''}, MLflow run {run.run_id}"
+    )
+    bar = ProgressBar()
+    logged = _EpochLog(run)
+
+    def on_event(event: dict[str, Any]) -> None:
+        bar(event)
+        logged(event)
+
+    result = launch(spark, plan, on_event)
+    bar.close()
+    logged.complete(plan.path)
+    for inference, metrics in result["test"].items():
+        rule = "" if inference == result["inference"] else f"{inference}_"
+        run.log_metrics(metrics, prefix=f"test_{rule}")
+        run.log_metrics(result["validation"][inference], prefix=f"validation_{rule}")
+        run.log_metrics(result["calibration"][inference], prefix=f"calibration_{rule}")
+    run.log_figures(figures(plan.path, result["inference"]))
+
+
+def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> str:
+    """Log and register the package; the plan's folder then says so, for the next start."""
+    result = json.loads((plan.path / "metrics.json").read_text())
+    test = result["test"][result["inference"]]
+    version = tracker.register(
+        run.log_model(plan.path / "package", config.scoring.quantiles),
+        run.run_id,
+        {
+            "data_fingerprint": plan.table_fingerprint,
+            "inference": result["inference"],
+            **identity(config),
+            **{f"test_{name}": f"{test[name]:.4f}" for name in _ON_THE_VERSION},
+        },
+    )
+    write_json(plan.path / _REGISTERED, {"run_id": run.run_id, "version": version})
+    return version
+
+
+def registered_before(tracker: Tracker, plan: TrainingPlan) -> dict[str, str] | None:
+    """Run and version of a start of the same plan that failed only after it had registered."""
+    file = plan.path / _REGISTERED
+    left: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return left if left and tracker.is_of_run(left["version"], left["run_id"]) else None
 
 
 def run_tags(config: Config, as_of: dt.date | None) -> dict[str, str]:

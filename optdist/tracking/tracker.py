@@ -64,6 +64,7 @@ class Tracker:
         parent: Run | None = None,
         again: bool = False,
         tags: Mapping[str, str] | None = None,
+        run_id: str | None = None,
     ) -> Iterator[Run]:
         """A run that ends as FINISHED, or as FAILED where an error leaves the block.
 
@@ -72,11 +73,13 @@ class Tracker:
             parent: a run that this one is nested in.
             again: go on in the newest run of that name, if there is one.
             tags: of a new run, beside those of `code_tags`.
+            run_id: go on in this run.
         """
-        wanted = f"attributes.run_name = '{name}'"
-        old = self.client.search_runs([self.experiment_id], wanted, max_results=1) if again else []
-        if old:
-            run_id = old[0].info.run_id
+        if again:
+            wanted = f"attributes.run_name = '{name}'"
+            old = self.client.search_runs([self.experiment_id], wanted, max_results=1)
+            run_id = old[0].info.run_id if old else None
+        if run_id:
             self.client.update_run(run_id, status="RUNNING")
         else:
             made = code_tags() | dict(tags or {})
@@ -123,6 +126,11 @@ class Tracker:
     def tags(self, version: str) -> dict[str, str]:
         """A version's tags."""
         return dict(self._existing(version).tags)
+
+    def is_of_run(self, version: str, run_id: str) -> bool:
+        """Whether there is such a version and a run registered it."""
+        found = self._version(version)
+        return found is not None and found.run_id == run_id
 
     def find(self, reference: str) -> str | None:
         """The version that an alias or a version number names, or None."""

@@ -1,11 +1,14 @@
 import datetime as dt
+import json
 
 import pytest
 from shop import config, transactions
 
 from optdist.config.identity import identity
 from optdist.tracking import CHAMPION, Tracker
-from pipelines.training import run_training
+from optdist.training.plan import TrainingPlan
+from pipelines import training
+from pipelines.training import registered_before, run_training
 
 AS_OF = dt.date(2024, 12, 1)
 
@@ -36,3 +39,52 @@ def test_a_run_and_its_version_say_what_they_are_of(trained):
     test = report.result["test"][report.result["inference"]]
     assert tags["test_mae"] == f"{test['mae']:.4f}"
     assert {"test_normalized_gini", "test_spearman", "test_total_ratio"} <= tags.keys()
+
+
+@pytest.mark.slow
+def test_a_retry_after_a_failed_promotion_trains_and_registers_nothing_anew(
+    spark, trained, monkeypatch
+):
+    made, tracker, report = trained
+
+    def fail(*_):
+        raise ConnectionError("the registry is down")
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(training, "promote", fail)
+        run_training(spark, made, AS_OF)
+    [failed] = tracker.client.search_runs([tracker.experiment_id], max_results=1)
+    assert failed.info.status == "FAILED"
+    version = str(int(report.version) + 1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "launch", fail)
+        again = run_training(spark, made, AS_OF)
+    assert (again.version, again.run_id) == (version, failed.info.run_id)
+    assert tracker.client.get_run(again.run_id).info.status == "FINISHED"
+    assert tracker.find(str(int(version) + 1)) is None
+    assert "against" in again.decision and again.result["test"] == report.result["test"]
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(training, "launch", fail)
+        run_training(spark, made, AS_OF)  # it has ended, so the next start trains anew
+
+
+@pytest.mark.slow
+def test_a_version_of_another_registry_is_not_gone_on_with(trained, tmp_path):
+    made, tracker, report = trained
+    plan = TrainingPlan(
+        table="",
+        table_fingerprint="",
+        folder=str(tmp_path),
+        model=made.model,
+        training=made.training,
+    )
+    assert registered_before(tracker, plan) is None
+    left = {"run_id": report.run_id, "version": report.version}
+    (tmp_path / "registered.json").write_text(json.dumps(left))
+    assert registered_before(tracker, plan) == left
+    (tmp_path / "registered.json").write_text(json.dumps(left | {"run_id": "another"}))
+    assert registered_before(tracker, plan) is None
+    (tmp_path / "registered.json").write_text(json.dumps(left | {"version": "77"}))
+    assert registered_before(tracker, plan) is None
