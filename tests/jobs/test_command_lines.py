@@ -1,0 +1,46 @@
+"""The jobs as a user starts them, as far as that needs no Spark."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = sorted(path.name for path in (ROOT / "jobs").glob("*.py"))
+# the job as a script, and then what it has imported
+RUN = """
+import runpy, sys
+script, *sys.argv[1:] = sys.argv[1:]
+sys.argv[0] = script
+try:
+    runpy.run_path(script, run_name="__main__")
+finally:
+    assert "pyspark" not in sys.modules, "Spark was imported"
+"""
+
+
+def run(job, *arguments):
+    command = [sys.executable, "-c", RUN, str(ROOT / "jobs" / job), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_explains_a_job_without_starting_spark(job):
+    found = run(job, "--help")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(f"usage: {job}") and "--set SECTION.KEY=VALUE" in found.stdout
+
+
+@pytest.mark.parametrize("job", sorted({*JOBS} - {"experiment.py"}))
+def test_a_wrong_setting_is_one_message_before_spark_starts(job):
+    needed = ["--run-date", "2024-01-31"] if job == "score.py" else []
+    found = run(job, *needed, "--set", "training.epoch=3")
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: The configuration has these problems:\n  - training.ep")
+
+
+def test_a_day_that_is_none_is_refused():
+    found = run("score.py", "--run-date", "2024-02-30")
+    assert found.returncode == 2
+    assert "2024-02-30 is no day YYYY-MM-DD" in found.stderr
