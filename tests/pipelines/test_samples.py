@@ -307,6 +307,16 @@ def test_a_table_of_samples_keeps_good_rows_and_names_every_bad_one(spark, tmp_p
     ]
 
 
+def test_a_table_of_samples_is_scored_as_it_is_and_needs_no_label(spark, tmp_path):
+    frame = pd.DataFrame([("1", "a", "30"), (None, "b", "3")], columns=["user", "city", "age"])
+    made = samples_config(tmp_path, frame)
+    for day in (dt.date(2020, 1, 1), dt.date(2030, 1, 1)):
+        samples = scoring_samples(spark, made, day)
+        assert [tuple(row) for row in samples.rows.collect()] == [("1", "a", 30.0)]
+        assert [row["reason"] for row in samples.quarantine.collect()] == ["null user"]
+        assert samples.reach is None
+
+
 def test_copies_that_differ_only_in_where_a_value_is_missing_are_not_identical(spark, tmp_path):
     frame = pd.DataFrame(
         [("1", "3", None, "1"), ("1", None, "3", "1")], columns=["user", "city", "age", "value"]
