@@ -15,6 +15,7 @@ def run(args: argparse.Namespace) -> None:
     config = cli.load(args)
 
     from optdist.tracking import Tracker
+    from pipelines.agreement import without_effect
     from pipelines.features import build_features
     from pipelines.promotion import promote, promote_by_force
     from pipelines.session import spark_session
@@ -27,6 +28,11 @@ def run(args: argparse.Namespace) -> None:
         spark = spark_session(config, f"promote {config.model_name}")
         table = build_features(spark, config, args.as_of)
         decision = promote(spark, config, tracker, table, version)
+        ignored = without_effect(args.set, config, tracker.package(version))
+        if ignored:
+            print(
+                f"  WARNING: {', '.join(ignored)} had no effect: a version stays as it was trained"
+            )
     print(f"version {version}: {decision.reason}")
 
 

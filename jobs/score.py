@@ -15,12 +15,14 @@ def run(args: argparse.Namespace) -> None:
     config = cli.load(args)
 
     from optdist.tracking import Tracker
+    from pipelines.agreement import without_effect
     from pipelines.scoring import score, scores_home
     from pipelines.scoring_input import quarantine_folder
     from pipelines.session import spark_session, uri
 
     spark = spark_session(config, f"score {config.dataset.name}")
-    done = score(spark, config, Tracker(config), args.run_date, args.model, args.refresh)
+    tracker = Tracker(config)
+    done = score(spark, config, tracker, args.run_date, args.model, args.refresh)
     aside = sum(done.quarantined.values())
     print(f"  {done.rows:,} rows in and out, {aside:,} bad rows set aside {done.quarantined or ''}")
     if aside:
@@ -28,6 +30,12 @@ def run(args: argparse.Namespace) -> None:
     if done.last_event:
         print(f"  the data reach {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")
+    ignored = without_effect(args.set, config, tracker.package(done.model_version))
+    if ignored:
+        print(
+            f"  WARNING: {', '.join(ignored)} had no effect: version {done.model_version} scores "
+            f"as it was trained, inference {done.inference}. Train with --set to change that."
+        )
     print(f"scores: {done.path}")
     if args.show:
         rows = spark.read.option("basePath", uri(scores_home(config))).parquet(uri(done.path))

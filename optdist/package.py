@@ -53,16 +53,25 @@ def load_model(folder: str | Path) -> CltvModel:
     return model
 
 
+def package_settings(folder: str | Path) -> Model:
+    """The settings of a package's model.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    try:
+        return Model.model_validate_json((Path(folder) / MODEL).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+
+
 def package_model(folder: str | Path) -> tuple[type[CltvModel], str]:
     """A package's class of model and its rule of inference, without its weights.
 
     Raises:
         ModelError: a file is missing or damaged.
     """
-    try:
-        config = Model.model_validate_json((Path(folder) / MODEL).read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+    config = package_settings(folder)
     found = model_class(config.name)
     return found, inference_of(found, config)
 

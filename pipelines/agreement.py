@@ -1,11 +1,13 @@
-"""Whether a registered version was trained on what a configuration describes."""
+"""Whether a registered version was trained as a configuration describes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from optdist.config import Features
+from optdist.config import Config, Features, Model
 from optdist.config.identity import differing
+from optdist.package import package_settings
 from optdist.schema import FeatureSchema
 from optdist.tracking import Tracker
 
@@ -34,3 +36,23 @@ def misread(schema: FeatureSchema, features: Features) -> list[str]:
     """Columns that a model reads and the features lack, or have as another kind."""
     categorical = [f.name for f in schema.categorical if f.name not in features.categorical]
     return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
+
+
+def without_effect(overrides: Sequence[str], config: Config, package: Path) -> list[str]:
+    """The settings given with `--set` that a trained version does not take on any more.
+
+    Args:
+        overrides: `section.key=value` each, as they were given.
+        config: the configuration that they are part of.
+        package: the version's package.
+    """
+    kept = package_settings(package)
+    names = [override.partition("=")[0] for override in overrides]
+    found = [name for name in names if name.startswith("training.")]
+    for name in names:
+        section, _, key = name.partition(".")
+        field = key.partition(".")[0]
+        known = section == "model" and field in Model.model_fields
+        if known and getattr(config.model, field) != getattr(kept, field):
+            found.append(name)
+    return found
