@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ def build_features(
         with secrets_hidden(config.written), locked(path):
             if not (path / MANIFEST).exists():  # by a job that has just ended
                 return _build(spark, config, as_of, path, written)
-    table = FeatureTable.open(path)
+    table = _opened(path)
     last_event = table.manifest.get("last_event")
     print(f"features {config.dataset.name} are up to date: {path}{_up_to(last_event)}")
     return table
@@ -104,7 +106,14 @@ def _build(
 def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTable | None:
     """The feature table, if it is up to date; this needs no Spark."""
     path = _folder(config, fingerprint(_identity(config, as_of)))
-    return FeatureTable.open(path) if (path / MANIFEST).exists() else None
+    return _opened(path) if (path / MANIFEST).exists() else None
+
+
+def _opened(path: Path) -> FeatureTable:
+    """A finished table; its folder then says that it is in use."""
+    with suppress(OSError):  # another user's
+        os.utime(path)
+    return FeatureTable.open(path)
 
 
 @files_explained()

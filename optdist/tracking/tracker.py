@@ -127,6 +127,11 @@ class Tracker:
         """A version's tags."""
         return dict(self._existing(version).tags)
 
+    def runs(self) -> dict[str, str]:
+        """The run of each registered version."""
+        found = self.client.search_model_versions(f"name = '{self.model_name}'")
+        return {str(version.version): version.run_id for version in found}
+
     def is_of_run(self, version: str, run_id: str) -> bool:
         """Whether there is such a version and a run registered it."""
         found = self._version(version)
