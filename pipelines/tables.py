@@ -55,13 +55,11 @@ def joined_rows(spark: SparkSession, source: Source) -> DataFrame:
 def _one_row_per_key(other: DataFrame, join: Join) -> None:
     """Raise a DataError if the table to join has a key twice; a null key joins nothing."""
     again = other.dropna(subset=join.by).groupBy(*join.by).agg(F.count("*").alias("count_of_key"))
-    for row in again.where("count_of_key > 1").limit(1).collect():
-        *key, count = row
-        named = ", ".join(f"{name} {value}" for name, value in zip(join.by, key, strict=True))
+    for row in again.where("count_of_key > 1").limit(1).select("count_of_key").collect():
         raise DataError(
-            f"The table {join.table} has {count:,} rows of {named}: a join by "
-            f"{', '.join(join.by)} would count the main table's rows as often. Aggregate it "
-            f"(joins[].aggregate) or remove duplicates."
+            f"The table {join.table} has {row[0]:,} rows of one key ({', '.join(join.by)}): the "
+            f"join would count the main table's rows as often. Aggregate it (joins[].aggregate) "
+            f"or remove duplicates."
         )
 
 
