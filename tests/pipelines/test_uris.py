@@ -1,6 +1,8 @@
 """A cluster whose default storage is another one, and a folder whose name is no plain word."""
 
+import ast
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from registered import register, write_package
@@ -12,7 +14,23 @@ from pipelines.promotion import metrics_on_test
 from pipelines.scoring import score
 from pipelines.session import uri
 
-pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [path for folder in ("pipelines", "jobs") for path in (ROOT / folder).glob("*.py")]
+
+
+def _is_method_call(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+
+
+def test_every_path_that_spark_reads_or_writes_has_its_scheme():
+    told = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.func.attr if _is_method_call(node) else ""
+            if name in {"parquet", "csv"}:
+                told.append((path.name, ast.unparse(node.args[0])))
+    assert len(told) > 12
+    assert [(name, path) for name, path in told if not path.startswith("uri(")] == []
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +52,7 @@ def shop(elsewhere, tmp_path_factory):
     return made, build_features(elsewhere, made)
 
 
+@pytest.mark.slow
 def test_features_are_built_where_their_manifest_is(elsewhere, shop):
     _, table = shop
     with pytest.raises(Exception, match="nowhere"):
@@ -42,6 +61,7 @@ def test_features_are_built_where_their_manifest_is(elsewhere, shop):
     assert elsewhere.read.parquet(uri(table.samples_path("train"))).count() == rows
 
 
+@pytest.mark.slow
 def test_a_date_is_scored_and_a_version_compared(elsewhere, shop):
     made, table = shop
     tracker = Tracker(made)
