@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from optdist.experiments.report import write_report
 from optdist.experiments.results import Results
 from optdist.experiments.runner import Progress, Runner
 from optdist.experiments.store import Store
+from optdist.files import locked
 from optdist.tracking import Run, Tracker
 from pipelines.experiment_data import build_tables, data_fingerprint
 
@@ -53,6 +54,9 @@ def run_experiment(
         report_only: train nothing; the raw data is not read either.
         spark: a session to use and to leave open; by default one is started where features must be
             built, and stopped before the first cell starts.
+
+    Raises:
+        BusyError: another job runs this experiment.
     """
     experiment = load_experiment(name)
     grid = Grid(experiment, env, overrides)
@@ -70,7 +74,8 @@ def run_experiment(
     results = Results(grid, store, fingerprints)
     tables = build_tables(results, tasks, spark)
     tracker = Tracker(base)
-    with tracker.run(f"experiment {experiment.name}", again=True) as run:
+    alone = nullcontext() if report_only else locked(folder / "runs")
+    with alone, tracker.run(f"experiment {experiment.name}", again=True) as run:
         log = _Log(tracker, run, results)
         workers = workers or max(1, len(os.sched_getaffinity(0)) // base.training.ranks)
         write = partial(write_report, results, folder / "report", page(experiment))

@@ -25,6 +25,15 @@ def test_both_kinds_of_table_are_shown():
         assert f"kind: {kind}" in YAML[name]
 
 
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_of_the_repository(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
+    assert not [to for to in links if "://" not in to and not (page.parent / to).exists()]
+
+
 @pytest.mark.parametrize("name", YAML)
 def test_a_data_set_of_the_readme_loads(tmp_path, name):
     (tmp_path / name).write_text(YAML[name])

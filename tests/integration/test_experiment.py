@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from holding import held
 
 from optdist.config import load_config
+from optdist.errors import BusyError
 from optdist.experiments.config import load_experiment
 from optdist.experiments.grid import Grid
 from optdist.tracking import Tracker
@@ -91,7 +93,10 @@ def test_nothing_is_run_again_and_the_report_can_be_written_alone(interrupted, c
     outcome = run_experiment("quick", overrides=overrides, workers=2)
     text = outcome.report.with_name("report.md").read_text()
     outcome.report.unlink()
-    again = run_experiment("quick", overrides=overrides, report_only=True)
+    with held(root / "experiments" / "quick" / "runs"):  # another job runs it
+        with pytest.raises(BusyError):
+            run_experiment("quick", overrides=overrides, workers=2)
+        again = run_experiment("quick", overrides=overrides, report_only=True)
     assert again.report.with_name("report.md").read_text() == text
     assert again.report.exists()
     assert {path: path.stat().st_mtime_ns for path in records.iterdir()} == before
