@@ -50,6 +50,7 @@ def norm_gini(
             axes.plot(np.mean(rows[label]), place, "|", color=colour, ms=15, mew=2.5)
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(-0.6, len(labels) - 0.4)
+        axes.locator_params(axis="x", nbins=6)
         axes.grid(axis="x", alpha=0.3)
         axes.set(title=dataset, xlabel=f"{quantity}: each seed, and the mean")
         if zero:
