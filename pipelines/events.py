@@ -51,7 +51,8 @@ def clean_events(spark: SparkSession, config: Config, until: dt.date | None) -> 
                 ("unparsable amount", F.col(AMOUNT).isNull()),
                 ("amount is not finite", ~is_finite(F.col(AMOUNT))),
                 ("unparsable timestamp", F.col(DAY).isNull()),
-                ("timestamp in the future", F.col(DAY) > F.current_date()),
+                # a day of grace: east of the session's time zone the next day has begun
+                ("timestamp in the future", F.col(DAY) > F.date_add(F.current_date(), 1)),
             ]
         ),
     )
