@@ -8,8 +8,8 @@ from optdist.experiments.grid import LIGHTGBM
 from optdist.experiments.render import Block, Heading, Table, Text
 from optdist.experiments.results import Results
 from optdist.experiments.statistics import Comparison
-from optdist.experiments.table2 import p_value, split_ratio
-from optdist.experiments.tables import NONE, Row, comparisons
+from optdist.experiments.table2 import split_ratio
+from optdist.experiments.tables import NONE, Row, comparisons, p_value
 
 
 def in_short(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:

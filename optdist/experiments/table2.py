@@ -13,7 +13,7 @@ from optdist.experiments.grid import LIGHTGBM
 from optdist.experiments.render import Block, Heading, Picture, Table, Text
 from optdist.experiments.results import Results
 from optdist.experiments.statistics import LEVEL, MIN_SEEDS, Comparison
-from optdist.experiments.tables import NAMES, NONE, Row, best, comparisons, mean_sd
+from optdist.experiments.tables import NAMES, NONE, Row, best, comparisons, mean_sd, p_value
 
 EXPLAINED = (
     "The best of the first five columns is in bold. MAE rewards predicting too little where most "
@@ -152,11 +152,6 @@ def _test_lines(tests: Mapping[str, Mapping[str, list[Comparison]]]) -> Iterator
                 line.append(f"{found.gain:+.{_digits(metric)}f}")
                 line += [p_value(p) for p in (found.t_p, found.bootstrap_p, found.p)]
             yield line
-
-
-def p_value(p: float) -> str:
-    """A p-value as it is printed."""
-    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def _digits(metric: str) -> int:

@@ -12,8 +12,7 @@ from optdist.experiments.bootstrap import METRICS
 from optdist.experiments.render import Block, Heading, Picture, Table, Text
 from optdist.experiments.results import Results
 from optdist.experiments.statistics import bootstrap_test, t_test
-from optdist.experiments.table2 import p_value
-from optdist.experiments.tables import NONE, Row, mean_of, mean_sd, rows_of
+from optdist.experiments.tables import NONE, Row, mean_of, mean_sd, p_value, rows_of
 from optdist.metrics import LOWER_IS_BETTER
 
 EXPLAINED = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Row:
         found = [record["test"][self.rule].get(metric) for record in self.records]
         return np.array([v for v in found if v is not None], np.float64)
 
-    @property
+    @cached_property
     def scores(self) -> Scores:
         """What tests are made on."""
         values = {metric: self.values(metric) for metric in METRICS}
@@ -132,6 +133,11 @@ def mean_sd(values: np.ndarray, digits: int = 4) -> str:
         return NONE
     spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{values.mean():.{digits}f}{spread}"
+
+
+def p_value(p: float) -> str:
+    """A p-value as it is printed."""
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def mean_of(row: Row, value: Callable[[Mapping[str, Any]], float | None]) -> float:
