@@ -1,10 +1,20 @@
-"""A small untrained model package, and its place in a registry, for tests that need no training."""
+"""Small untrained model packages, their place in a registry, and a shop with built features."""
 
 import keras
+from shop import config, transactions
 
 from optdist.config import Model
 from optdist.models import build_model
 from optdist.package import save_package
+from optdist.tracking import Tracker
+from pipelines.features import build_features
+
+
+def built_shop(spark, folder, **sections):
+    """The made-up shop's configuration, its feature table and its registry, still empty."""
+    transactions(300).to_csv(folder / "sales.csv", index=False)
+    made = config(folder / "root", folder / "sales.csv", **sections)
+    return made, build_features(spark, made), Tracker(made)
 
 
 def write_package(schema, folder, seed=1, **model):

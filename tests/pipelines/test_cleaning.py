@@ -5,12 +5,11 @@ import time
 
 import pytest
 from holding import held
-from registered import register, write_package
-from shop import config, transactions
+from registered import built_shop, register, write_package
 
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.cleaning import leftovers, remove
-from pipelines.features import build_features, finished_features
+from pipelines.features import finished_features
 from pipelines.scoring import score, scores_home
 from pipelines.training import training_plan
 
@@ -22,9 +21,7 @@ DATE = dt.date(2024, 12, 20)
 def used(spark, tmp_path_factory):
     """A shop with two versions, of which scores name the first and the second is champion."""
     folder = tmp_path_factory.mktemp("cleaning")
-    transactions(300).to_csv(folder / "sales.csv", index=False)
-    made = config(folder / "root", folder / "sales.csv")
-    table, tracker = build_features(spark, made), Tracker(made)
+    made, table, tracker = built_shop(spark, folder)
     for seed in (1, 2, 3):
         package = write_package(table.schema, folder / f"package{seed}", seed)
         version = register(tracker, package)

@@ -1,7 +1,6 @@
 import pandas as pd
 import pytest
-from registered import register, write_package
-from shop import config, transactions
+from registered import built_shop, register, write_package
 
 from optdist.config import Features, Gate, Numeric, Promotion, config_from
 from optdist.config.identity import identity
@@ -9,9 +8,8 @@ from optdist.errors import ModelError
 from optdist.metrics import evaluate
 from optdist.package import load_predictor
 from optdist.schema import CategoricalFeature
-from optdist.tracking import CHALLENGER, CHAMPION, Tracker
+from optdist.tracking import CHALLENGER, CHAMPION
 from pipelines.agreement import misread
-from pipelines.features import build_features
 from pipelines.promotion import decide, metrics_on_test, promote, promote_by_force
 
 RULE = Promotion(gates={"normalized_gini": Gate(min=0.2), "total_ratio": Gate(min=0.5, max=2.0)})
@@ -47,10 +45,8 @@ def test_a_smaller_error_is_better():
 @pytest.fixture(scope="module")
 def shop(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("promotion")
-    transactions(300).to_csv(folder / "sales.csv", index=False)
     rule = {"gates": {"total_ratio": {"min": 0.0, "max": 1e6}}, "min_improvement": -2.0}
-    made = config(folder / "root", folder / "sales.csv", promotion=rule)
-    table, tracker = build_features(spark, made), Tracker(made)
+    made, table, tracker = built_shop(spark, folder, promotion=rule)
     for seed in (1, 2, 3):
         register(tracker, write_package(table.schema, folder / str(seed), seed))
     return made, tracker, table

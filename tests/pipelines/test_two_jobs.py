@@ -4,12 +4,11 @@ import datetime as dt
 
 import pytest
 from holding import held
-from registered import register, write_package
-from shop import config, transactions
+from registered import built_shop, register, write_package
 
 from optdist.errors import BusyError
 from optdist.table import FeatureTable
-from optdist.tracking import CHAMPION, Tracker
+from optdist.tracking import CHAMPION
 from pipelines import features
 from pipelines.features import build_features
 from pipelines.scoring import score, scores_home
@@ -21,9 +20,7 @@ DATE = dt.date(2024, 12, 20)
 @pytest.fixture(scope="module")
 def shop(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two_jobs")
-    transactions(300).to_csv(folder / "sales.csv", index=False)
-    made = config(folder / "root", folder / "sales.csv")
-    table, tracker = build_features(spark, made), Tracker(made)
+    made, table, tracker = built_shop(spark, folder)
     package = write_package(table.schema, folder / "package", inference="hard")
     tracker.set_alias(CHAMPION, register(tracker, package))
     return made, table, tracker
