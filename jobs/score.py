@@ -14,11 +14,12 @@ def run(args: argparse.Namespace) -> None:
     """Score, publish, and print where the scores are."""
     config = cli.load(args)
 
+    from optdist.files import uri
     from optdist.tracking import Tracker
     from pipelines.agreement import without_effect
     from pipelines.scoring import score, scores_home
     from pipelines.scoring_input import quarantine_folder
-    from pipelines.session import spark_session, uri
+    from pipelines.session import spark_session
 
     spark = spark_session(config, f"score {config.dataset.name}")
     tracker = Tracker(config)

@@ -20,6 +20,7 @@ import tensorflow as tf
 from optdist.blocks import Rows, ahead, length, permuted, regrouped
 from optdist.encoding import encode
 from optdist.errors import DataError
+from optdist.files import uri
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
 
@@ -188,7 +189,7 @@ class Shard:
         thread_pool.IO_TIMEOUT_INTERVAL_S = 0.02
         schema = self.table.schema
         with make_batch_reader(
-            f"file://{self.table.split_path(self.split).resolve()}",  # it decodes no %20
+            uri(self.table.split_path(self.split).resolve()),
             schema_fields=[*schema.categorical_columns, *schema.numeric_columns, *self.keys],
             reader_pool_type="thread",
             workers_count=1,  # two were slower on plain columns, and one keeps the order

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and folders that one job at a time works on."""
+"""Files that are whole or absent, folders of one job at a time, and paths with their scheme."""
 
 from __future__ import annotations
 
@@ -80,3 +80,12 @@ def _locked_file(name: Path, path: Path) -> IO[str]:
             if os.path.samestat(os.fstat(file.fileno()), name.stat()):
                 return file
         file.close()  # whoever had it removed it after it was opened here: the next one
+
+
+def uri(path: str | Path) -> str:
+    """A path with its scheme: without one Spark takes it to be on the cluster's default storage.
+
+    Nothing is percent-encoded, for Spark reads the text as it stands. A URL stays as it is.
+    """
+    text = str(path)
+    return text if "://" in text else f"file://{Path(text).absolute()}"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint, secrets_hidden
-from optdist.errors import DataError
 from optdist.experiments.clusters import value_by_cluster
 from optdist.experiments.grid import Task
 from optdist.experiments.results import Results
@@ -19,7 +17,7 @@ from optdist.experiments.runner import Data
 from optdist.table import SPLITS, FeatureTable
 from pipelines.features import FORMAT, build_features, finished_features
 from pipelines.session import spark_session
-from pipelines.tables import resolved_path
+from pipelines.tables import raw_files, resolved_path
 
 DESCRIPTION = 2  # raise it where `describe` says more
 
@@ -96,12 +94,8 @@ def data_fingerprint(config: Config) -> str:
 def _content(path: str) -> list[str]:
     if "://" in path:
         return [path]
-    root = Path(path)
-    if not root.exists():
-        raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
-    files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
     digests = []
-    for file in files:
+    for file in raw_files(path):
         with file.open("rb") as content:
             digests.append(hashlib.file_digest(content, "sha256").hexdigest())
     return digests

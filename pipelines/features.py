@@ -18,14 +18,13 @@ from pyspark.sql import functions as F
 
 from optdist.config import Config, Split, fingerprint, secrets_hidden
 from optdist.errors import DataError
-from optdist.files import locked, write_json
+from optdist.files import locked, uri, write_json
 from optdist.schema import FeatureSchema
 from optdist.table import MANIFEST, SCHEMA, SPLITS, FeatureTable
 from pipelines.category import category
 from pipelines.fitting import fit, imputed
 from pipelines.quarantine import LABEL, checked_reasons
 from pipelines.samples import build_samples, why_no_sample
-from pipelines.session import uri
 from pipelines.tables import files_explained, input_fingerprint
 
 FORMAT = 3  # raise it when the table's content changes for the same config and input

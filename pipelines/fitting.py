@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from optdist.config import Config
 from optdist.encoding import fit_schema
 from optdist.errors import DataError
+from optdist.files import uri
 from optdist.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from pipelines.quarantine import LABEL
-from pipelines.session import uri
 
 
 def fit(spark: SparkSession, config: Config, path: Path) -> FeatureSchema:

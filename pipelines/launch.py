@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from optdist.errors import TrainingError
 from optdist.training.events import EventReader
 from optdist.training.plan import TrainingPlan
-from optdist.training.rank import run_rank
+from optdist.training.rank import FAILED, failure_reason, run_rank
 
 # A rank that hangs ends the run instead of only warning.
 _STALL_SECONDS = "600"
@@ -54,7 +54,7 @@ def launch(
         )
     events, log = plan.path / "events.jsonl", plan.path / "horovod.log"
     plan.path.mkdir(parents=True, exist_ok=True)
-    for old in [events, *plan.path.glob("error-*.txt")]:
+    for old in [events, *plan.path.glob(FAILED.format("*"))]:
         old.unlink(missing_ok=True)
     with log.open("w") as output, _following(events, on_event):
         try:
@@ -71,8 +71,7 @@ def launch(
                 verbose=0,
             )
         except Exception as error:  # Horovod raises what its ranks, Spark or gloo raise
-            reasons = [path.read_text() for path in sorted(plan.path.glob("error-*.txt"))]
-            reason = reasons[0].split("\n\n")[0] if reasons else str(error).splitlines()[0]
+            reason = failure_reason(plan.path) or str(error).splitlines()[0]
             raise TrainingError(f"Training failed: {reason} Details: {plan.path}") from error
     first: dict[str, Any] = results[0]
     return first

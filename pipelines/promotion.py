@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, Promotion
 from optdist.config.identity import identity
 from optdist.errors import DataError, ModelError, OptDistError
+from optdist.files import uri
 from optdist.metrics import LOWER_IS_BETTER, evaluate
 from optdist.schema import FeatureSchema
 from optdist.table import FeatureTable
@@ -17,7 +18,6 @@ from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
 from pipelines.agreement import misread, trained_otherwise
 from pipelines.prediction import predict
 from pipelines.quarantine import LABEL
-from pipelines.session import uri
 
 
 class Decision(BaseModel):

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
 from optdist.errors import DataError, ModelError
-from optdist.files import locked, write_json
+from optdist.files import locked, uri, write_json
 from optdist.models.base import prediction_columns
 from optdist.package import package_model
 from optdist.schema import FeatureSchema
@@ -24,7 +24,6 @@ from pipelines.prediction import predict
 from pipelines.published import MANIFEST, Published, read_manifest
 from pipelines.publishing import publish, restore
 from pipelines.scoring_input import keep_input, pinned_input, source_fingerprint
-from pipelines.session import uri
 
 
 def scores_home(config: Config) -> Path:
@@ -106,9 +105,7 @@ def _score(
     stamped = scored.withColumn("inference", F.lit(inference))
     stamped = stamped.withColumn("model_version", F.lit(version))
     stamped.write.mode("overwrite").parquet(uri(staged))
-    rows, total = check_scores(
-        spark, staged, samples.count(), prediction_columns(model_class, levels)
-    )
+    rows, total = check_scores(spark, staged, taken.rows, prediction_columns(model_class, levels))
     done = Published(
         dataset=config.dataset.name,
         run_date=str(run_date),

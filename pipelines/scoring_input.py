@@ -12,10 +12,10 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint
 from optdist.errors import DataError
+from optdist.files import uri
 from pipelines.published import Published
 from pipelines.quarantine import checked_reasons
 from pipelines.samples import scoring_samples
-from pipelines.session import uri
 from pipelines.tables import files_explained, input_fingerprint
 
 
@@ -23,6 +23,7 @@ class Input(BaseModel):
     """The samples to score."""
 
     folder: str
+    rows: int
     fingerprint: str
     quarantined: dict[str, int]
     last_event: str | None = None  # the newest event's day; None without transactions
@@ -48,6 +49,7 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
         )
     return Input(
         folder=pinned.input,
+        rows=pinned.rows,
         fingerprint=pinned.input_fingerprint,
         quarantined=pinned.quarantined,
         last_event=pinned.last_event,
@@ -91,6 +93,7 @@ def keep_input(
         samples.release()
     return Input(
         folder=folder,
+        rows=good["samples"],
         fingerprint=source,
         quarantined=bad,
         last_event=str(last) if last else None,

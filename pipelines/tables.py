@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from optdist.config import fingerprint
 from optdist.config.source import Join, Source, Table
 from optdist.errors import DataError
-from pipelines.session import uri
+from optdist.files import uri
 
 _PACKAGE = "package:"
 # what Spark's CSV reader says of a file whose header differs from the first file's
@@ -133,14 +133,23 @@ def files_explained() -> Iterator[None]:
         ) from error
 
 
+def raw_files(path: str) -> list[Path]:
+    """A table's files on this machine: the one, or all of a folder.
+
+    Raises:
+        DataError: there is nothing at the path.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
+    return sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+
+
 def _table_fingerprint(table: Table) -> list[Any]:
     path = resolved_path(table.path)
     if "://" in path:
         return [fingerprint(path)]
-    root = Path(path)
-    if not root.exists():
-        raise DataError(f"{path} does not exist. Set the table's path in the data set's YAML.")
-    files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+    root, files = Path(path), raw_files(path)
     if table.path.startswith(_PACKAGE):  # the same in every environment that installs the package
         package = table.path.removeprefix(_PACKAGE).partition("/")[0]
         return [table.path, _version(package), [[f.name, f.stat().st_size] for f in files]]

@@ -99,8 +99,9 @@ def _train_on_ranks(plan: TrainingPlan) -> dict[str, Any]:
             check=False,
         )
     if done.returncode or not files[1].exists():
-        reasons = [path.read_text() for path in sorted(plan.path.glob("error-*.txt"))]
-        reason = reasons[0].split("\n\n")[0] if reasons else "a rank failed"
+        from optdist.training.rank import failure_reason
+
+        reason = failure_reason(plan.path) or "a rank failed"
         raise TrainingError(f"{reason} Details: {plan.path / 'horovod.log'}")
     result: dict[str, Any] = json.loads(files[1].read_text())
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from pathlib import Path
 from typing import Any
 
 from optdist.files import write_atomically
@@ -11,6 +12,15 @@ from optdist.training.events import EventWriter
 from optdist.training.plan import TrainingPlan
 from optdist.training.ranks import HorovodRanks
 from optdist.training.worker import train
+
+FAILED = "error-{}.txt"  # of a rank, in the run's folder
+
+
+def failure_reason(folder: Path) -> str | None:
+    """What the first rank that failed left in a run's folder, or None."""
+    for path in sorted(folder.glob(FAILED.format("*"))):
+        return path.read_text().split("\n\n")[0]
+    return None
 
 
 def run_rank(plan_json: str, events_path: str) -> dict[str, Any]:
@@ -26,6 +36,6 @@ def run_rank(plan_json: str, events_path: str) -> dict[str, Any]:
         except Exception as error:
             reason = f"{error}\n\n{traceback.format_exc()}"
             write_atomically(
-                plan.path / f"error-{ranks.rank}.txt", lambda file: file.write(reason.encode())
+                plan.path / FAILED.format(ranks.rank), lambda file: file.write(reason.encode())
             )
             raise

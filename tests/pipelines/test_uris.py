@@ -8,11 +8,11 @@ import pytest
 from registered import register, write_package
 from shop import config, transactions
 
+from optdist.files import uri
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features import build_features
 from pipelines.promotion import metrics_on_test
 from pipelines.scoring import score
-from pipelines.session import uri
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for folder in ("pipelines", "jobs") for path in (ROOT / folder).glob("*.py")]
