@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optdist import encoding
-from optdist.config import Features
-from optdist.table import FeatureTable
+from optdist.config import FeaturesConfig
+from optdist.data import encoding
+from optdist.data.feature_table import FeatureTable
 
 CATEGORICAL = {f"c{i:02d}": size for i, size in enumerate([2500, 1500, 300, 300, 120] + [12] * 10)}
 NUMERIC = [f"n{i:02d}" for i in range(12)]
@@ -32,7 +32,7 @@ def frame(rows: int, seed: int = 0) -> pd.DataFrame:
 def write_train_split(folder: Path, rows: int, groups: int = 40) -> FeatureTable:
     """Write one training split as the feature job lays it out: one row group a file."""
     raw = frame(rows)
-    features = Features(
+    features = FeaturesConfig(
         categorical=list(CATEGORICAL), numeric={name: {"log1p": True} for name in NUMERIC}
     )
     schema = encoding.fit(raw, features, "label")

@@ -33,7 +33,7 @@ def _measure(table_rows: int, columns: int, batch: int, steps: int) -> tuple[flo
     import numpy as np
     import tensorflow as tf
 
-    from optdist.training.ranks import HorovodRanks
+    from optdist.training.communicator import HorovodRanks
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     ways = [HorovodRanks(sparse_as_dense=True), HorovodRanks(sparse_as_dense=False)]

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from optdist.mixture import ZilnMixture
-from optdist.package import limit_tensorflow
-from optdist.ziln import ziln_quantile
+from optdist.distributions.mixture import ZilnMixture
+from optdist.distributions.ziln import ziln_quantile
+from optdist.serving.package import limit_tensorflow
 
 Quantile = Callable[..., tf.Tensor]
 LEVELS = (0.05, 0.5, 0.95)

@@ -17,11 +17,11 @@ from _table import CATEGORICAL, NUMERIC, frame
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist import encoding
-from optdist.config import Features, Model
+from optdist.config import FeaturesConfig, ModelConfig
+from optdist.data import encoding
+from optdist.data.schema import FeatureSchema
 from optdist.models import build_model
-from optdist.package import save_package
-from optdist.schema import FeatureSchema
+from optdist.serving.package import save_package
 from optdist.tracking.fluent import quiet
 from optdist.tracking.logged_model import log_package
 from pipelines.prediction import predict
@@ -96,10 +96,10 @@ def _types(spark: SparkSession, folder: Path, package: Path, schema: FeatureSche
 def _package(folder: Path) -> tuple[Path, str]:
     """An untrained OptDist's package, and the URI of the same as an MLflow model."""
     keras.utils.set_random_seed(1)
-    features = Features(
+    features = FeaturesConfig(
         categorical=list(CATEGORICAL), numeric={name: {"log1p": True} for name in NUMERIC}
     )
-    model = build_model(encoding.fit(frame(20_000), features, "label"), Model(), seed=1)
+    model = build_model(encoding.fit(frame(20_000), features, "label"), ModelConfig(), seed=1)
     model.build_variables()
     package = save_package(model, folder / "package")
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")

@@ -16,11 +16,11 @@ from pathlib import Path
 import tensorflow as tf
 from _table import write_train_split
 
-from optdist.config import Build, Model, Training
-from optdist.data import Shard
-from optdist.table import FeatureTable
+from optdist.config import BuildConfig, ModelConfig, TrainingConfig
+from optdist.data.feature_table import FeatureTable
+from optdist.data.shards import Shard
 from optdist.training import TrainingPlan
-from optdist.training.ranks import OneRank
+from optdist.training.communicator import OneRank
 from optdist.training.worker import _Run
 
 
@@ -64,8 +64,8 @@ def _ways(table: FeatureTable, options: argparse.Namespace) -> dict[str, Callabl
         table=str(table.path),
         table_fingerprint=table.manifest["fingerprint"],
         folder=str(table.path),
-        model=Model(sdn=options.sdn),
-        training=Training(
+        model=ModelConfig(sdn=options.sdn),
+        training=TrainingConfig(
             ranks=1,
             threads_per_rank=options.cores,
             batch_size=options.batch,
@@ -110,10 +110,10 @@ def _timed(way: Callable[[], None]) -> tuple[float, float]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=500_000)
-    parser.add_argument("--row-groups", type=int, default=Build().min_row_groups)
-    parser.add_argument("--buffer-rows", type=int, default=Training().shuffle_buffer_rows)
-    parser.add_argument("--batch", type=int, default=Training().batch_size)
-    parser.add_argument("--sdn", type=int, nargs="+", default=Model().sdn)
+    parser.add_argument("--row-groups", type=int, default=BuildConfig().min_row_groups)
+    parser.add_argument("--buffer-rows", type=int, default=TrainingConfig().shuffle_buffer_rows)
+    parser.add_argument("--batch", type=int, default=TrainingConfig().batch_size)
+    parser.add_argument("--sdn", type=int, nargs="+", default=ModelConfig().sdn)
     parser.add_argument("--epochs", type=int, default=4, help="of each way in a round")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=1, help="that the process is pinned to")

@@ -14,7 +14,7 @@ def run(args: argparse.Namespace) -> None:
     """Build the data set's feature table."""
     config = cli.load(args)
 
-    from pipelines.features import build_features
+    from pipelines.features.build import build_features
     from pipelines.session import spark_session
 
     build_features(spark_session(config, f"features {config.dataset.name}"), config, args.as_of)

@@ -16,7 +16,7 @@ from optdist.errors import OptDistError
 
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; 1 where a cell failed."""
-    from pipelines.experiments import run_experiment, summary
+    from pipelines.experiments.pipeline import run_experiment, summary
 
     outcome = run_experiment(
         args.experiment, args.env, args.set, args.workers, args.only, args.report_only

@@ -15,9 +15,9 @@ def run(args: argparse.Namespace) -> None:
     config = cli.load(args)
 
     from optdist.tracking import Tracker
-    from pipelines.agreement import without_effect
-    from pipelines.features import build_features
-    from pipelines.promotion import promote, promote_by_force
+    from pipelines.features.build import build_features
+    from pipelines.registry.compatibility import without_effect
+    from pipelines.registry.promotion import promote, promote_by_force
     from pipelines.session import spark_session
 
     tracker = Tracker(config)

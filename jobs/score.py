@@ -16,9 +16,9 @@ def run(args: argparse.Namespace) -> None:
 
     from optdist.files import uri
     from optdist.tracking import Tracker
-    from pipelines.agreement import without_effect
-    from pipelines.scoring import score, scores_home
-    from pipelines.scoring_input import quarantine_folder
+    from pipelines.registry.compatibility import without_effect
+    from pipelines.scoring.inputs import quarantine_folder
+    from pipelines.scoring.pipeline import score, scores_home
     from pipelines.session import spark_session
 
     spark = spark_session(config, f"score {config.dataset.name}")

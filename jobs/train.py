@@ -15,7 +15,7 @@ def run(args: argparse.Namespace) -> None:
     config = cli.load(args)
 
     from pipelines.session import spark_session
-    from pipelines.training import run_training, summary
+    from pipelines.training.pipeline import run_training, summary
 
     spark = spark_session(config, f"train {config.dataset.name}")
     print(summary(run_training(spark, config, args.as_of)))

@@ -10,16 +10,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Features": "optdist.config",
-    "FeatureSchema": "optdist.schema",
-    "Model": "optdist.config",
+    "FeaturesConfig": "optdist.config",
+    "FeatureSchema": "optdist.data.schema",
+    "ModelConfig": "optdist.config",
     "OptDist": "optdist.models",
-    "fit_schema": "optdist.encoding",
+    "fit_schema": "optdist.data.encoding",
     "load_config": "optdist.config",
-    "load_model": "optdist.package",
-    "load_predictor": "optdist.package",
-    "memory_dataset": "optdist.data",
-    "save_package": "optdist.package",
+    "load_model": "optdist.serving.package",
+    "load_predictor": "optdist.serving.package",
+    "memory_dataset": "optdist.data.shards",
+    "save_package": "optdist.serving.package",
 }
 __all__ = sorted(_HOME)
 

@@ -12,8 +12,8 @@ from optdist.config import Config
 from optdist.errors import BusyError
 from optdist.files import locked
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
-from pipelines.published import Published, read_manifest
-from pipelines.scoring import scores_home
+from pipelines.scoring.manifest import Published, read_manifest
+from pipelines.scoring.pipeline import scores_home
 
 _DAY = 86_400  # seconds
 

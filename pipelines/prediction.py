@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.models import OptDist
 from optdist.models.base import prediction_columns
-from optdist.schema import FeatureSchema
-from pipelines.category import category
+from pipelines.sources.categories import category
 
 _predictors: dict[str, Any] = {}  # one model per Python worker, by its package's folder
 
@@ -69,7 +69,7 @@ def predict(
 def worker_predictor(folder: str) -> Any:
     """The package's predictor in this Python worker, loaded on first use, with one thread."""
     if folder not in _predictors:
-        from optdist.package import load_predictor
+        from optdist.serving.package import load_predictor
 
         _predictors.clear()
         _predictors[folder] = load_predictor(folder, threads=1)

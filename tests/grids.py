@@ -2,11 +2,11 @@
 
 import yaml
 
-from optdist.experiments.config import Experiment
-from optdist.experiments.grid import Grid
-from optdist.experiments.results import Results
-from optdist.experiments.runner import Data, Runner
-from optdist.experiments.store import Store
+from pipelines.experiments.plan.config import Experiment
+from pipelines.experiments.plan.grid import Grid
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.plan.store import Store
+from pipelines.experiments.run.runner import Data, Runner
 
 DATASET = {
     "name": "made",

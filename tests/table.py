@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from optdist import encoding
-from optdist.config import Features
-from optdist.table import FeatureTable
+from optdist.config import FeaturesConfig
+from optdist.data import encoding
+from optdist.data.feature_table import FeatureTable
 
-FEATURES = Features(categorical=["city"], numeric={"spend": {"log1p": True}})
+FEATURES = FeaturesConfig(categorical=["city"], numeric={"spend": {"log1p": True}})
 
 
 def frame(rows=6000, seed=0):

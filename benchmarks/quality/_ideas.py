@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from optdist.distributions.mixture import ZilnMixture
+from optdist.distributions.ziln import ziln_nll
 from optdist.layers import CrossNetwork, StackedMLP
 from optdist.layers.representation import Embedding
-from optdist.mixture import ZilnMixture
 from optdist.models import OptDist
 from optdist.models.optdist import Outputs
-from optdist.selection import gumbel_noise, selection_weights
-from optdist.ziln import ziln_nll
+from optdist.objectives.gumbel import gumbel_noise, selection_weights
 
 
 def mixture_nll(y: tf.Tensor, outputs: Outputs) -> tf.Tensor:

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from optdist.config import Config
-from optdist.data import Shard
+from optdist.data.feature_table import FeatureTable
+from optdist.data.shards import Shard
 from optdist.models.base import CltvModel
-from optdist.table import FeatureTable
-from pipelines.features import finished_features
+from pipelines.features.build import finished_features
 
 Rows = dict[str, np.ndarray]
 

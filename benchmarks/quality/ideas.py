@@ -20,11 +20,11 @@ import tensorflow as tf
 from _training import Rows, built_table, cosine, fit, predicted, read
 
 from optdist.config import Config, load_config
-from optdist.experiments.folds import fold_table
-from optdist.experiments.statistics import t_test
-from optdist.metrics import normalized_gini, spearman
+from optdist.data.feature_table import FeatureTable
+from optdist.evaluation.comparison import t_test
+from optdist.evaluation.metrics import normalized_gini, spearman
 from optdist.models import OptDist
-from optdist.table import FeatureTable
+from pipelines.experiments.run.folds import fold_table
 
 METRICS = ("Norm-GINI", "hard Norm-GINI", "Spearman", "NLL")
 

@@ -4,43 +4,43 @@
 `settings.py` all else; `loading.py` reads and merges the files.
 """
 
-from optdist.config.dataset import Dataset, Features, Numeric
+from optdist.config.dataset import DatasetConfig, FeaturesConfig, NumericConfig
 from optdist.config.loading import CONF_DIR, config_from, fingerprint, load_config
-from optdist.config.model import Mdan, Mdme, Model, MtlMse, TwoStage
+from optdist.config.model import MdanConfig, MdmeConfig, ModelConfig, MtlMseConfig, TwoStageConfig
 from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
-    Build,
+    BuildConfig,
     Config,
-    Gate,
-    Paths,
-    Promotion,
-    Scoring,
-    Split,
-    Tracking,
-    Training,
+    GateConfig,
+    PathsConfig,
+    PromotionConfig,
+    ScoringConfig,
+    SplitConfig,
+    TrackingConfig,
+    TrainingConfig,
 )
-from optdist.config.source import Source
+from optdist.config.source import SourceConfig
 
 __all__ = [
     "CONF_DIR",
-    "Build",
+    "BuildConfig",
     "Config",
-    "Dataset",
-    "Features",
-    "Gate",
-    "Mdan",
-    "Mdme",
-    "Model",
-    "MtlMse",
-    "Numeric",
-    "Paths",
-    "Promotion",
-    "Scoring",
-    "Source",
-    "Split",
-    "Tracking",
-    "Training",
-    "TwoStage",
+    "DatasetConfig",
+    "FeaturesConfig",
+    "GateConfig",
+    "MdanConfig",
+    "MdmeConfig",
+    "ModelConfig",
+    "MtlMseConfig",
+    "NumericConfig",
+    "PathsConfig",
+    "PromotionConfig",
+    "ScoringConfig",
+    "SourceConfig",
+    "SplitConfig",
+    "TrackingConfig",
+    "TrainingConfig",
+    "TwoStageConfig",
     "config_from",
     "fingerprint",
     "load_config",

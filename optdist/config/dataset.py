@@ -7,24 +7,24 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from optdist.config.section import Name, Positive, Section, named
-from optdist.config.source import Source
+from optdist.config.source import SourceConfig
 
 # columns that the pipeline makes beside a sample's own
 _RESERVED = {"label", "reason", "stage", "split", "row_key", "group_key"}
 Keys = Annotated[list[Name], Field(min_length=1)]
 
 
-class Numeric(Section):
+class NumericConfig(Section):
     """How one numeric feature is encoded."""
 
     log1p: bool = False  # sign(x) * log(1 + |x|) before the z-score
 
 
-class Features(Section):
+class FeaturesConfig(Section):
     """The sample table's columns that the model reads."""
 
     categorical: list[Name] = []
-    numeric: Annotated[dict[Name, Numeric], BeforeValidator(named)] = {}
+    numeric: Annotated[dict[Name, NumericConfig], BeforeValidator(named)] = {}
     min_frequency: Positive = 5  # rarer categories become out-of-vocabulary
     max_vocabulary: Positive = 100_000  # most frequent categories kept, per feature
 
@@ -38,15 +38,15 @@ class Features(Section):
         return self
 
 
-class Dataset(Section):
+class DatasetConfig(Section):
     """A data set: source, identity, features (`conf/datasets/*.yaml`)."""
 
     name: Name
     description: str = ""
     id: Keys  # one sample each (with snapshots: one per date); in transactions, the entity
     split_key: Keys  # rows that agree in it fall in one split
-    source: Source
-    features: Features
+    source: SourceConfig
+    features: FeaturesConfig
 
     @property
     def sample_id(self) -> list[str]:

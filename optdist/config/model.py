@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 from optdist.config.section import Positive, Section
 
 
-class TwoStage(Section):
+class TwoStageConfig(Section):
     """What the sources leave open of two-stage."""
 
     rows: Literal["converted", "weighted", "all"] = "converted"  # of the regressor
     shared_representation: bool = False
 
 
-class MtlMse(Section):
+class MtlMseConfig(Section):
     """What the sources leave open of MTL-MSE."""
 
     shared: Literal["representation", "tower"] = "representation"
@@ -24,7 +24,7 @@ class MtlMse(Section):
     mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
 
 
-class Mdme(Section):
+class MdmeConfig(Section):
     """What the sources leave open of MDME."""
 
     sub_distributions: Positive = 3  # of the positive labels; zeros have their own beside them
@@ -35,7 +35,7 @@ class Mdme(Section):
     position_weight: Annotated[float, Field(gt=0)] = 1.0  # of the place within the bucket
 
 
-class Mdan(Section):
+class MdanConfig(Section):
     """What the sources leave open of MDAN."""
 
     buckets: Positive = 4  # of the positive labels; zeros have their own beside them
@@ -44,7 +44,7 @@ class Mdan(Section):
     mse_weight: Annotated[float, Field(gt=0)] = 1.0  # beside cross-entropy, in nats
 
 
-class Model(Section):
+class ModelConfig(Section):
     """The model and its sizes (paper section 3, 4.1.4)."""
 
     name: Literal["optdist", "two_stage", "mtl_mse", "ziln", "mdme", "mdan"] = "optdist"
@@ -69,10 +69,10 @@ class Model(Section):
     sigma_max: Annotated[float, Field(gt=0)] = 2.5  # of log-currency
     inference: Literal["hard", "top2", "soft"] = "soft"  # the papers have "hard" (Eq. 18)
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.9  # share of rows that intervals hold
-    two_stage: TwoStage = TwoStage()
-    mtl_mse: MtlMse = MtlMse()
-    mdme: Mdme = Mdme()
-    mdan: Mdan = Mdan()
+    two_stage: TwoStageConfig = TwoStageConfig()
+    mtl_mse: MtlMseConfig = MtlMseConfig()
+    mdme: MdmeConfig = MdmeConfig()
+    mdan: MdanConfig = MdanConfig()
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from optdist.config.dataset import Dataset
-from optdist.config.model import Model
+from optdist.config.dataset import DatasetConfig
+from optdist.config.model import ModelConfig
 from optdist.config.section import Positive, Section, Share
 
 
-class Split(Section):
+class SplitConfig(Section):
     """Shares of train, validation and test, and the seed of the hash (paper 4.1.1: 7:1:2)."""
 
     train: Share = 0.7
@@ -29,7 +29,7 @@ class Split(Section):
         return self
 
 
-class Build(Section):
+class BuildConfig(Section):
     """How the feature table is written."""
 
     min_row_groups: Positive = 20  # per split; Petastorm shards are row groups, ten a rank do
@@ -37,7 +37,7 @@ class Build(Section):
     max_quarantined_share: Share = 0.01  # more bad rows than this stop the job
 
 
-class Training(Section):
+class TrainingConfig(Section):
     """One training run."""
 
     ranks: Positive = 2
@@ -70,7 +70,7 @@ Metric = Literal[
 ]
 
 
-class Gate(Section):
+class GateConfig(Section):
     """An allowed interval of one test metric."""
 
     min: float | None = None
@@ -83,15 +83,15 @@ class Gate(Section):
         return self
 
 
-class Promotion(Section):
+class PromotionConfig(Section):
     """When a challenger becomes champion."""
 
     metric: Literal["normalized_gini", "spearman", "mae"] = "normalized_gini"
     min_improvement: float = 0.0  # in the metric's unit, on the same rows
-    gates: dict[Metric, Gate] = {}
+    gates: dict[Metric, GateConfig] = {}
 
 
-class Scoring(Section):
+class ScoringConfig(Section):
     """The daily scoring job."""
 
     acquired_within_days: Positive | None = None  # None: everyone acquired by the run date
@@ -119,13 +119,13 @@ class Scoring(Section):
         return self
 
 
-class Paths(Section):
+class PathsConfig(Section):
     """Where everything is kept; on a cluster, storage that every node mounts."""
 
     root: str = "artifacts"
 
 
-class Tracking(Section):
+class TrackingConfig(Section):
     """MLflow: MLFLOW_TRACKING_URI wins over `uri`; the default is an sqlite file under the root."""
 
     uri: str | None = None
@@ -136,15 +136,15 @@ class Tracking(Section):
 class Config(Section):
     """Everything that a job needs to know."""
 
-    dataset: Dataset
-    split: Split = Split()
-    build: Build = Build()
-    model: Model = Model()
-    training: Training = Training()
-    promotion: Promotion = Promotion()
-    scoring: Scoring = Scoring()
-    paths: Paths = Paths()
-    tracking: Tracking = Tracking()
+    dataset: DatasetConfig
+    split: SplitConfig = SplitConfig()
+    build: BuildConfig = BuildConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    promotion: PromotionConfig = PromotionConfig()
+    scoring: ScoringConfig = ScoringConfig()
+    paths: PathsConfig = PathsConfig()
+    tracking: TrackingConfig = TrackingConfig()
     spark: dict[str, str] = {}  # Spark settings
 
     # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed

@@ -20,7 +20,7 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAYS = {"day": 1, "week": 7}
 
 
-class Table(Section):
+class TableConfig(Section):
     """One raw table: a file, or a folder of files of one format."""
 
     path: str  # a path, a URL, or `package:PACKAGE/file` for a file inside an installed package
@@ -36,7 +36,7 @@ class Table(Section):
         return {k: str(v).lower() if isinstance(v, bool | int) else v for k, v in value.items()}
 
 
-class Join(Section):
+class JoinConfig(Section):
     """A join of one more table to what has been joined so far."""
 
     table: str
@@ -45,7 +45,7 @@ class Join(Section):
     aggregate: dict[Name, str] = {}  # name -> SQL aggregate; the table is first grouped by `by`
 
 
-class FirstPurchase(Section):
+class FirstPurchaseConfig(Section):
     """One sample per entity, at its first event (paper 4.1.1, Kaggle).
 
     Features see the first day and what was before it; the label is the spend on days
@@ -62,7 +62,7 @@ class FirstPurchase(Section):
         return self
 
 
-class Snapshots(Section):
+class SnapshotsConfig(Section):
     """One sample per date and entity that had an event before the date.
 
     A snapshot is taken before the date's first event: features see days before the date, and the
@@ -109,7 +109,7 @@ class Snapshots(Section):
         return made[:-1]
 
 
-class History(Section):
+class HistoryConfig(Section):
     """Aggregates over the events of `key` strictly before the sample's first day or snapshot date.
 
     Beside the events' columns they see `days_before`, counted back from that day, and
@@ -150,24 +150,24 @@ _OF_TRANSACTIONS = (
 )
 
 
-class Source(Section):
+class SourceConfig(Section):
     """Where raw rows come from and how they become samples."""
 
     kind: Literal["transactions", "samples"]
     # the first is the main table
-    tables: Annotated[dict[str, Table], Field(min_length=1)]
-    joins: list[Join] = []
+    tables: Annotated[dict[str, TableConfig], Field(min_length=1)]
+    joins: list[JoinConfig] = []
     columns: dict[str, str] = {}  # name -> Spark SQL expression, after the joins
     where: str | None = None  # a Spark SQL condition, after `columns`
     label: str | None = None  # samples: the label's column
     amount: str | None = None  # transactions: currency units
     timestamp: str | None = None  # transactions: a date or timestamp column
-    first_purchase: FirstPurchase | None = None  # transactions: either this or `snapshots`
-    snapshots: Snapshots | None = None
+    first_purchase: FirstPurchaseConfig | None = None  # transactions: either this or `snapshots`
+    snapshots: SnapshotsConfig | None = None
     horizon_days: Positive | None = None
     label_floor: float | None = None  # clip net spend from below, for tables with returns
     attributes: dict[Name, str] = {}  # name -> SQL aggregate over the entity's first day's events
-    history: list[History] = []
+    history: list[HistoryConfig] = []
     sample_columns: dict[Name, str] = {}  # name -> SQL expression over a finished sample
 
     @property

@@ -11,15 +11,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.layers.representation import Embedding
-from optdist.schema import FeatureSchema
 
 
 class AutoDisEmbedding(Embedding):
     """The shared representation with AutoDis beside the z-scores."""
 
-    def __init__(self, schema: FeatureSchema, config: Model, seed: int) -> None:
+    def __init__(self, schema: FeatureSchema, config: ModelConfig, seed: int) -> None:
         """Mix `config.numeric_bins` meta-embeddings of `config.embedding_dim` numbers each."""
         super().__init__(schema, config.model_copy(update={"numeric": "zscore"}), seed)
         if self.numbers:

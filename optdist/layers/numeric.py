@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optdist.schema import FeatureSchema, NumericFeature
+from optdist.data.schema import FeatureSchema, NumericFeature
 
 
 class PiecewiseLinear(keras.layers.Layer):

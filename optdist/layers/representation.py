@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.errors import ConfigError
 from optdist.layers.cross import CrossNetwork
 from optdist.layers.numeric import PiecewiseLinear
-from optdist.schema import FeatureSchema
 
 
 class Embedding(keras.layers.Layer):
@@ -23,7 +23,7 @@ class Embedding(keras.layers.Layer):
     `model.representation: package.module:Class`.
     """
 
-    def __init__(self, schema: FeatureSchema, config: Model, seed: int) -> None:
+    def __init__(self, schema: FeatureSchema, config: ModelConfig, seed: int) -> None:
         """Take the features from `schema` and the sizes from `config`."""
         super().__init__(name="representation")
         sizes = [feature.size for feature in schema.categorical]
@@ -75,7 +75,9 @@ class Embedding(keras.layers.Layer):
 REPRESENTATIONS = {"embedding": Embedding}
 
 
-def build_representation(schema: FeatureSchema, config: Model, seed: int) -> keras.layers.Layer:
+def build_representation(
+    schema: FeatureSchema, config: ModelConfig, seed: int
+) -> keras.layers.Layer:
     """Make the representation that `config.representation` names.
 
     Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.errors import ConfigError
 from optdist.models.base import CltvModel
 from optdist.models.mdan import MDAN
@@ -11,7 +12,6 @@ from optdist.models.mtl_mse import MTLMSE
 from optdist.models.optdist import OptDist
 from optdist.models.two_stage import TwoStage
 from optdist.models.ziln import ZILN
-from optdist.schema import FeatureSchema
 
 MODELS: dict[str, type[CltvModel]] = {
     "optdist": OptDist,
@@ -47,7 +47,7 @@ def model_class(name: str) -> type[CltvModel]:
     return MODELS[name]
 
 
-def build_model(schema: FeatureSchema, config: Model, seed: int = 1) -> CltvModel:
+def build_model(schema: FeatureSchema, config: ModelConfig, seed: int = 1) -> CltvModel:
     """Make the model that `config.name` names, with its variables built.
 
     Raises:

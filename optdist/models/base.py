@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from optdist.calibration import Calibration
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
+from optdist.distributions.calibration import Calibration
+from optdist.distributions.mixture import ZilnMixture
+from optdist.distributions.ziln import Bounds
 from optdist.layers import build_representation
-from optdist.mixture import ZilnMixture
-from optdist.schema import FeatureSchema
-from optdist.ziln import Bounds
 
 Inputs = dict[str, tf.Tensor]
 Prediction = dict[str, tf.Tensor]
@@ -31,7 +31,9 @@ class CltvModel(keras.Model):
     selects: ClassVar[bool] = False  # selects one of several networks for each row
     supports_jit = False
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make the networks.
 
         Args:
@@ -40,7 +42,7 @@ class CltvModel(keras.Model):
             seed: of the initial weights and, under `fit`, of the noise.
         """
         super().__init__(name=self.__class__.__name__.lower())
-        self.schema, self.config = schema, config or Model()
+        self.schema, self.config = schema, config or ModelConfig()
         self.representation = build_representation(schema, self.config, seed)
         self.calibrations: dict[str, Calibration] = {}
         self.noise_seed = seed
@@ -127,7 +129,9 @@ class DistributionModel(CltvModel):
 
     has_distribution = has_conversion = True
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make the networks; see `CltvModel`."""
         super().__init__(schema, config, seed)
         label = schema.label
@@ -171,14 +175,14 @@ class DistributionModel(CltvModel):
 
 
 def _interval(mixture: ZilnMixture, level: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """The ends of an interval; `optdist.calibration.interval_levels` in TensorFlow."""
+    """The ends of an interval, by the rule of `calibration.interval_levels`."""
     tail = (1 - level) / 2
     from_zero = mixture.zero_mass() >= tail
     low = tf.where(from_zero, 0.0, mixture.quantile(tail))
     return low, mixture.quantile(tf.where(from_zero, level, 1 - tail))
 
 
-def inference_of(model: type[CltvModel], config: Model) -> str:
+def inference_of(model: type[CltvModel], config: ModelConfig) -> str:
     """The configured rule of inference where the model has it, else the model's own."""
     configured = config.inference
     return configured if configured in model.inferences else model.inferences[0]

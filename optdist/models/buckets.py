@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from optdist.data.schema import LabelStatistics
 from optdist.errors import DataError
-from optdist.schema import LabelStatistics
 
 
 class NestedBuckets(NamedTuple):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.models.base import CltvModel, Inputs, Prediction
-from optdist.schema import FeatureSchema
 
 
 class ConversionValue(NamedTuple):
@@ -29,7 +29,9 @@ class ConversionValueModel(CltvModel):
 
     has_conversion = True
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Take the unit of value from the training labels; see `CltvModel`."""
         super().__init__(schema, config, seed)
         self.unit = schema.label.positive_mean

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP
 from optdist.models.base import CltvModel, Inputs, Prediction
 from optdist.models.buckets import bucket_edges, bucket_of
 from optdist.models.conversion import squared_error
-from optdist.models.starts import class_start, softplus_start
-from optdist.schema import FeatureSchema
+from optdist.models.initial_biases import class_start, softplus_start
 
 
 class Outputs(NamedTuple):
@@ -47,7 +47,9 @@ class MDAN(CltvModel):
 
     has_conversion = True
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make buckets and networks, outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optdist.alignment import alignment_kl
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP
 from optdist.models.base import CltvModel, Inputs, Prediction
 from optdist.models.buckets import bucket_of, nested_buckets, position_in
-from optdist.models.starts import class_start, logit
-from optdist.ordinal import ordinal_ce, ordinal_share
-from optdist.schema import FeatureSchema
+from optdist.models.initial_biases import class_start, logit
+from optdist.objectives.alignment import alignment_kl
+from optdist.objectives.ordinal import ordinal_ce, ordinal_share
 
 NEVER = -1e9  # the logit of a bucket that merged with another
 
@@ -53,7 +53,9 @@ class MDME(CltvModel):
     inferences = ("soft", "hard")
     has_conversion = True
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make buckets and towers, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config

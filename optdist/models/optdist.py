@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optdist.alignment import alignment_ce, alignment_kl, hard_label, soft_label
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
+from optdist.distributions.mixture import ZilnMixture
+from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
 from optdist.layers import StackedMLP
-from optdist.mixture import ZilnMixture
 from optdist.models.base import DistributionModel, Inputs, Prediction
-from optdist.models.starts import ziln_start
-from optdist.schema import FeatureSchema
-from optdist.selection import gumbel_noise, selection_weights
-from optdist.ziln import Ziln, ziln_nll, ziln_parameters
+from optdist.models.initial_biases import ziln_start
+from optdist.objectives.alignment import alignment_ce, alignment_kl, hard_label, soft_label
+from optdist.objectives.gumbel import gumbel_noise, selection_weights
 
 
 class Outputs(NamedTuple):
@@ -37,7 +37,9 @@ class OptDist(DistributionModel):
     inferences = ("hard", "top2", "soft")
     selects = True
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make the networks; SDN i starts from seed + i (section 3.1.2)."""
         super().__init__(schema, config, seed)
         c = self.config

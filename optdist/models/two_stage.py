@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP, build_representation
 from optdist.models.base import Inputs
 from optdist.models.conversion import (
@@ -14,8 +15,7 @@ from optdist.models.conversion import (
     conversion_ce,
     squared_error,
 )
-from optdist.models.starts import share_start, softplus_start
-from optdist.schema import FeatureSchema
+from optdist.models.initial_biases import share_start, softplus_start
 
 
 class TwoStage(ConversionValueModel):
@@ -33,7 +33,9 @@ class TwoStage(ConversionValueModel):
     twice, calibration has to mend the total, and validation rows were ranked worse.
     """
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make both stages, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config

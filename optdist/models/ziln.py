@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import Model
+from optdist.config import ModelConfig
+from optdist.data.schema import FeatureSchema
+from optdist.distributions.mixture import ZilnMixture
+from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
 from optdist.layers import StackedMLP
-from optdist.mixture import ZilnMixture
 from optdist.models.base import DistributionModel, Inputs, Prediction
-from optdist.models.starts import ziln_start
-from optdist.schema import FeatureSchema
-from optdist.ziln import Ziln, ziln_nll, ziln_parameters
+from optdist.models.initial_biases import ziln_start
 
 
 class ZILN(DistributionModel):
     """One tower that outputs p, mu and sigma."""
 
-    def __init__(self, schema: FeatureSchema, config: Model | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+    ) -> None:
         """Make the tower, its outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         start = ziln_start(schema.label, self.config, np.zeros(1))

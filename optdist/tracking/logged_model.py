@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from optdist.schema import FeatureSchema
+from optdist.data.schema import FeatureSchema
 
 _LIBRARY = Path(__file__).resolve().parents[1]
 _NEEDED = (  # what scoring a raw row imports; logged with the versions that trained
@@ -38,7 +38,7 @@ def log_package(package: Path, quantiles: Sequence[float]) -> str:
     """
     import mlflow
 
-    from optdist.package import load_predictor
+    from optdist.serving.package import load_predictor
 
     example = synthetic_rows(FeatureSchema.load(package / "schema.json"))
     output = pd.DataFrame(load_predictor(package).predict(example, quantiles))
@@ -48,7 +48,7 @@ def log_package(package: Path, quantiles: Sequence[float]) -> str:
         signature = mlflow.models.infer_signature(example, output, params)
     model = mlflow.pyfunc.log_model(
         name="model",
-        python_model=str(_LIBRARY / "pyfunc_model.py"),
+        python_model=str(_LIBRARY / "serving" / "pyfunc_model.py"),
         artifacts={"package": str(package)},
         code_paths=[str(_LIBRARY)],
         signature=signature,

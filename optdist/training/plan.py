@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from optdist.config import Model, Training, fingerprint
+from optdist.config import ModelConfig, TrainingConfig, fingerprint
 
 
 class TrainingPlan(BaseModel):
@@ -17,8 +17,8 @@ class TrainingPlan(BaseModel):
     table: str  # the finished feature table's folder
     table_fingerprint: str
     folder: str  # where checkpoints, history, package and predictions go
-    model: Model
-    training: Training
+    model: ModelConfig
+    training: TrainingConfig
     test: bool = True  # False leaves the test split unread, to choose settings on validation
 
     @property

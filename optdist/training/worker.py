@@ -14,17 +14,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optdist.data import Batch, Shard, shard_rows
+from optdist.data.feature_table import FeatureTable
+from optdist.data.shards import Batch, Shard, shard_rows
 from optdist.errors import DataError, TrainingError
+from optdist.evaluation.metrics import LOWER_IS_BETTER
 from optdist.files import write_json
-from optdist.metrics import LOWER_IS_BETTER
 from optdist.models import build_model
-from optdist.package import save_package
-from optdist.table import FeatureTable
+from optdist.serving.package import save_package
 from optdist.training.checkpoint import load_checkpoint, save_checkpoint
-from optdist.training.evaluation import Evaluation
+from optdist.training.communicator import OneRank, Ranks
+from optdist.training.evaluator import Evaluation
 from optdist.training.plan import TrainingPlan
-from optdist.training.ranks import OneRank, Ranks
 
 CHECKPOINT, BEST = "checkpoint.npz", "best-{}.npz"  # of the epoch that it is
 Event = dict[str, Any]

@@ -13,10 +13,10 @@ from holding import held
 
 from optdist.config import load_config
 from optdist.errors import BusyError
-from optdist.experiments.config import load_experiment
-from optdist.experiments.grid import Grid
 from optdist.tracking import Tracker
-from pipelines.experiments import run_experiment, summary
+from pipelines.experiments.pipeline import run_experiment, summary
+from pipelines.experiments.plan.config import load_experiment
+from pipelines.experiments.plan.grid import Grid
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ import shop
 from registered import register, write_package
 from table import FEATURES, frame
 
-from optdist.encoding import fit
-from optdist.package import load_predictor
+from optdist.data.encoding import fit
+from optdist.serving.package import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]

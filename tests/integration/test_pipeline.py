@@ -11,11 +11,11 @@ from optdist.config import load_config
 from optdist.errors import DataError, ModelError, TrainingError
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
 from optdist.tracking.logged_model import synthetic_rows
-from pipelines.launch import launch
 from pipelines.prediction import predict
-from pipelines.promotion import promote
-from pipelines.scoring import score
-from pipelines.training import run_training, summary, training_plan
+from pipelines.registry.promotion import promote
+from pipelines.scoring.pipeline import score
+from pipelines.training.pipeline import run_training, summary, training_plan
+from pipelines.training.spark_launcher import launch
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
@@ -77,7 +77,7 @@ def test_training_and_scoring_predict_the_same_for_the_same_rows(spark, trained)
     config, report, tracker = trained
     package = tracker.package(report.version)
     samples = spark.read.parquet(f"{report.table}/samples/split=test")
-    from optdist.schema import FeatureSchema
+    from optdist.data.schema import FeatureSchema
 
     schema = FeatureSchema.load(package / "schema.json")
     scored = predict(samples, package, schema, (), 1000).toPandas().set_index("row_key")
@@ -124,7 +124,7 @@ def test_scores_are_published_whole_and_a_rerun_gives_the_same_rows(spark, train
 
 def test_a_worse_challenger_does_not_become_champion(spark, trained):
     config, report, tracker = trained
-    from optdist.table import FeatureTable
+    from optdist.data.feature_table import FeatureTable
 
     version = tracker.register(f"models:/{config.model_name}/{report.version}", report.run_id, {})
     decision = promote(spark, config, tracker, FeatureTable.open(report.table), version)
@@ -144,7 +144,7 @@ def test_an_unknown_model_says_to_train_first(spark, trained):
 
 def test_ranks_without_slots_are_refused_at_once(spark, trained):
     config, report, _ = trained
-    from optdist.table import FeatureTable
+    from optdist.data.feature_table import FeatureTable
 
     many = config.model_copy(update={"training": config.training.model_copy(update={"ranks": 5})})
     plan = training_plan(many, FeatureTable.open(report.table))
@@ -154,7 +154,7 @@ def test_ranks_without_slots_are_refused_at_once(spark, trained):
 
 def test_a_failing_rank_ends_the_run_with_its_reason(spark, trained):
     config, report, _ = trained
-    from optdist.table import FeatureTable
+    from optdist.data.feature_table import FeatureTable
 
     plan = training_plan(config, FeatureTable.open(report.table))
     broken = plan.model_copy(update={"table_fingerprint": "another"})
@@ -165,7 +165,7 @@ def test_a_failing_rank_ends_the_run_with_its_reason(spark, trained):
 def test_the_default_data_set_has_the_numbers_that_its_rules_give(spark):
     from pyspark.sql import functions as F
 
-    from pipelines.samples import build_samples
+    from pipelines.features.samples import build_samples
 
     samples = build_samples(spark, load_config())
     row = samples.rows.agg(

@@ -9,9 +9,9 @@ from registered import built_shop, register, write_package
 
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.cleaning import leftovers, remove
-from pipelines.features import finished_features
-from pipelines.scoring import score, scores_home
-from pipelines.training import training_plan
+from pipelines.features.build import finished_features
+from pipelines.scoring.pipeline import score, scores_home
+from pipelines.training.pipeline import training_plan
 
 pytestmark = pytest.mark.slow
 DATE = dt.date(2024, 12, 20)

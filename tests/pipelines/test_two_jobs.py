@@ -6,13 +6,13 @@ import pytest
 from holding import held
 from registered import built_shop, register, write_package
 
+from optdist.data.feature_table import FeatureTable
 from optdist.errors import BusyError
-from optdist.table import FeatureTable
 from optdist.tracking import CHAMPION
-from pipelines import features
-from pipelines.features import build_features
-from pipelines.scoring import score, scores_home
-from pipelines.training import run_training, training_plan
+from pipelines.features import build as features
+from pipelines.features.build import build_features
+from pipelines.scoring.pipeline import score, scores_home
+from pipelines.training.pipeline import run_training, training_plan
 
 DATE = dt.date(2024, 12, 20)
 

@@ -10,12 +10,12 @@ from shop import config, transactions
 
 from optdist.files import uri
 from optdist.tracking import CHAMPION, Tracker
-from pipelines.features import build_features
-from pipelines.promotion import metrics_on_test
-from pipelines.scoring import score
+from pipelines.features.build import build_features
+from pipelines.registry.promotion import metrics_on_test
+from pipelines.scoring.pipeline import score
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = [path for folder in ("pipelines", "jobs") for path in (ROOT / folder).glob("*.py")]
+FILES = [path for folder in ("pipelines", "jobs") for path in (ROOT / folder).rglob("*.py")]
 
 
 def _is_method_call(node):

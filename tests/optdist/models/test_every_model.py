@@ -8,20 +8,20 @@ import tensorflow as tf
 from table import FEATURES, frame, write_table
 
 import optdist
-from optdist.config import Model, Training
-from optdist.data import Shard
-from optdist.encoding import fit
-from optdist.metrics import normalized_gini
+from optdist.config import ModelConfig, TrainingConfig
+from optdist.data.encoding import fit
+from optdist.data.shards import Shard
+from optdist.evaluation.metrics import normalized_gini
 from optdist.models import MODELS, build_model
 from optdist.models.base import prediction_columns
-from optdist.package import Predictor, load_predictor, save_package
+from optdist.serving.package import Predictor, load_predictor, save_package
 from optdist.training import TrainingPlan, train
 
 SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}
 
 
 def make(name, raw, **settings):
-    return build_model(fit(raw, FEATURES, "label"), Model(name=name, **SIZES, **settings))
+    return build_model(fit(raw, FEATURES, "label"), ModelConfig(name=name, **SIZES, **settings))
 
 
 def learn(model, raw, epochs=8, rate=5e-3):
@@ -75,7 +75,7 @@ def test_a_calibrated_scale_multiplies_the_prediction_alone(fitted):
     raw, model, _ = fitted
     inputs = next(iter(optdist.memory_dataset(raw, model.schema, batch_size=50)))
     before = model.predict_distribution(inputs)
-    model.calibrations[model.inference] = optdist.calibration.Calibration(scale=2.0)
+    model.calibrations[model.inference] = optdist.distributions.calibration.Calibration(scale=2.0)
     after = model.predict_distribution(inputs)
     model.calibrations.clear()
     np.testing.assert_allclose(after["predicted_cltv"], 2 * before["predicted_cltv"], rtol=1e-6)
@@ -137,7 +137,7 @@ def test_it_survives_labels_of_an_odd_kind(name, labels):
 
 
 def test_the_config_names_every_model():
-    assert set(MODELS) == set(get_args(Model.model_fields["name"].annotation))
+    assert set(MODELS) == set(get_args(ModelConfig.model_fields["name"].annotation))
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +152,8 @@ def test_a_rank_trains_calibrates_and_evaluates_it(name, table, tmp_path):
             table=str(table.path),
             table_fingerprint="made",
             folder=str(tmp_path),
-            model=Model(name=name, **SIZES),
-            training=Training(ranks=1, epochs=8, batch_size=128, learning_rate=5e-3),
+            model=ModelConfig(name=name, **SIZES),
+            training=TrainingConfig(ranks=1, epochs=8, batch_size=128, learning_rate=5e-3),
         )
     )
     assert result["test"][result["inference"]]["normalized_gini"] > 0.4

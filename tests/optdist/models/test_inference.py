@@ -1,6 +1,6 @@
 import pytest
 
-from optdist.config import Model
+from optdist.config import ModelConfig
 from optdist.models import MODELS
 from optdist.models.base import inference_of
 
@@ -17,4 +17,4 @@ from optdist.models.base import inference_of
     ],
 )
 def test_a_model_predicts_by_the_configured_rule_or_by_its_own(name, configured, expected):
-    assert inference_of(MODELS[name], Model(name=name, inference=configured)) == expected
+    assert inference_of(MODELS[name], ModelConfig(name=name, inference=configured)) == expected

@@ -7,12 +7,12 @@ from scipy import stats
 from scipy.special import log_softmax, logit, softmax
 from table import FEATURES, frame
 
-from optdist.config import Model
-from optdist.encoding import fit
+from optdist.config import ModelConfig
+from optdist.data.encoding import fit
+from optdist.distributions.ziln import Ziln
 from optdist.models import build_model
 from optdist.models.optdist import Outputs
-from optdist.selection import gumbel_noise
-from optdist.ziln import Ziln
+from optdist.objectives.gumbel import gumbel_noise
 
 RNG = np.random.default_rng(3)
 Y = np.array([0.0, 2.5, 40.0, 0.0, 9.0])
@@ -45,7 +45,9 @@ SDN_NLL = np.array(
 @pytest.mark.parametrize("gumbel", ["soft", "hard", "none"])
 def test_optdists_loss_is_that_of_the_equations(schema, gumbel):
     settings = {"temperature": 0.7, "ce_weight": 0.3, "kl_weight": 2.0, "focal_exponent": 1.5}
-    model = build_model(schema, Model(num_sdns=L, sdn=[8], dsm=[8], gumbel=gumbel, **settings))
+    model = build_model(
+        schema, ModelConfig(num_sdns=L, sdn=[8], dsm=[8], gumbel=gumbel, **settings)
+    )
     alpha = np.exp(LOG_ALPHA)
     noise = gumbel_noise(tf.constant([B, L]), SEED).numpy()
     pi = {
@@ -68,7 +70,7 @@ def test_optdists_loss_is_that_of_the_equations(schema, gumbel):
 
 
 def test_alignment_trains_the_selection_and_never_an_sdn(schema):
-    model = build_model(schema, Model(num_sdns=L, sdn=[8], dsm=[8], gumbel="none"))
+    model = build_model(schema, ModelConfig(num_sdns=L, sdn=[8], dsm=[8], gumbel="none"))
     sdns, log_alpha = ziln(P, MU, SIGMA), tf.constant(LOG_ALPHA, tf.float32)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([*sdns, log_alpha])
@@ -79,6 +81,6 @@ def test_alignment_trains_the_selection_and_never_an_sdn(schema):
 
 
 def test_zilns_loss_is_the_mean_of_the_likelihoods(schema):
-    model = build_model(schema, Model(name="ziln", tower=[8]))
+    model = build_model(schema, ModelConfig(name="ziln", tower=[8]))
     found = model.loss_terms(tf.constant(Y, tf.float32), ziln(P[:, 0], MU[:, 0], SIGMA[:, 0]), SEED)
     assert float(found["loss"]) == pytest.approx(SDN_NLL[:, 0].mean(), rel=1e-5)

@@ -4,8 +4,8 @@ import tensorflow as tf
 from scipy.special import expit, log_softmax, softmax
 from table import FEATURES, frame
 
-from optdist.config import Mdme, Model
-from optdist.encoding import fit, label_statistics
+from optdist.config import MdmeConfig, ModelConfig
+from optdist.data.encoding import fit, label_statistics
 from optdist.models import build_model
 from optdist.models.mdme import Outputs
 
@@ -19,7 +19,9 @@ def schema():
 
 
 def make(schema, **settings):
-    return build_model(schema, Model(name="mdme", sdn=[8, 4], mdme=Mdme(**SIZES | settings)))
+    return build_model(
+        schema, ModelConfig(name="mdme", sdn=[8, 4], mdme=MdmeConfig(**SIZES | settings))
+    )
 
 
 def outputs(model, rows):

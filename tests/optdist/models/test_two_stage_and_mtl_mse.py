@@ -4,8 +4,8 @@ import tensorflow as tf
 from scipy.special import expit
 from table import FEATURES, frame
 
-from optdist.config import Model
-from optdist.encoding import fit
+from optdist.config import ModelConfig
+from optdist.data.encoding import fit
 from optdist.models import build_model
 from optdist.models.conversion import ConversionValue, conversion_ce, squared_error
 
@@ -21,7 +21,9 @@ def schema():
 
 
 def make(schema, name, **settings):
-    return build_model(schema, Model(name=name, tower=[8], numeric="zscore", **{name: settings}))
+    return build_model(
+        schema, ModelConfig(name=name, tower=[8], numeric="zscore", **{name: settings})
+    )
 
 
 def terms(model, y=Y, outputs=OUTPUTS):

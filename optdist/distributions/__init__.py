@@ -1,0 +1,1 @@
+"""Zero-inflated lognormals, their mixtures, and the calibration of both."""

@@ -1,0 +1,1 @@
+"""Metrics, the paired bootstrap, comparisons, plots."""

@@ -1,0 +1,105 @@
+"""Whether one model beats another: a paired t-test over seeds and a paired bootstrap, both.
+
+Both tests are two-sided. Their larger p counts (both must hold), and is then corrected after Holm
+over the five metrics of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from optdist.evaluation.bootstrap import METRICS
+from optdist.evaluation.metrics import LOWER_IS_BETTER
+
+MIN_SEEDS, LEVEL = 5, 0.05
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The test metrics of a model over seeds: one split, the seeds vary the training."""
+
+    values: Mapping[str, np.ndarray]  # metric -> [seeds]
+    resampled: Mapping[str, np.ndarray] | None  # metric -> [seeds, replicates]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model against its best rival in one metric."""
+
+    metric: str
+    rival: str
+    gain: float  # of the mean over seeds; positive is better, also for MAE
+    t_p: float
+    bootstrap_p: float
+    p: float  # the larger, after Holm
+    seeds: int
+
+    @property
+    def significant(self) -> bool:
+        """Better, by both tests, over enough seeds."""
+        return self.seeds >= MIN_SEEDS and self.gain > 0 and self.p < LEVEL
+
+
+def compare(ours: Scores, rivals: Mapping[str, Scores], overlap: float = 0.0) -> list[Comparison]:
+    """Compare with the best rival in each metric, which is the one with the best mean over seeds.
+
+    The rival is chosen by the test metric itself, the hardest choice for `ours`.
+
+    Args:
+        ours: of the model in question.
+        rivals: of the others, by name.
+        overlap: of `t_test`.
+    """
+    found = []
+    for metric in METRICS:
+        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+        rival = max(rivals, key=lambda name: sign * float(rivals[name].values[metric].mean()))
+        theirs = rivals[rival]
+        gains = sign * (ours.values[metric] - theirs.values[metric])
+        both = ours.resampled is not None and theirs.resampled is not None
+        resampled = np.array([])
+        if both:
+            assert ours.resampled is not None and theirs.resampled is not None
+            resampled = sign * (ours.resampled[metric] - theirs.resampled[metric]).mean(axis=0)
+        p_values = t_test(gains, overlap), bootstrap_test(resampled)
+        found.append((metric, rival, float(gains.mean()), *p_values))
+    corrected = holm([max(t_p, b_p) for *_, t_p, b_p in found])
+    seeds = len(ours.values[METRICS[0]])
+    return [Comparison(*row, p=p, seeds=seeds) for row, p in zip(found, corrected, strict=True)]
+
+
+def t_test(differences: np.ndarray, overlap: float = 0.0) -> float:
+    """The two-sided p of paired differences [n] with mean 0; 1 where it cannot be told.
+
+    Args:
+        differences: one a seed.
+        overlap: test rows over training rows where each seed has another split of the same rows:
+            their training rows overlap, which widens the error (Nadeau and Bengio, 2003).
+    """
+    n = len(differences)
+    if n < 2 or np.ptp(differences) == 0:
+        return 1.0
+    error = np.sqrt((1 / n + overlap) * differences.var(ddof=1))
+    return float(2 * stats.t.sf(abs(differences.mean()) / error, n - 1))
+
+
+def bootstrap_test(differences: np.ndarray) -> float:
+    """The two-sided p of resampled differences [B]: twice the share beyond 0, itself counted in."""
+    if not len(differences):
+        return 1.0
+    beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(differences) + 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for their number (Holm, 1979)."""
+    order = np.argsort(p_values)
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for place, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[i]))
+        corrected[i] = highest
+    return corrected

@@ -1,1 +1,0 @@
-"""Experiments: grids of small training runs, their records, and the report made from these."""

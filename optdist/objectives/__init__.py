@@ -1,0 +1,1 @@
+"""The objectives that train a selection: Gumbel-softmax, alignment, ordinal regression."""

@@ -1,0 +1,1 @@
+"""The model package, its predictor, and the MLflow model around it."""

@@ -1,0 +1,148 @@
+"""The model package: weights, schema and settings in one folder that scores raw rows by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from optdist.config import ModelConfig
+from optdist.data.encoding import Batch, encode
+from optdist.data.schema import FeatureSchema
+from optdist.data.shards import stack_inputs
+from optdist.distributions.calibration import Calibration
+from optdist.errors import ModelError, OptDistError
+from optdist.models import CltvModel, build_model, model_class
+from optdist.models.base import inference_of
+
+WEIGHTS, MODEL, SCHEMA = "model.weights.h5", "model.json", "schema.json"
+CALIBRATION = "calibration.json"
+
+
+def save_package(model: CltvModel, folder: str | Path) -> Path:
+    """Write a model's weights (HDF5), settings, schema and calibration (JSON): no pickle."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_weights(folder / WEIGHTS)
+    (folder / MODEL).write_text(json.dumps(model.config.model_dump(), indent=1))
+    fitted = {name: calibration.model_dump() for name, calibration in model.calibrations.items()}
+    (folder / CALIBRATION).write_text(json.dumps(fitted, indent=1))
+    model.schema.save(folder / SCHEMA)
+    return folder
+
+
+def load_model(folder: str | Path) -> CltvModel:
+    """Build the model again and fill in its weights; predictions are those before `save_package`.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    folder = Path(folder)
+    try:
+        config = ModelConfig.model_validate_json((folder / MODEL).read_text())
+        model = build_model(FeatureSchema.load(folder / SCHEMA), config)
+        model.load_weights(folder / WEIGHTS)
+        fitted = json.loads((folder / CALIBRATION).read_text())
+        model.calibrations = {name: Calibration(**values) for name, values in fitted.items()}
+    except (OSError, ValueError, OptDistError) as error:
+        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+    return model
+
+
+def package_settings(folder: str | Path) -> ModelConfig:
+    """The settings of a package's model.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    try:
+        return ModelConfig.model_validate_json((Path(folder) / MODEL).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+
+
+def package_model(folder: str | Path) -> tuple[type[CltvModel], str]:
+    """A package's class of model and its rule of inference, without its weights.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    config = package_settings(folder)
+    found = model_class(config.name)
+    return found, inference_of(found, config)
+
+
+class Predictor:
+    """A model that predicts raw rows, batch by batch."""
+
+    def __init__(self, model: CltvModel, batch_rows: int = 10_000) -> None:
+        """Wrap `model`; `batch_rows` bounds the memory of one step."""
+        self.model, self.schema, self.batch_rows = model, model.schema, batch_rows
+        self.inference = model.inference
+        self._functions: dict[tuple[float, ...], tf.types.experimental.GenericFunction] = {}
+
+    def predict(self, batch: Batch, quantiles: Sequence[float] = ()) -> dict[str, np.ndarray]:
+        """Predict raw rows.
+
+        Args:
+            batch: B rows with at least the schema's raw columns.
+            quantiles: levels in (0, 1).
+
+        Returns:
+            [B] arrays as `CltvModel.predict_distribution` describes them.
+        """
+        columns = encode(batch, self.schema)
+        rows = len(next(iter(columns.values())))
+        function = self._function(tuple(quantiles))
+        parts = []
+        for start in range(0, max(rows, 1), self.batch_rows):
+            part = {
+                name: column[start : start + self.batch_rows] for name, column in columns.items()
+            }
+            size = min(self.batch_rows, rows - start)
+            parts.append(function(stack_inputs(part, self.schema, size)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _function(self, quantiles: tuple[float, ...]) -> tf.types.experimental.GenericFunction:
+        if quantiles not in self._functions:
+            self._functions[quantiles] = prediction_function(self.model, quantiles)
+        return self._functions[quantiles]
+
+
+def prediction_function(
+    model: CltvModel, quantiles: tuple[float, ...] = ()
+) -> tf.types.experimental.GenericFunction:
+    """`model.predict_distribution` as one graph for any number of rows."""
+    return tf.function(
+        lambda inputs: model.predict_distribution(inputs, quantiles),
+        input_signature=[model.input_signature],
+    )
+
+
+def load_predictor(
+    folder: str | Path, batch_rows: int = 10_000, threads: int | None = None
+) -> Predictor:
+    """Load a package for prediction.
+
+    Args:
+        folder: the package.
+        batch_rows: rows per step.
+        threads: TensorFlow's threads in this process; 1 in a Spark worker, which has one core.
+    """
+    if threads:
+        limit_tensorflow(threads)
+    return Predictor(load_model(folder), batch_rows)
+
+
+def limit_tensorflow(threads: int) -> None:
+    """Keep TensorFlow off the GPUs and within `threads`, as far as it has not started yet."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        pass  # TensorFlow runs already, with the threads that it was given first

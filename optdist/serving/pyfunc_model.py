@@ -1,0 +1,29 @@
+"""The MLflow model as code: raw rows in, predictions out, with neither Spark nor Horovod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc import PythonModel
+
+
+class OptDistModel(PythonModel):
+    """Loads the model package that was logged beside this code."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the package."""
+        from optdist.serving.package import load_predictor
+
+        self.predictor = load_predictor(context.artifacts["package"])
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Predict raw rows; `params={"quantiles": [0.05, 0.95]}` adds quantiles."""
+        quantiles = (params or {}).get("quantiles") or []
+        return pd.DataFrame(self.predictor.predict(model_input, [float(q) for q in quantiles]))
+
+
+mlflow.models.set_model(OptDistModel())

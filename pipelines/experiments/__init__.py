@@ -1,0 +1,1 @@
+"""The research harness: experiments that compare models on data sets."""

@@ -1,0 +1,93 @@
+"""What was chosen on validation, and what training and scoring cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from pipelines.experiments.plan.grid import LIGHTGBM
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.report.render import Block, Heading, Table, Text
+from pipelines.experiments.report.rows import NONE, Row, mean_of, mean_sd, seed_records
+
+_HEADER = (
+    "model",
+    "parameters",
+    "training rows/s",
+    "best epoch",
+    "s to best epoch",
+    "s in all",
+    "scoring rows/s",
+)
+
+
+def choices(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:
+    """The trials that won, and the validation metric that settings are judged by."""
+    if not tables:
+        return
+    yield Heading(2, "Chosen on validation")
+    yield Text(
+        "The learning rate or trial that was chosen, and Norm-GINI on validation rows over seeds: "
+        "by this, and not by the test split, settings are judged."
+    )
+    lines = []
+    for model in results.grid.models:
+        line = [model]
+        for dataset in tables:
+            line += [_trials(results, dataset, model), _validated(results, dataset, model)]
+        lines.append(line)
+    header = [part for d in tables for part in (f"{d}, chosen", f"{d}, validation")]
+    yield Table(["model", *header], lines)
+    if results.grid.experiment.lightgbm:
+        trials = enumerate(results.grid.experiment.lightgbm.trials, 1)
+        listed = [f"trial{i}: {', '.join(f'{k} {v}' for k, v in t.items())}" for i, t in trials]
+        yield Text(f"{LIGHTGBM}'s trials. {'; '.join(listed)}.")
+
+
+def section(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:
+    """Cost beside quality; folds, which are smaller than the data, say nothing of it."""
+    if not tables or results.grid.experiment.folds:
+        return
+    yield Heading(2, "Cost")
+    yield Text(
+        "Means over seeds, each run alone on its worker process, others beside it. The seconds of "
+        f"a network are those of its training steps. An epoch of {LIGHTGBM} is a boosting round, "
+        "its parameters are leaves, and its seconds contain binning and a Norm-GINI of the "
+        "validation split each round. Scoring starts from raw rows, encoding included."
+    )
+    for dataset, rows in tables.items():
+        yield Heading(3, dataset)
+        yield Table(_HEADER, [_cost_line(row) for row in rows])
+
+
+def _trials(results: Results, dataset: str, model: str) -> str:
+    """The trial chosen, or how often each was where every seed has its own."""
+    seeds = dict.fromkeys(map(results.grid.tune_seed, results.grid.experiment.seeds))
+    found = [results.choice(dataset, model, seed) for seed in seeds]
+    counts = Counter(choice[0] for choice in found if choice)
+    if len(seeds) == 1:
+        return next(iter(counts), NONE)
+    return ", ".join(f"{trial} ({n})" for trial, n in counts.most_common()) or NONE
+
+
+def _validated(results: Results, dataset: str, model: str) -> str:
+    records = seed_records(results, dataset, model, results.grid.experiment.seeds).values()
+    values = [r["validation"][r["inference"]]["normalized_gini"] for r in records]
+    return mean_sd(np.array(values))
+
+
+def _cost_line(row: Row) -> list[str]:
+    def mean(name: str) -> float:
+        return mean_of(row, lambda record: record["cost"][name])
+
+    return [
+        row.label,
+        f"{mean('parameters'):,.0f}",
+        f"{mean('train_rows_per_second'):,.0f}",
+        f"{mean_of(row, lambda r: r['best_epoch']):.1f}",
+        f"{mean('seconds_to_best'):,.1f}",
+        f"{mean('seconds'):,.1f}",
+        f"{mean_of(row, lambda r: r['cost']['score_rows_per_second'][row.rule]):,.0f}",
+    ]

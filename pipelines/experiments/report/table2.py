@@ -1,0 +1,158 @@
+"""Table 2 of the paper: a data set's models, and the tests of their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from optdist.evaluation.bootstrap import METRICS
+from optdist.evaluation.comparison import LEVEL, MIN_SEEDS, Comparison
+from pipelines.experiments.plan.grid import LIGHTGBM
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.report import figures
+from pipelines.experiments.report.render import Block, Heading, Picture, Table, Text
+from pipelines.experiments.report.rows import NAMES, NONE, Row, best, comparisons, mean_sd, p_value
+
+EXPLAINED = (
+    "The best of the first five columns is in bold. MAE rewards predicting too little where most "
+    "values are 0, so the constant predictors stand beside it; `MAE of median` is that of the "
+    "distribution's median as the prediction. `total` is total predicted over total actual, in "
+    "brackets its 95% interval over resampled test entities; that of `always the mean` is the mean "
+    "training label over the mean test label, by which the splits themselves differ. `NLL` is the "
+    "mean negative log-likelihood of a test row in nats, of the models that predict a "
+    "distribution. `coverage` is the share of test rows inside the 90% interval, `coverage(+)` "
+    "that of positive rows inside the interval of the value given a purchase. OptDist (hard) "
+    "predicts as the paper does (Eq. 18); `top2` and `soft` weigh the two likeliest SDNs or all.",
+    "† OptDist beats the best of the paper's baselines, ‡ it beats LightGBM: in a paired t-test "
+    "over seeds and in a paired bootstrap over test entities, both two-sided. The larger p of the "
+    f"two, Holm-corrected over the five metrics, is below {LEVEL}. The best baseline is the one of "
+    f"the best mean on test in that metric. At least {MIN_SEEDS} seeds are needed. A row whose "
+    "Norm-GINI is below half of the best does not rank customers, whatever its MAE: it is neither "
+    "the best nor a rival.",
+)
+_EXTRA = {  # name of the column -> metric
+    "NLL ↓": "nll",
+    "MAE of median": "mae_q50",
+    "coverage": "coverage",
+    "coverage(+)": "coverage_if_positive",
+}
+_RIVALS = {"baselines": "†", LIGHTGBM: "‡"}
+_TESTS = ("p seeds", "p bootstrap", "p Holm")
+
+
+def section(
+    results: Results, paper: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]
+) -> Iterator[Block]:
+    """Table 2 and its figure.
+
+    Args:
+        results: what is finished.
+        paper: the paper's own figures, by data set.
+        tables: the rows of each data set.
+    """
+    if not tables:
+        return
+    yield Heading(2, "Table 2: models")
+    yield from map(Text, EXPLAINED)
+    for dataset, rows in tables.items():
+        published = paper.get(dataset, {}).get("table2", {})
+        overlap = results.grid.experiment.overlap
+        yield from models(dataset, rows, published, overlap, split_ratio(results, dataset))
+    values = {
+        dataset: {row.label: row.values("normalized_gini").tolist() for row in rows}
+        for dataset, rows in tables.items()
+    }
+    yield Picture(
+        "norm_gini",
+        "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a model "
+        "that is far behind.",
+        figures.norm_gini(values),
+    )
+
+
+def split_ratio(results: Results, dataset: str) -> float | None:
+    """The mean training label over the mean test label; None where it is not recorded."""
+    known = results.store.dataset(dataset)
+    if not known or "mean_label" not in known or results.grid.experiment.folds:
+        return None
+    return float(known["mean_label"]["train"] / known["mean_label"]["test"])
+
+
+def models(
+    dataset: str,
+    rows: Sequence[Row],
+    published: Mapping[str, Sequence[float]],
+    overlap: float = 0.0,
+    ratio: float | None = None,
+) -> Iterator[Block]:
+    """A data set's part of Table 2.
+
+    Args:
+        dataset: its name.
+        rows: of its models, over the same seeds.
+        published: the paper's own figures by model, in the order of `METRICS`.
+        overlap: of `optdist.evaluation.comparison.t_test`.
+        ratio: of `split_ratio`.
+    """
+    seeds = len(rows[0].records)
+    tests, winners = comparisons(rows, overlap), best(rows)
+    yield Heading(3, f"{dataset}, {seeds} {'seed' if seeds == 1 else 'seeds'}")
+    lines = [_line(row, tests.get(row.label, {}), winners) for row in rows]
+    for name in ("zero", "mean", "median"):
+        line = [f"always {'zero' if name == 'zero' else f'the {name}'}"]
+        errors = rows[0].values(f"mae_{name}")
+        errors = errors if np.ptp(errors) else errors[:1]  # the same for each seed of one split
+        line += [mean_sd(errors, 3), *[NONE] * (len(METRICS) - 1)]
+        line += [f"{ratio:.3f}" if ratio and name == "mean" else NONE]
+        lines.append(line + [NONE] * len(_EXTRA))
+    for model, values in published.items():
+        shown = [f"{v:.{_digits(m)}f}" for m, v in zip(METRICS, values, strict=True)]
+        lines.append([f"{model}, paper", *shown, *[NONE] * (1 + len(_EXTRA))])
+    yield Table(["model", *NAMES.values(), "total", *_EXTRA], lines)
+    if seeds < MIN_SEEDS:
+        yield Text(f"No † or ‡: {seeds} of the {MIN_SEEDS} seeds that the tests need.")
+    if tests and seeds > 1:
+        yield Text(f"Tests on {dataset}, {seeds} seeds; a gain above 0 is OptDist's:")
+        header = ["model", "metric", "best baseline", "gain", *_TESTS]
+        yield Table([*header, f"gain on {LIGHTGBM}", *_TESTS], list(_test_lines(tests)))
+
+
+def _line(row: Row, tests: Mapping[str, list[Comparison]], winners: Mapping[str, str]) -> list[str]:
+    line = [row.label]
+    for i, metric in enumerate(METRICS):
+        text = mean_sd(row.values(metric), _digits(metric))
+        text = f"**{text}**" if winners[metric] == row.label else text
+        line.append(text + "".join(_RIVALS[r] for r in tests if tests[r][i].significant))
+    return [*line, _total(row), *(mean_sd(row.values(m), 3) for m in _EXTRA.values())]
+
+
+def _total(row: Row) -> str:
+    """The ratio of totals over seeds, and its interval over resampled entities."""
+    text, resampled = mean_sd(row.values("total_ratio"), 3), row.scores.resampled
+    if resampled is None:
+        return text
+    ratio = np.maximum(resampled["total_ratio"], 0.0)  # packing may leave a step below 0
+    low, high = np.quantile(ratio.mean(axis=0), [0.025, 0.975])
+    return f"{text} [{low:.2f}, {high:.2f}]"
+
+
+def _test_lines(tests: Mapping[str, Mapping[str, list[Comparison]]]) -> Iterator[list[str]]:
+    for label, against in tests.items():
+        for i, metric in enumerate(METRICS):
+            line = [label, NAMES[metric].split()[0]]
+            for rival in _RIVALS:
+                name = [against[rival][i].rival] if rival in against else [NONE]
+                line += name if rival == "baselines" else []
+                if rival not in against:
+                    line += [NONE] * (1 + len(_TESTS))
+                    continue
+                found = against[rival][i]
+                line.append(f"{found.gain:+.{_digits(metric)}f}")
+                line += [p_value(p) for p in (found.t_p, found.bootstrap_p, found.p)]
+            yield line
+
+
+def _digits(metric: str) -> int:
+    return 3 if metric == "mae" else 4

@@ -1,0 +1,142 @@
+"""Table 3 of the paper: variants of one model, and what each gains or loses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from optdist.evaluation.bootstrap import METRICS
+from optdist.evaluation.comparison import bootstrap_test, t_test
+from optdist.evaluation.metrics import LOWER_IS_BETTER
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.report import figures
+from pipelines.experiments.report.render import Block, Heading, Picture, Table, Text
+from pipelines.experiments.report.rows import NONE, Row, mean_of, mean_sd, p_value, rows_of
+
+EXPLAINED = (
+    "Norm-GINI by rule of inference, then what a variant gains over the model under the configured "
+    "rule, seed by seed: the mean, in how many seeds the variant is better, and p, not corrected "
+    "for the number of variants: the larger of a paired t-test over seeds and a paired bootstrap "
+    "over test entities, for NLL the t-test alone. A gain above 0 is better, also for NLL. "
+    "`total` is total predicted over total actual, and the last column the share of test rows of "
+    "the SDN that is selected most: 100% means that selection collapsed. A variant that a data "
+    "set's config has anyway is left out there."
+)
+_GAINS = {"normalized_gini": "Norm-GINI", "spearman": "Spearman", "nll": "NLL"}
+Variants = Mapping[str, Mapping[str, Row]]  # variant -> rule of inference -> row
+
+
+def section(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:
+    """Table 3 and its figure.
+
+    Args:
+        results: what is finished.
+        paper: the paper's own figures, by data set.
+    """
+    wanted, overlap = results.grid.experiment.ablations, results.grid.experiment.overlap
+    if not wanted:
+        return
+    tables: list[Block] = []
+    values: dict[str, dict[str, list[float]]] = {}
+    for dataset in results.grid.named(wanted.datasets):
+        names = {wanted.model: wanted.model, **results.grid.ablations(dataset)}
+        variants: dict[str, dict[str, Row]] = {}
+        for row in rows_of(results, dataset, names, wanted.seeds):
+            variants.setdefault(row.model, {})[row.rule] = row
+        if len(variants) < 2 or wanted.model not in variants:
+            continue
+        tables += ablations(dataset, variants, names, overlap)
+        tables += _published(dataset, paper.get(dataset, {}).get("table3", {}))
+        values[dataset] = {
+            names[v]: gains(variants, wanted.model, v, "normalized_gini").tolist()
+            for v in variants
+            if v != wanted.model
+        }
+    if not tables:
+        return
+    yield Heading(2, "Table 3: ablations")
+    yield Text(EXPLAINED)
+    yield from tables
+    yield Picture(
+        "table3",
+        f"Gain in Norm-GINI over {wanted.model}: each seed (dots) and the mean (bar). An arrow is "
+        "the mean of a variant that is far behind.",
+        figures.norm_gini(values, f"gain in Norm-GINI over {wanted.model}", zero=True),
+    )
+
+
+def ablations(
+    dataset: str, variants: Variants, names: Mapping[str, str], overlap: float
+) -> Iterator[Block]:
+    """A data set's part of Table 3.
+
+    Args:
+        dataset: its name.
+        variants: rows over the same seeds.
+        names: variant -> its name in the table, the model first.
+        overlap: of `t_test`.
+    """
+    model = next(iter(names))
+    rules = list(variants[model])
+    lines = []
+    for variant, by_rule in variants.items():
+        line = [names[variant]]
+        for rule in rules:
+            line.append(
+                mean_sd(by_rule[rule].values("normalized_gini")) if rule in by_rule else NONE
+            )
+        for metric in _GAINS:
+            line += _gain(variants, model, variant, metric, overlap)
+        line.append(mean_sd(_configured(by_rule).values("total_ratio"), 3))
+        largest = mean_of(_configured(by_rule), _largest_share)
+        lines.append([*line, NONE if np.isnan(largest) else f"{largest:.0%}"])
+    seeds = len(_configured(variants[model]).records)
+    yield Heading(3, f"{dataset}, {seeds} {'seed' if seeds == 1 else 'seeds'}")
+    shown = [part for name in _GAINS.values() for part in (f"{name} gain", "better in", "p")]
+    yield Table(["method", *rules, *shown, "total", "largest SDN"], lines)
+
+
+def gains(variants: Variants, model: str, variant: str, metric: str) -> np.ndarray:
+    """What a variant gains in a metric over the model [seeds], each under its configured rule.
+
+    Empty for the model itself, and where one of the two has none of the metric in some seed.
+    """
+    if variant == model:
+        return np.array([])
+    ours, theirs = (_configured(variants[name]) for name in (variant, model))
+    a, b = ours.values(metric), theirs.values(metric)
+    if not len(a) == len(b) == len(ours.records):
+        return np.array([])
+    return (b - a) if metric in LOWER_IS_BETTER else (a - b)
+
+
+def _gain(variants: Variants, model: str, variant: str, metric: str, overlap: float) -> list[str]:
+    """The gains of a variant as three cells."""
+    found = gains(variants, model, variant, metric)
+    if not len(found):
+        return [NONE] * 3
+    p, (ours, theirs) = t_test(found, overlap), (variants[variant], variants[model])
+    a, b = _configured(ours).scores.resampled, _configured(theirs).scores.resampled
+    if metric in METRICS and a is not None and b is not None:
+        p = max(p, bootstrap_test((a[metric] - b[metric]).mean(axis=0)))
+    better = f"{(found > 0).sum()} of {len(found)}"
+    return [f"{found.mean():+.4f}", better, p_value(p) if len(found) > 1 else NONE]
+
+
+def _published(dataset: str, figures_of: Mapping[str, float]) -> Iterator[Block]:
+    """The paper's own Table 3 of a data set."""
+    if figures_of:
+        yield Table(
+            [f"{dataset}, paper", "Norm-GINI"], [[n, f"{v:.4f}"] for n, v in figures_of.items()]
+        )
+
+
+def _configured(by_rule: Mapping[str, Row]) -> Row:
+    rule = next(iter(by_rule.values())).records[0]["inference"]
+    return by_rule[rule]
+
+
+def _largest_share(record: Mapping[str, Any]) -> float | None:
+    return max(sdn["share"] for sdn in record["sdn"]["test"]) if record["sdn"] else None

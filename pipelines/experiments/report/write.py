@@ -1,0 +1,48 @@
+"""The report of an experiment: the paper's section 4, from the records alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import yaml
+from matplotlib.figure import Figure
+
+from optdist.files import write_atomically
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.report import render
+from pipelines.experiments.report.sections import blocks
+
+PAPER: dict[str, Any] = yaml.safe_load((Path(__file__).with_name("paper.yaml")).read_text())
+
+
+def write_report(results: Results, folder: Path, page: Path | None = None) -> None:
+    """Write `report.md`, `report.html` and `figures/` into a folder.
+
+    Args:
+        results: what is finished.
+        folder: where the report goes.
+        page: also write this file, and `figures/` beside the records.
+    """
+    made = blocks(results, PAPER)
+    pictures = {b.name: _png(b.figure) for b in made if isinstance(b, render.Picture)}
+    places = [(folder / "report.md", "figures", folder / "figures")]
+    if page:
+        kept = results.store.folder / "figures"
+        places.append((page, kept.relative_to(page.parent).as_posix(), kept))
+    for path, link, figure_folder in places:
+        _write(path, render.to_markdown(made, link).encode())
+        for name, data in pictures.items():
+            _write(figure_folder / f"{name}.png", data)
+    _write(folder / "report.html", render.to_html(made, pictures).encode())
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
+    return content.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    write_atomically(path, lambda file: file.write(content))

@@ -1,0 +1,101 @@
+"""The data of experiments: feature tables, and fingerprints that are the same on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from optdist.config import Config, fingerprint, secrets_hidden
+from optdist.data.feature_table import SPLITS, FeatureTable
+from pipelines.experiments.plan.grid import Task
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.run.clusters import value_by_cluster
+from pipelines.experiments.run.runner import Data
+from pipelines.features.build import FORMAT, build_features, finished_features
+from pipelines.session import spark_session
+from pipelines.sources.tables import raw_files, resolved_path
+
+DESCRIPTION = 2  # raise it where `describe` says more
+
+
+def build_tables(
+    results: Results, tasks: Sequence[Task], spark: SparkSession | None
+) -> dict[str, Data]:
+    """The feature tables of the data sets that have unfinished tasks."""
+    tables, own = {}, spark is None
+    for dataset in dict.fromkeys(task.dataset for task in tasks):
+        known = results.store.dataset(dataset)
+        data = results.fingerprints[dataset]
+        described = known and known["data"] == data and known.get("format") == DESCRIPTION
+        if described and all(results.done(task) for task in tasks if task.dataset == dataset):
+            continue
+        config = results.grid.config(dataset)
+        table = finished_features(config)
+        if table is None:
+            spark = spark or spark_session(config, f"features of {results.grid.experiment.name}")
+            table = build_features(spark, config)
+        tables[dataset] = Data(str(table.path), table.manifest["fingerprint"])
+        if not described:
+            results.store.write_dataset(dataset, describe(config, table, data))
+    if own and spark is not None:
+        spark.stop()  # cells train without it, and need its memory
+    return tables
+
+
+def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
+    """What the report says of a data set."""
+    return {
+        "format": DESCRIPTION,
+        "data": data,
+        "name": config.dataset.name,
+        "description": config.dataset.description,
+        "counts": table.manifest["counts"],
+        "label": table.schema.label.model_dump(exclude={"quantiles"}),
+        "categorical": len(table.schema.categorical),
+        "numeric": len(table.schema.numeric),
+        "mean_label": {split: mean_label(table, split) for split in SPLITS},
+        "clusters": value_by_cluster(table),
+    }
+
+
+def mean_label(table: FeatureTable, split: str) -> float:
+    """The mean label of a split, in currency units."""
+    return float(table.read(split, ["label"]).column(0).to_numpy().mean(dtype=np.float64))
+
+
+def data_fingerprint(config: Config) -> str:
+    """Of all that decides a data set's rows and splits: the same on every machine.
+
+    Raw files count by their content, a URL by its name alone, and a setting that has its default
+    counts for nothing, so that a new setting changes no fingerprint.
+    """
+    dataset = config.dataset.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
+    tables = dataset["source"].pop("tables")
+    for name, table in config.dataset.source.tables.items():
+        tables[name].pop("path")
+        with secrets_hidden(config.written):
+            tables[name]["content"] = _content(resolved_path(table.path))
+    return fingerprint(
+        {
+            "format": FORMAT,
+            "dataset": dataset,
+            "tables": tables,
+            "split": config.split.model_dump(),
+            "build": config.build.model_dump(exclude={"max_quarantined_share"}),
+            "time_zone": config.spark.get("spark.sql.session.timeZone"),
+        }
+    )
+
+
+def _content(path: str) -> list[str]:
+    if "://" in path:
+        return [path]
+    digests = []
+    for file in raw_files(path):
+        with file.open("rb") as content:
+            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
+    return digests

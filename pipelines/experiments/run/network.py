@@ -1,0 +1,139 @@
+"""A cell that is one of the networks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from optdist.config import ModelConfig, TrainingConfig
+from optdist.data.feature_table import FeatureTable
+from optdist.errors import TrainingError
+from optdist.serving.package import Predictor, load_predictor
+from optdist.training import TrainingPlan, train
+from pipelines.experiments.run.cell import Job, Record, rows_per_second, scoring_rows
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def train_network(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
+    """Train a network, or go on from its folder's checkpoint.
+
+    Returns:
+        The cell's record, and the test rows' arrays if the job reads the test split.
+    """
+    keras.backend.clear_session()
+    plan = _plan(job)
+    result = train(plan) if plan.training.ranks == 1 else _train_on_ranks(plan)
+    history = json.loads((plan.path / "history.json").read_text())
+    seconds = [epoch["seconds"] for epoch in history]
+    best = result["best_epoch"]
+    record: Record = {
+        "inference": result["inference"],
+        "validation": result["validation"],
+        "test": result["test"],
+        "history": [epoch["validation"]["normalized_gini"] for epoch in history],
+        "best_epoch": best,
+        "epochs": result["epochs"],
+        "sdn": None,
+        "cost": {
+            "parameters": result["parameters"],
+            "train_rows_per_second": float(np.median([e["rows_per_second"] for e in history])),
+            "seconds": sum(seconds),
+            "seconds_to_best": sum(seconds[:best]),
+        },
+    }
+    if not job.test:
+        return record, None
+    with np.load(plan.path / "test_predictions.npz", allow_pickle=False) as file:
+        rows = dict(file)
+    if "selected_sdn" in rows:
+        share = history[best - 1]["sdn_share"]
+        record["sdn"] = {"validation_share": share, "test": _sdn_summary(rows, plan.model)}
+    record["cost"]["score_rows_per_second"] = _scoring_speed(job, plan)
+    return record, rows
+
+
+def _plan(job: Job) -> TrainingPlan:
+    training = job.settings["training"] | {"seed": job.seed, "threads_per_rank": job.threads}
+    return TrainingPlan(
+        table=job.table,
+        table_fingerprint=job.table_fingerprint,
+        folder=job.folder,
+        model=ModelConfig(**job.settings["model"]),
+        training=TrainingConfig(**training),
+        test=job.test,
+    )
+
+
+def _scoring_speed(job: Job, plan: TrainingPlan) -> dict[str, float]:
+    """Raw rows per second that the package scores, by rule of inference."""
+    rows = scoring_rows(FeatureTable.open(job.table))
+    model = load_predictor(plan.path / "package", threads=job.threads).model
+    found = {}
+    for rule in model.inferences:
+        model.config = plan.model.model_copy(update={"inference": rule})
+        found[rule] = rows_per_second(Predictor(model).predict, rows)
+    return found
+
+
+def _train_on_ranks(plan: TrainingPlan) -> dict[str, Any]:
+    """Train on Horovod ranks of this machine."""
+    plan.path.mkdir(parents=True, exist_ok=True)
+    files = [plan.path / name for name in ("plan.json", "result.json")]
+    files[0].write_text(plan.model_dump_json())
+    files[1].unlink(missing_ok=True)
+    ranks = str(plan.training.ranks)
+    command = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", ranks]
+    with (plan.path / "horovod.log").open("w") as log:
+        done = subprocess.run(
+            [*command, sys.executable, "-m", __name__, *map(str, files)],
+            stdout=log,
+            stderr=log,
+            check=False,
+        )
+    if done.returncode or not files[1].exists():
+        from optdist.training.entry import failure_reason
+
+        reason = failure_reason(plan.path) or "a rank failed"
+        raise TrainingError(f"{reason} Details: {plan.path / 'horovod.log'}")
+    result: dict[str, Any] = json.loads(files[1].read_text())
+    return result
+
+
+def _sdn_summary(rows: dict[str, np.ndarray], model: ModelConfig) -> list[Record]:
+    """Share, and quantiles of actual and predicted value, of the test rows of each SDN (Fig. 5)."""
+    predicted = rows["predicted_hard"]
+    made = []
+    for i in range(model.num_sdns):
+        mine = rows["selected_sdn"] == i
+        if not mine.any():
+            made.append({"share": 0.0, "actual": None, "predicted": None})
+            continue
+        made.append(
+            {
+                "share": float(mine.mean()),
+                "actual": np.quantile(rows["label"][mine], _QUANTILES).tolist(),
+                "predicted": np.quantile(predicted[mine], _QUANTILES).tolist(),
+            }
+        )
+    return made
+
+
+def _rank(plan_file: str, result_file: str) -> None:
+    from optdist.training.entry import run_rank
+
+    plan = Path(plan_file).read_text()
+    result = run_rank(plan, str(Path(plan_file).with_name("events.jsonl")))
+    if os.environ.get("HOROVOD_RANK") == "0":
+        Path(result_file).write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    _rank(*sys.argv[1:])

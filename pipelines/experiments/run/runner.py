@@ -1,0 +1,186 @@
+"""Runs the tasks of a grid on worker processes: what is finished is not run again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import NamedTuple
+
+from optdist.errors import TrainingError
+from pipelines.experiments.plan.grid import Cell, Task
+from pipelines.experiments.plan.results import Results
+from pipelines.experiments.plan.store import Record, Store
+from pipelines.experiments.run.cell import Job
+from pipelines.experiments.run.workers import Worker
+
+
+class Data(NamedTuple):
+    """A built feature table: its folder and its fingerprint there."""
+
+    table: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is after one more cell."""
+
+    cell: Cell
+    record: Record  # has "error" where the cell failed
+    done: int
+    total: int
+    seconds_left: float
+
+
+class Runner:
+    """A run over a grid."""
+
+    def __init__(
+        self,
+        results: Results,
+        tables: Mapping[str, Data],
+        folder: Path,
+        workers: int,
+        on_cell: Callable[[Progress], None],
+        on_block: Callable[[str], None],
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            results: what is finished, and where more goes.
+            tables: of the data sets that have unfinished tasks.
+            folder: where unfinished trainings keep their checkpoints.
+            workers: how many cells train at once.
+            on_cell: called after each cell.
+            on_block: called with a block's name once all of its tasks have ended.
+        """
+        self.results, self.grid, self.tables = results, results.grid, tables
+        self.folder, self.workers = folder, workers
+        self.on_cell, self.on_block = on_cell, on_block
+        self._folds = folder / f"folds-{os.getpid()}"  # of this process, which removes it
+
+    def run(self, tasks: Sequence[Task]) -> None:
+        """Run what is not finished of `tasks`, in their order as far as tuning allows.
+
+        A cell that fails is recorded with its reason, also in `results.failures`; the others go on.
+        """
+        waiting = [task for task in tasks if not self.results.done(task)]
+        left = Counter(task.block for task in waiting)
+        free = [Worker(self.folder / f"worker{i}.log") for i in range(self.workers)]
+        running: dict[Worker, tuple[Task, Cell]] = {}
+
+        def ended(task: Task) -> None:
+            left[task.block] -= 1
+            if not left[task.block]:
+                self.on_block(task.block)
+
+        try:
+            while waiting or running:
+                task = self._next(waiting, [cell for _, cell in running.values()]) if free else None
+                if task is not None:
+                    waiting.remove(task)
+                    cell = self._wanted(task)
+                    if cell is None:
+                        ended(task)
+                    else:
+                        worker = free.pop()
+                        worker.start(self._job(cell, task.test))
+                        running[worker] = task, cell
+                    continue
+                ready = wait([worker.connection for worker in running])
+                for worker in [w for w in running if w.connection in ready]:
+                    task, cell = running.pop(worker)
+                    record = self._record(cell, worker)
+                    free.append(worker)
+                    rest = [*waiting, *(t for t, _ in running.values())]
+                    done = len(tasks) - len(rest)
+                    self.on_cell(Progress(cell, record, done, len(tasks), self._seconds(rest)))
+                    ended(task)
+        finally:
+            for worker in [*free, *running]:
+                worker.stop()
+            shutil.rmtree(self._folds, ignore_errors=True)
+
+    def _next(self, waiting: Sequence[Task], running: Sequence[Cell]) -> Task | None:
+        """The first task that can start: its trial is known, and its cell does not run now."""
+        for task in waiting:
+            ready = task.trial is not None or self.results.tuned(task)
+            if ready and self.results.cell(task) not in running:
+                return task
+        return None
+
+    def _wanted(self, task: Task) -> Cell | None:
+        """The cell to run for a task, or None if there is nothing to run."""
+        cell = self.results.cell(task)
+        if cell is None:
+            name = f"{task.dataset}, {task.variant}, seed {task.seed}"
+            self.results.failures[name] = "no trial of its tuning succeeded"
+        elif cell.name not in self.results.failures and not self.results.finished(cell, task.test):
+            return cell
+        return None
+
+    def _job(self, cell: Cell, test: bool) -> Job:
+        settings, bootstrap = self.grid.settings(cell), self.grid.experiment.bootstrap
+        data = self.tables[cell.dataset]
+        ranks = settings.get("training", {}).get("ranks", 1)
+        return Job(
+            name=cell.name,
+            table=data.table,
+            table_fingerprint=data.fingerprint,
+            folder=str(self.run_folder(cell)),
+            folds_folder=str(self._folds),
+            settings=settings,
+            seed=cell.seed,
+            test=test,
+            threads=max(1, len(os.sched_getaffinity(0)) // (self.workers * ranks)),
+            replicates=bootstrap.replicates,
+            bootstrap_seed=bootstrap.seed,
+        )
+
+    def run_folder(self, cell: Cell) -> Path:
+        """Where a cell's checkpoints are until its test metrics are known."""
+        digest = Store.fingerprint(cell, self.grid.settings(cell), self._data(cell))
+        return self.folder / f"{cell.name}-{digest[:8]}"
+
+    def _record(self, cell: Cell, worker: Worker) -> Record:
+        """Keep what a worker made of a cell."""
+        try:
+            content = worker.result()
+        except TrainingError as error:
+            self.results.failures[cell.name] = str(error)
+            before = self.results.record(cell) or {}  # its validation metrics may have won
+            kept = {key: before[key] for key in ("validation", "inference") if key in before}
+            content = kept | {"error": str(error), "test": None}
+        record = self.results.store.write(cell, self.grid.settings(cell), self._data(cell), content)
+        if record["test"] is not None:  # what it went on from has served, and what it beat
+            beaten = self.results.tuning(cell.dataset, cell.variant, cell.seed).values()
+            for other in [cell, *beaten] if cell in beaten else [cell]:
+                shutil.rmtree(self.run_folder(other), ignore_errors=True)
+        return record
+
+    def _data(self, cell: Cell) -> str:
+        return self.results.fingerprints[cell.dataset]
+
+    def _seconds(self, tasks: Sequence[Task]) -> float:
+        """The time that `tasks` take, by the cells of the same model and data set, or of any."""
+        known: dict[tuple[str, str], list[float]] = {}
+        for record in self.results.store.records():
+            if "cost" in record:
+                seconds = record["cost"]["cell_seconds"]
+                for key in (
+                    (record["dataset"], record["variant"]),
+                    (record["dataset"], ""),
+                    ("", ""),
+                ):
+                    known.setdefault(key, []).append(seconds)
+        total = 0.0
+        for task in tasks:
+            keys = ((task.dataset, task.variant), (task.dataset, ""), ("", ""))
+            values = next((known[key] for key in keys if key in known), [0.0])
+            total += sum(values) / len(values)
+        return total / self.workers

@@ -1,0 +1,1 @@
+"""Raw rows to samples, and samples to a feature table."""

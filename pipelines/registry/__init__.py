@@ -1,0 +1,1 @@
+"""Which registered version is used: promotion and compatibility."""

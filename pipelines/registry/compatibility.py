@@ -1,0 +1,58 @@
+"""Whether a registered version was trained as a configuration describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from optdist.config import Config, FeaturesConfig, ModelConfig
+from optdist.config.identity import differing
+from optdist.data.schema import FeatureSchema
+from optdist.serving.package import package_settings
+from optdist.tracking import Tracker
+
+
+def trained_otherwise(tracker: Tracker, version: str, described: Mapping[str, str]) -> list[str]:
+    """The settings in which a version's training data differ from those described.
+
+    A version that was registered without such tags is taken as it is, with a line of print.
+
+    Args:
+        tracker: the registry.
+        version: a version's number.
+        described: tags of `optdist.config.identity.identity`.
+    """
+    tags = tracker.tags(version)
+    if not described.keys() <= tags.keys():
+        print(
+            f"  WARNING: version {version} does not say what data it was trained on (an older "
+            f"optdist registered it). Make sure that the data set's file has not changed since."
+        )
+    known = described.keys() & tags.keys()
+    return sorted(name for tag in known for name in differing(tags[tag], described[tag]))
+
+
+def misread(schema: FeatureSchema, features: FeaturesConfig) -> list[str]:
+    """Columns that a model reads and the features lack, or have as another kind."""
+    categorical = [f.name for f in schema.categorical if f.name not in features.categorical]
+    return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
+
+
+def without_effect(overrides: Sequence[str], config: Config, package: Path) -> list[str]:
+    """The settings given with `--set` that a trained version does not take on any more.
+
+    Args:
+        overrides: `section.key=value` each, as they were given.
+        config: the configuration that they are part of.
+        package: the version's package.
+    """
+    kept = package_settings(package)
+    names = [override.partition("=")[0] for override in overrides]
+    found = [name for name in names if name.startswith("training.")]
+    for name in names:
+        section, _, key = name.partition(".")
+        field = key.partition(".")[0]
+        known = section == "model" and field in ModelConfig.model_fields
+        if known and getattr(config.model, field) != getattr(kept, field):
+            found.append(name)
+    return found

@@ -1,0 +1,199 @@
+"""The daily scoring job: everyone known at a date, scored by one pinned model, published whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import Config, secrets_hidden
+from optdist.config.identity import DATASET, identity
+from optdist.data.schema import FeatureSchema
+from optdist.errors import DataError, ModelError
+from optdist.files import locked, uri, write_json
+from optdist.models.base import prediction_columns
+from optdist.serving.package import package_model
+from optdist.tracking import CHAMPION, Tracker
+from pipelines.features.fitting import imputed
+from pipelines.prediction import predict
+from pipelines.registry.compatibility import misread, trained_otherwise
+from pipelines.scoring.folder_swap import publish, restore
+from pipelines.scoring.inputs import keep_input, pinned_input, source_fingerprint
+from pipelines.scoring.manifest import MANIFEST, Published, read_manifest
+
+
+def scores_home(config: Config) -> Path:
+    """The folder of a data set's scores: `run_date=.../` and, hidden from readers, `_...`."""
+    return config.root / "scores" / config.dataset.name
+
+
+def score(
+    spark: SparkSession,
+    config: Config,
+    tracker: Tracker,
+    run_date: dt.date,
+    model: str | None = None,
+    refresh: bool = False,
+) -> Published:
+    """Score everyone known at the end of `run_date` and publish `run_date=.../`.
+
+    A published date keeps the samples that were scored, and its manifest names them and the model's
+    version; a rerun uses both again and gives the same rows.
+
+    Args:
+        spark: the session.
+        config: the data set and the scoring settings.
+        tracker: the registry.
+        run_date: the cut-off; nothing after it is read.
+        model: an alias or version to use instead of the pinned one, or of `champion`.
+        refresh: read the input anew instead of the samples that the date has kept.
+
+    Raises:
+        BusyError: another job scores the same date.
+        ModelError: the registry has no such model, or it was trained on another data set.
+        DataError: rows were lost or are not finite, or too many input rows are bad.
+    """
+    with secrets_hidden(config.written), locked(scores_home(config) / f"run_date={run_date}"):
+        return _score(spark, config, tracker, run_date, model, refresh)
+
+
+def _score(
+    spark: SparkSession,
+    config: Config,
+    tracker: Tracker,
+    run_date: dt.date,
+    model: str | None,
+    refresh: bool,
+) -> Published:
+    home = scores_home(config)
+    path = home / f"run_date={run_date}"
+    restore(path)
+    pinned = read_manifest(path)
+    version = chosen_version(tracker, pinned, model)
+    package = tracker.package(version)
+    schema = FeatureSchema.load(package / "schema.json")
+    source = source_fingerprint(config)
+    print(
+        f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}"
+    )
+    taken = pinned_input(home, pinned, source) if pinned and not refresh else None
+    described = pinned.dataset_fingerprint if pinned and taken else identity(config)[DATASET]
+    moved = [] if taken else misread(schema, config.dataset.features)
+    require_same_data(tracker, version, described, moved)
+    taken = taken or keep_input(spark, config, run_date, home, source)
+
+    samples = spark.read.parquet(uri(home / taken.folder))
+    staged, levels = home / "_staging" / path.name, config.scoring.quantiles
+    model_class, inference = package_model(package)
+    # the day that the horizon is counted from, beside the id
+    dated = [config.dataset.source.cut] if config.dataset.source.kind == "transactions" else []
+    scored = predict(
+        samples,
+        package,
+        schema,
+        levels,
+        config.scoring.batch_rows,
+        keep=[*config.dataset.id, *dated],
+    )
+    filled = imputed(samples, schema)
+    if filled:
+        print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
+    stamped = scored.withColumn("inference", F.lit(inference))
+    stamped = stamped.withColumn("model_version", F.lit(version))
+    stamped.write.mode("overwrite").parquet(uri(staged))
+    rows, total = check_scores(spark, staged, taken.rows, prediction_columns(model_class, levels))
+    done = Published(
+        dataset=config.dataset.name,
+        run_date=str(run_date),
+        path=str(path),
+        model_name=tracker.model_name,
+        model_version=version,
+        inference=inference,
+        quantiles=levels,
+        input=taken.folder,
+        input_fingerprint=taken.fingerprint,
+        dataset_fingerprint=described,
+        source_fingerprint=source,
+        quarantined=taken.quarantined,
+        last_event=taken.last_event,
+        imputed=filled,
+        rows=rows,
+        total_predicted=total,
+    )
+    write_json(staged / MANIFEST, done.model_dump())
+    publish(staged, path)
+    write_json(home / "_manifests" / f"{run_date}.json", done.model_dump())  # a copy, to look at
+    for other in (home / taken.folder).parent.iterdir():
+        if other.name != Path(taken.folder).name:
+            shutil.rmtree(other)
+    return done
+
+
+def chosen_version(tracker: Tracker, pinned: Published | None, model: str | None) -> str:
+    """The version to score with: the one asked for, the date's pinned one, or the champion."""
+    if model is None and pinned is not None and pinned.model_name != tracker.model_name:
+        raise ModelError(
+            f"{pinned.run_date} was scored with {pinned.model_name} version "
+            f"{pinned.model_version}, and the config names {tracker.model_name}. "
+            f"Give --model champion to score the date anew with the latter."
+        )
+    return tracker.resolve(model or (pinned.model_version if pinned else CHAMPION))
+
+
+def require_same_data(tracker: Tracker, version: str, described: str, moved: Sequence[str]) -> None:
+    """Refuse a version that was trained on other features or another label than those described.
+
+    Args:
+        tracker: the registry.
+        version: the version to score with.
+        described: the samples' tag of `optdist.config.identity`, or "" where it is not known.
+        moved: features of the version that the data set lacks or has as another kind.
+
+    Raises:
+        ModelError: naming what differs.
+    """
+    differ = trained_otherwise(tracker, version, {DATASET: described}) if described else []
+    if differ or moved:
+        raise ModelError(
+            f"Since {tracker.model_name} version {version} was trained, the data set changed in "
+            f"{', '.join([*differ, *moved])}. Train again, name a version that was trained on this "
+            f"data set (--model), or score with the data set's file that version {version} was "
+            f"trained with: config.yaml of its MLflow run has it."
+        )
+
+
+def check_scores(
+    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
+) -> tuple[int, float]:
+    """Count the staged rows and look at their values before anything is published.
+
+    Returns:
+        The number of rows and the sum of their predicted value.
+
+    Raises:
+        DataError: rows were lost or made, or a value is null, NaN, infinite or a negative value.
+    """
+    unsound = F.col("predicted_cltv") < 0
+    for name in names:
+        value = F.col(name).cast("double")
+        unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
+    row = (
+        spark.read.parquet(uri(staged))
+        .agg(
+            F.count("*").alias("rows"),
+            F.count_if(unsound).alias("unsound"),
+            F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
+        )
+        .first()
+    )
+    assert row is not None
+    if row["rows"] != expected or row["unsound"]:
+        raise DataError(
+            f"{expected:,} rows were to be scored; {row['rows']:,} came out, {row['unsound']:,} of "
+            f"them with a null, negative or infinite value. Nothing was published; see {staged}."
+        )
+    return int(row["rows"]), float(row["total"] or 0.0)

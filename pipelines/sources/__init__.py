@@ -1,0 +1,1 @@
+"""Raw tables: read, typed, joined, and checked."""

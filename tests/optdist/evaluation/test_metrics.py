@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from optdist.data.encoding import label_statistics
+from optdist.evaluation.metrics import (
+    evaluate,
+    evaluate_distribution,
+    mae,
+    normalized_gini,
+    spearman,
+    total_ratio,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def gini_by_shuffling(y, prediction, orders=4000):
+    """An independent oracle: the mean over random orders of tied rows, by plain loops."""
+
+    def raw(order):
+        cumulative, total = [], 0.0
+        for i in order:
+            total += y[i]
+            cumulative.append(total)
+        return 2 * np.mean(cumulative) / sum(y) - 1
+
+    perfect = raw(sorted(range(len(y)), key=lambda i: -y[i]))
+    rng = np.random.default_rng(1)
+    results = []
+    for _ in range(orders):
+        shuffled = rng.permutation(len(y))
+        results.append(raw(sorted(shuffled, key=lambda i: -prediction[i])))
+    return np.mean(results) / perfect
+
+
+def test_gini_of_a_case_worked_by_hand():
+    # order by prediction: y = 0, 6, 3 -> C = 0, 2/3, 1 -> 2 * 5/9 - 1 = 1/9
+    # perfect order: 6, 3, 0 -> C = 2/3, 1, 1 -> 2 * 8/9 - 1 = 7/9
+    assert normalized_gini([3.0, 0.0, 6.0], [1.0, 3.0, 2.0]) == pytest.approx(1 / 7)
+
+
+def test_gini_of_the_perfect_order_is_one():
+    y = RNG.exponential(size=50)
+    assert normalized_gini(y, y * 3 + 1) == pytest.approx(1.0)
+
+
+def test_gini_agrees_with_an_average_over_the_orders_of_ties():
+    y, prediction = [0.0, 5.0, 1.0, 0.0, 9.0, 2.0], [1.0, 2.0, 2.0, 2.0, 1.0, 0.0]
+    assert normalized_gini(y, prediction) == pytest.approx(
+        gini_by_shuffling(y, prediction), abs=0.02
+    )
+
+
+def test_a_constant_prediction_earns_nothing_however_rows_are_sorted():
+    y = np.sort(RNG.exponential(size=1000))[::-1]
+    assert abs(normalized_gini(y, np.ones(1000))) < 0.01
+    assert normalized_gini(y, np.ones(1000)) == pytest.approx(
+        normalized_gini(y[::-1], np.ones(1000))
+    )
+
+
+def test_spearman_agrees_with_scipy_on_ties():
+    y, prediction = RNG.integers(0, 5, 300), RNG.integers(0, 7, 300)
+    assert spearman(y, prediction) == pytest.approx(spearmanr(y, prediction).statistic)
+
+
+def test_spearman_of_a_constant_is_zero():
+    assert spearman([1.0, 2.0, 3.0], [1.0, 1.0, 1.0]) == 0.0
+
+
+def test_mae_and_total_ratio_of_a_case_worked_by_hand():
+    assert mae([1.0, 2.0, 6.0], [2.0, 2.0, 2.0]) == pytest.approx(5 / 3)
+    assert total_ratio([1.0, 2.0, 6.0], [2.0, 2.0, 2.0]) == pytest.approx(6 / 9)
+
+
+def test_evaluation_states_the_constant_predictors_beside_mae():
+    train = label_statistics(np.array([0.0, 0.0, 3.0, 9.0]))
+    metrics = evaluate([0.0, 6.0], [1.0, 5.0], train)
+    assert metrics["mae_zero"] == 3.0
+    assert metrics["mae_mean"] == 3.0
+    assert metrics["mae_median"] == pytest.approx((1.5 + 4.5) / 2)
+    assert metrics["normalized_gini"] == pytest.approx(1.0)
+
+
+def test_the_metrics_of_distributions_of_a_case_worked_by_hand():
+    predicted = {
+        "nll": [1.0, 2.0, 3.0, 4.0],
+        "q50": [0.0, 0.0, 6.0, 5.0],
+        "interval_low": [0.0, 0.0, 2.0, 0.0],
+        "interval_high": [1.0, 5.0, 9.0, 7.0],
+        "if_positive_low": [1.0, 1.0, 5.0, 1.0],
+        "if_positive_high": [2.0, 3.0, 9.0, 9.0],
+    }
+    found = evaluate_distribution([0.0, 3.0, 4.0, 8.0], predicted)
+    assert found == {
+        "nll": 2.5,
+        "mae_q50": (0 + 3 + 2 + 3) / 4,
+        "coverage": 3 / 4,  # 8 is above 7
+        "interval_width": (1 + 5 + 7 + 7) / 4,
+        "coverage_if_positive": 2 / 3,  # of 3, 4 and 8 alone; 4 is below 5
+    }
+
+
+@pytest.mark.parametrize("prediction", [[1.0, np.nan], [1.0, np.inf], [1.0]])
+def test_predictions_that_are_not_finite_or_of_another_length_are_refused(prediction):
+    with pytest.raises(ValueError, match="must be"):
+        normalized_gini([0.0, 1.0], prediction)
+
+
+def test_labels_without_value_are_refused():
+    with pytest.raises(ValueError, match="positive"):
+        normalized_gini([0.0, 0.0], [1.0, 2.0])

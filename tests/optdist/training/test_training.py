@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import pytest
+from table import write_table
+
+from optdist.config import ModelConfig, TrainingConfig
+from optdist.errors import DataError, TrainingError
+from optdist.serving.package import load_model
+from optdist.training import TrainingPlan, train
+from optdist.training import worker as worker_module
+from optdist.training.communicator import OneRank
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return write_table(tmp_path_factory.mktemp("table"), rows=4000)
+
+
+def plan(table, folder, **training):
+    settings = {"ranks": 1, "epochs": 3, "batch_size": 256, "patience": 9, **training}
+    return TrainingPlan(
+        table=str(table.path),
+        table_fingerprint="made",
+        folder=str(folder),
+        model=ModelConfig(num_sdns=2, sdn=[16, 8], dsm=[8]),
+        training=TrainingConfig(**settings),
+    )
+
+
+def weights(folder):
+    return load_model(folder / "package").get_weights()
+
+
+def test_a_run_learns_and_leaves_its_folder_whole(table, tmp_path):
+    events = []
+    result = train(plan(table, tmp_path, learning_rate=0.02), on_event=events.append)
+    assert result["test"]["hard"]["normalized_gini"] > 0.6
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert sum(history[0]["sdn_share"]) == pytest.approx(1)
+    assert {event["event"] for event in events} == {"step", "epoch"}
+    with np.load(tmp_path / "test_predictions.npz") as rows:
+        assert len(rows["label"]) == 800
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(table, tmp_path, monkeypatch):
+    train(plan(table, tmp_path / "whole"))
+    epoch = worker_module._Run._epoch
+
+    def interrupted(self, number, passes):
+        if number == 3:
+            raise KeyboardInterrupt
+        epoch(self, number, passes)
+
+    monkeypatch.setattr(worker_module._Run, "_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan(table, tmp_path / "cut"))
+    monkeypatch.undo()
+    events = []
+    # on another number of cores, too
+    train(plan(table, tmp_path / "cut", threads_per_rank=1), on_event=events.append)
+    assert events[0] == {"event": "resume", "epoch": 2}
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_a_crash_between_the_best_weights_and_the_checkpoint_loses_neither(
+    table, tmp_path, monkeypatch
+):
+    train(plan(table, tmp_path / "whole"))
+    save = worker_module.save_checkpoint
+
+    def crashing(path, variables, state):
+        if path.name == worker_module.CHECKPOINT and len(state["history"]) == 3:
+            raise KeyboardInterrupt
+        save(path, variables, state)
+
+    monkeypatch.setattr(worker_module, "save_checkpoint", crashing)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan(table, tmp_path / "cut"))
+    monkeypatch.undo()
+    kept = sorted(path.name for path in (tmp_path / "cut").glob("best-*.npz"))
+    assert kept == ["best-2.npz", "best-3.npz"]
+    train(plan(table, tmp_path / "cut"))
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(table, tmp_path):
+    train(plan(table, tmp_path))
+    with pytest.raises(TrainingError, match="other settings"):
+        train(plan(table, tmp_path, learning_rate=1e-3))
+
+
+def test_a_damaged_checkpoint_says_what_to_remove(table, tmp_path):
+    (tmp_path / "checkpoint.npz").write_bytes(b"half a file")
+    with pytest.raises(TrainingError, match="Remove the file"):
+        train(plan(table, tmp_path))
+
+
+def test_training_stops_when_validation_no_longer_improves(table, tmp_path):
+    result = train(plan(table, tmp_path, epochs=40, patience=1, learning_rate=0.05))
+    assert result["epochs"] == result["best_epoch"] + 1 < 40
+
+
+def test_a_rebuilt_table_is_noticed(table, tmp_path):
+    with pytest.raises(DataError, match="rebuilt"):
+        train(plan(table, tmp_path).model_copy(update={"table_fingerprint": "other"}))
+
+
+def test_a_shard_that_comes_up_short_stops_the_run(table, tmp_path, monkeypatch):
+    real = worker_module.shard_rows
+    monkeypatch.setattr(worker_module, "shard_rows", lambda t, s, n: [r + 5 for r in real(t, s, n)])
+    with pytest.raises(DataError, match="The reader lost rows"):
+        train(plan(table, tmp_path))
+
+
+class Drifted(OneRank):
+    """Another rank whose weights have another norm."""
+
+    def gather(self, values):
+        return np.concatenate([values, values + 1e-3]) if values.shape == (1,) else values
+
+
+def test_ranks_with_different_weights_stop_the_run(table, tmp_path):
+    with pytest.raises(TrainingError, match="The ranks hold different weights"):
+        train(plan(table, tmp_path), Drifted())

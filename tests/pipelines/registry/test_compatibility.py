@@ -1,0 +1,34 @@
+import pytest
+from registered import write_package
+from table import FEATURES, frame
+
+from optdist.config import load_config
+from optdist.data.encoding import fit
+from optdist.errors import ModelError
+from pipelines.registry.compatibility import without_effect
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    schema = fit(frame(500), FEATURES, "label")
+    return write_package(schema, tmp_path_factory.mktemp("package"), inference="hard")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "ignored"),
+    [
+        ([], []),  # the configuration's soft is no one's wish
+        (["model.inference=hard"], []),
+        (["model.inference=top2"], ["model.inference"]),
+        (["model.inference=hard", "model.interval=0.8"], ["model.interval"]),
+        (["model.mdme.buckets=7"], ["model.mdme.buckets"]),
+        (["training.epochs=3", "scoring.batch_rows=50"], ["training.epochs"]),
+    ],
+)
+def test_what_a_trained_version_does_not_take_on_is_named(package, overrides, ignored):
+    assert without_effect(overrides, load_config(overrides=overrides), package) == ignored
+
+
+def test_a_folder_without_settings_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(ModelError, match="not a readable model package"):
+        without_effect([], load_config(), tmp_path)
