@@ -14,17 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import poisson
 
-from optdist.errors import DataError
-
-METRICS = (
-    "mae",
-    "normalized_gini",
-    "spearman",
-    "normalized_gini_positive",
-    "spearman_positive",
-)
-
-RESAMPLED = (*METRICS, "total_ratio")
+from optdist.evaluation.metrics import LOWER_IS_BETTER
+from optdist.evaluation.weighted import METRICS, RESAMPLED, WeightedMetrics
 
 # Poisson(1) by the top 16 bits of a hash: each count takes as many of the 65,536 places as its
 # probability says, to within 1e-5.
@@ -51,42 +42,6 @@ def entity_hash(keys: np.ndarray, draw: int, seed: int = 0) -> np.ndarray:
     """Uint64 [G] that look random, and are the same everywhere, of int64 keys [G] and a draw."""
     salt = _mixed(np.array([seed], np.uint64) + np.array([draw + 1], np.uint64) * _GOLDEN)
     return _mixed(keys.astype(np.int64).view(np.uint64) ^ salt)
-
-
-class WeightedMetrics:
-    """The metrics of rows taken `weights` times; all sorting is done once.
-
-    Ties share their place as in `optdist.evaluation.metrics`, and the copies of a row are ties.
-    """
-
-    def __init__(self, y: np.ndarray, prediction: np.ndarray) -> None:
-        """Sort [N] labels and predictions, both in currency units."""
-        self.y, self.prediction, self.error = y, prediction, np.abs(y - prediction)
-        self.positive = y > 0
-        self.all = _Ranking(y, prediction)
-        self.some = _Ranking(y[self.positive], prediction[self.positive])
-
-    def __call__(self, weights: np.ndarray) -> dict[str, float]:
-        """The metrics of rows taken `weights` [N] times, integers >= 0.
-
-        Raises:
-            DataError: no positive row has a weight.
-        """
-        w = weights.astype(np.float64)
-        w_positive = w[self.positive]
-        if not w_positive.any():
-            raise DataError(
-                "A bootstrap resample has no positive label. The test split has too few positive "
-                "entities for intervals: set bootstrap.replicates to 0, or use more data."
-            )
-        return {
-            "mae": float((w * self.error).sum() / w.sum()),
-            "normalized_gini": self.all.normalized_gini(w),
-            "spearman": self.all.spearman(w),
-            "normalized_gini_positive": self.some.normalized_gini(w_positive),
-            "spearman_positive": self.some.spearman(w_positive),
-            "total_ratio": float((w * self.prediction).sum() / (w * self.y).sum()),
-        }
 
 
 def resampled_metrics(
@@ -120,6 +75,48 @@ def resampled_metrics(
     return found
 
 
+def paired_bootstrap(
+    y: np.ndarray,
+    pred_a: np.ndarray,
+    pred_b: np.ndarray,
+    keys: np.ndarray,
+    metric: str,
+    replicates: int,
+    seed: int,
+) -> np.ndarray:
+    """What prediction A gains over prediction B on each resample of the entities.
+
+    The share of gains above 0 is the confidence that A is better on other entities like these.
+
+    Args:
+        y: [N] labels in currency units, >= 0.
+        pred_a: [N] predictions in currency units.
+        pred_b: [N] predictions of the same rows.
+        keys: int64 [N], the entity of each row: its rows are drawn together.
+        metric: one of `optdist.evaluation.weighted.METRICS`.
+        replicates: how many resamples, > 0.
+        seed: of the bootstrap, >= 0.
+
+    Returns:
+        float64 [replicates], in the metric's unit; above 0 A is better, also for MAE.
+
+    Raises:
+        ValueError: the metric is unknown, or no value of it is better than another.
+        DataError: a resample has no positive label.
+    """
+    if metric not in METRICS:
+        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: {metric!r}.")
+    entities, entity = np.unique(keys, return_inverse=True)
+    y = np.asarray(y, np.float64)
+    a, b = (WeightedMetrics(y, np.asarray(p, np.float64)) for p in (pred_a, pred_b))
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    gains = np.empty(replicates)
+    for i in range(replicates):
+        weights = entity_counts(entities, i, seed)[entity]
+        gains[i] = sign * (a(weights, [metric])[metric] - b(weights, [metric])[metric])
+    return gains
+
+
 def pack(values: np.ndarray) -> dict[str, Any]:
     """Values [B] as 16-bit steps from their middle, for JSON: 2.7 characters a value.
 
@@ -135,51 +132,6 @@ def unpack(packed: Mapping[str, Any]) -> np.ndarray:
     """The float64 values [B] of `pack`."""
     steps = np.frombuffer(base64.b64decode(packed["int16"]), "<i2")
     return packed["middle"] + packed["step"] * steps.astype(np.float64)
-
-
-class _Order:
-    """Rows in groups of equal value, ascending."""
-
-    def __init__(self, value: np.ndarray) -> None:
-        distinct, self.group = np.unique(value, return_inverse=True)
-        self.count = len(distinct)
-
-    def sums(self, weights: np.ndarray) -> np.ndarray:
-        return np.bincount(self.group, weights=weights, minlength=self.count)
-
-
-class _Ranking:
-    """The rank metrics of one set of rows."""
-
-    def __init__(self, y: np.ndarray, prediction: np.ndarray) -> None:
-        self.y = y
-        self.by_y, self.by_prediction = _Order(y), _Order(prediction)
-
-    def normalized_gini(self, w: np.ndarray) -> float:
-        return self._gini(self.by_prediction, w) / self._gini(self.by_y, w)
-
-    def spearman(self, w: np.ndarray) -> float:
-        a, a_square = self._ranks(self.by_y, w)
-        b, b_square = self._ranks(self.by_prediction, w)
-        scale = np.sqrt(a_square * b_square)
-        return float((w * a * b).sum() / scale) if scale > 0 else 0.0
-
-    def _gini(self, order: _Order, w: np.ndarray) -> float:
-        """2 mean(C) - 1 with C the cumulative share of value, from the highest down.
-
-        A group of W rows and value V that begins at S adds W S + V (W + 1) / 2 to the sum of C.
-        """
-        rows, value = order.sums(w)[::-1], order.sums(w * self.y)[::-1]
-        start = np.cumsum(value) - value
-        area = (rows * start + value * (rows + 1) / 2).sum()
-        return float(2 * area / (rows.sum() * value.sum()) - 1)
-
-    @staticmethod
-    def _ranks(order: _Order, w: np.ndarray) -> tuple[np.ndarray, float]:
-        """Each row's average rank less the mean rank, and the sum of their squares."""
-        rows = order.sums(w)
-        centred = np.cumsum(rows) - rows / 2 - rows.sum() / 2
-        return centred[order.group], float((rows * centred**2).sum())
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

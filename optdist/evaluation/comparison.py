@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from optdist.evaluation.bootstrap import METRICS
 from optdist.evaluation.metrics import LOWER_IS_BETTER
+from optdist.evaluation.weighted import METRICS
 
 MIN_SEEDS, LEVEL = 5, 0.05
 

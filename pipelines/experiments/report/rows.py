@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from optdist.evaluation.bootstrap import METRICS, RESAMPLED, unpack
+from optdist.evaluation.bootstrap import unpack
 from optdist.evaluation.comparison import Comparison, Scores, compare
 from optdist.evaluation.metrics import LOWER_IS_BETTER
+from optdist.evaluation.weighted import METRICS, RESAMPLED
 from pipelines.experiments.plan.grid import LIGHTGBM, Cell
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.plan.store import Record

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from optdist.evaluation.bootstrap import METRICS
 from optdist.evaluation.comparison import LEVEL, MIN_SEEDS, Comparison
+from optdist.evaluation.weighted import METRICS
 from pipelines.experiments.plan.grid import LIGHTGBM
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.report import figures

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from optdist.evaluation.bootstrap import METRICS
 from optdist.evaluation.comparison import bootstrap_test, t_test
 from optdist.evaluation.metrics import LOWER_IS_BETTER
+from optdist.evaluation.weighted import METRICS
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.report import figures
 from pipelines.experiments.report.render import Block, Heading, Picture, Table, Text

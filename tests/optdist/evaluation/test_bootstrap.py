@@ -8,13 +8,13 @@ from optdist.data.schema import LabelStatistics
 from optdist.errors import DataError
 from optdist.evaluation import metrics
 from optdist.evaluation.bootstrap import (
-    RESAMPLED,
-    WeightedMetrics,
     entity_counts,
     pack,
+    paired_bootstrap,
     resampled_metrics,
     unpack,
 )
+from optdist.evaluation.weighted import METRICS, RESAMPLED, WeightedMetrics
 
 TRAIN = LabelStatistics(
     count=2, positives=1, total=1, median=0, log_mean=0, log_std=1, log_min=0, log_max=0
@@ -109,6 +109,25 @@ def test_the_bootstrap_spread_of_a_mean_is_its_standard_error():
     found = resampled_metrics(y, {"mean": prediction}, np.arange(len(y)), 400, 5)["mean"]["mae"]
     assert found.std() == pytest.approx(error.std() / np.sqrt(len(y)), rel=0.15)
     assert found.mean() == pytest.approx(error.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_paired_gains_are_differences_on_the_same_resamples_and_better_is_positive(metric):
+    y, worse, rng = rows()
+    better = 0.7 * y + 0.3 * worse
+    groups = rng.integers(0, 100, len(y))
+    gains = paired_bootstrap(y, better, worse, groups, metric, 30, 3)
+    found = resampled_metrics(y, {"a": better, "b": worse}, groups, 30, 3)
+    sign = -1 if metric == "mae" else 1
+    np.testing.assert_allclose(gains, sign * (found["a"][metric] - found["b"][metric]))
+    assert np.mean(gains > 0) > 0.9
+    np.testing.assert_array_equal(paired_bootstrap(y, worse, worse, groups, metric, 5, 3), 0)
+
+
+def test_paired_gains_of_a_total_say_which_metrics_have_a_better_side():
+    y, prediction, _ = rows()
+    with pytest.raises(ValueError, match=r"one of mae.*Received: 'total_ratio'"):
+        paired_bootstrap(y, prediction, prediction, np.arange(len(y)), "total_ratio", 5, 3)
 
 
 def test_a_resample_without_positives_says_what_to_set():

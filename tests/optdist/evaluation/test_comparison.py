@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optdist.evaluation.bootstrap import METRICS
 from optdist.evaluation.comparison import Scores, bootstrap_test, compare, holm, t_test
+from optdist.evaluation.weighted import METRICS
 
 
 def test_holm_gives_a_hand_worked_correction():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optdist.evaluation.bootstrap import METRICS, RESAMPLED, pack
+from optdist.evaluation.bootstrap import pack
+from optdist.evaluation.weighted import METRICS, RESAMPLED
 from pipelines.experiments.plan.grid import Cell, Grid
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.plan.store import Store

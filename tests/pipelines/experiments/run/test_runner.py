@@ -7,7 +7,8 @@ from table import write_table
 
 from optdist.config import ModelConfig
 from optdist.errors import TrainingError
-from optdist.evaluation.bootstrap import RESAMPLED, unpack
+from optdist.evaluation.bootstrap import unpack
+from optdist.evaluation.weighted import RESAMPLED
 from pipelines.experiments.plan.grid import Cell
 from pipelines.experiments.run.network import _sdn_summary
 
