@@ -18,7 +18,7 @@ _HOME = {
     "load_config": "optdist.config",
     "load_model": "optdist.serving.package",
     "load_predictor": "optdist.serving.package",
-    "memory_dataset": "optdist.data.shards",
+    "memory_dataset": "optdist.data.inputs",
     "save_package": "optdist.serving.package",
 }
 __all__ = sorted(_HOME)

@@ -13,14 +13,11 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import tensorflow as tf
 
 from optdist.data.blocks import Rows, ahead, length, permuted, regrouped
-from optdist.data.encoding import encode
 from optdist.data.feature_table import FeatureTable
-from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.files import uri
 
@@ -214,29 +211,3 @@ def _stacked(columns: Rows, names: list[str], dtype: type) -> np.ndarray:
     for i, name in enumerate(names):
         stacked[:, i] = columns[name]
     return stacked
-
-
-def memory_dataset(
-    frame: pd.DataFrame, schema: FeatureSchema, label: str | None = None, batch_size: int = 2048
-) -> tf.data.Dataset:
-    """Encode a frame in memory into batches for `keras.Model.fit` and `predict`, in its order."""
-    row = {name: tf.constant(value) for name, value in encode(frame, schema).items()}
-    inputs = stack_inputs(row, schema, len(frame))
-    if label is None:
-        return tf.data.Dataset.from_tensor_slices(inputs).batch(batch_size)
-    y = frame[label].to_numpy(np.float32)
-    return tf.data.Dataset.from_tensor_slices((inputs, y)).batch(batch_size)
-
-
-def stack_inputs(
-    columns: dict[str, tf.Tensor], schema: FeatureSchema, rows: int | tf.Tensor
-) -> dict[str, tf.Tensor]:
-    """Encoded columns [B] to the models' inputs [B, C] and [B, N]."""
-    return {
-        "categorical": tf.stack([columns[c] for c in schema.categorical_columns], axis=1)
-        if schema.categorical
-        else tf.zeros([rows, 0], tf.int32),
-        "numeric": tf.stack([columns[c] for c in schema.numeric_columns], axis=1)
-        if schema.numeric
-        else tf.zeros([rows, 0], tf.float32),
-    }

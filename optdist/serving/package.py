@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from optdist.config import ModelConfig
 from optdist.data.encoding import Batch, encode
+from optdist.data.inputs import stack_inputs
 from optdist.data.schema import FeatureSchema
-from optdist.data.shards import stack_inputs
 from optdist.distributions.calibration import Calibration
 from optdist.errors import ModelError, OptDistError
 from optdist.models import CltvModel, build_model, model_class

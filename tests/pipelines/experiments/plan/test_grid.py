@@ -6,7 +6,7 @@ from table import FEATURES, frame
 
 from optdist.config import CONF_DIR, ModelConfig
 from optdist.data.encoding import fit
-from optdist.data.shards import memory_dataset
+from optdist.data.inputs import memory_dataset
 from optdist.errors import ConfigError
 from optdist.models import MODELS, build_model
 from pipelines.experiments.plan.config import load_experiment
