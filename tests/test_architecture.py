@@ -17,7 +17,8 @@ DOORS = {
 # inside optdist: a file may import only from rooms below its own
 LEVELS = [
     ["errors"],
-    ["files", "config"],
+    ["files", "plugins"],
+    ["config"],
     ["data", "objectives"],
     ["distributions", "layers", "evaluation"],
     ["models"],

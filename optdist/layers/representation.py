@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from optdist.config import ModelConfig
 from optdist.data.schema import FeatureSchema
-from optdist.errors import ConfigError
 from optdist.layers.cross import CrossNetwork
 from optdist.layers.numeric import PiecewiseLinear
+from optdist.plugins import named_class
 
 
 class Embedding(keras.layers.Layer):
@@ -83,16 +81,6 @@ def build_representation(
     Raises:
         ConfigError: no such name, or the class cannot be imported.
     """
-    name = config.representation
-    if name in REPRESENTATIONS:
-        return REPRESENTATIONS[name](schema, config, seed)
-    module, _, attribute = name.partition(":")
-    try:
-        plugin = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"`model.representation` must be one of {', '.join(REPRESENTATIONS)} or "
-            f"`package.module:Class`. Received: {name!r} ({error})."
-        ) from error
+    plugin = named_class("model.representation", config.representation, REPRESENTATIONS)
     layer: keras.layers.Layer = plugin(schema, config, seed)
     return layer
