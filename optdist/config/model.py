@@ -74,6 +74,11 @@ class ModelConfig(Section):
     mdme: MdmeConfig = MdmeConfig()
     mdan: MdanConfig = MdanConfig()
 
+    @property
+    def has_distribution(self) -> bool:
+        """Whether the model predicts a distribution, and not the mean alone."""
+        return self.name in {"optdist", "ziln"}
+
     @model_validator(mode="after")
     def _bounds(self) -> Self:
         if self.sigma_min >= self.sigma_max:

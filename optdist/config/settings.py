@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from optdist.config.dataset import DatasetConfig
+from optdist.config.metrics import METRICS, ComparedMetric, GateMetric, StopMetric
 from optdist.config.model import ModelConfig
 from optdist.config.section import Positive, Section, Share
 
@@ -49,7 +50,7 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3  # of the paper's grid (4.1.4)
     schedule: Literal["constant", "cosine"] = "cosine"  # down to 2% after the last epoch
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0  # of all gradients together
-    stop_metric: Literal["normalized_gini", "spearman", "mae", "nll"] = "normalized_gini"
+    stop_metric: StopMetric = "normalized_gini"
     patience: Positive = 4  # epochs without a better `stop_metric`
     shuffle_buffer_rows: Positive = 262_144  # of each rank; a shard that fits is read once
     # sum an embedding's gradient over ranks as a whole table, or as the rows that a batch has:
@@ -58,16 +59,6 @@ class TrainingConfig(Section):
     threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
     start_timeout_seconds: Positive = 300  # until all ranks have a slot
     nics: list[str] = []  # network interfaces for Horovod on hosts with several
-
-
-Metric = Literal[
-    "mae",
-    "normalized_gini",
-    "spearman",
-    "normalized_gini_positive",
-    "spearman_positive",
-    "total_ratio",
-]
 
 
 class GateConfig(Section):
@@ -86,9 +77,9 @@ class GateConfig(Section):
 class PromotionConfig(Section):
     """When a challenger becomes champion."""
 
-    metric: Literal["normalized_gini", "spearman", "mae"] = "normalized_gini"
+    metric: ComparedMetric = "normalized_gini"
     min_improvement: float = 0.0  # in the metric's unit, on the same rows
-    gates: dict[Metric, GateConfig] = {}
+    gates: dict[GateMetric, GateConfig] = {}
 
 
 class ScoringConfig(Section):
@@ -157,9 +148,24 @@ class Config(Section):
                 f"training.ranks ({self.training.ranks}) is more than build.min_row_groups "
                 f"({self.build.min_row_groups}): each rank needs a row group of its own"
             )
-        if self.training.stop_metric == "nll" and self.model.name not in {"optdist", "ziln"}:
+        return self
+
+    @model_validator(mode="after")
+    def _model_has_the_metrics(self) -> Self:
+        named = {
+            "training.stop_metric": [self.training.stop_metric],
+            "promotion.metric": [self.promotion.metric],
+            "promotion.gates": self.promotion.gates,
+        }
+        refused = [
+            f"{setting} cannot use {name}"
+            for setting, names in named.items()
+            for name in names
+            if METRICS[name].needs_distribution
+        ]
+        if refused and not self.model.has_distribution:
             raise ValueError(
-                f"training.stop_metric nll needs a distribution, which {self.model.name} has not"
+                f"{self.model.name} does not predict a distribution: {', '.join(refused)}"
             )
         return self
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
+from optdist.config.metrics import METRICS
 from optdist.data.schema import LabelStatistics
 
-LOWER_IS_BETTER = {"mae", "nll"}
+LOWER_IS_BETTER = {name for name, metric in METRICS.items() if metric.sign < 0}
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:

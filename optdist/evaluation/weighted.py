@@ -6,16 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from optdist.config.metrics import PAPER_METRICS
 from optdist.errors import DataError
 
-METRICS = (
-    "mae",
-    "normalized_gini",
-    "spearman",
-    "normalized_gini_positive",
-    "spearman_positive",
-)
-
+METRICS = PAPER_METRICS
 RESAMPLED = (*METRICS, "total_ratio")
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config
 from optdist.config.identity import identity
+from optdist.config.metrics import METRICS
 from optdist.data.feature_table import FeatureTable
 from optdist.evaluation import plots
 from optdist.files import locked, write_json
@@ -26,7 +27,6 @@ from pipelines.registry.promotion import Decision, promote
 from pipelines.training.spark_launcher import launch
 
 _REGISTERED = "registered.json"  # in the folder of a run that has not ended
-_ON_THE_VERSION = ("normalized_gini", "spearman", "mae", "total_ratio")  # test metrics, as its tags
 
 
 class Report(BaseModel):
@@ -122,7 +122,7 @@ def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> 
             "data_fingerprint": plan.table_fingerprint,
             "inference": result["inference"],
             **identity(config),
-            **{f"test_{name}": f"{test[name]:.4f}" for name in _ON_THE_VERSION},
+            **{f"test_{name}": f"{test[name]:.4f}" for name in METRICS if name in test},
         },
     )
     write_json(plan.path / _REGISTERED, {"run_id": run.run_id, "version": version})
@@ -176,25 +176,11 @@ def summary(report: Report) -> str:
     inference = report.result["inference"]
     test = report.result["test"][inference]
     rows = [
-        ("Norm-GINI", f"{test['normalized_gini']:.4f}", ""),
-        ("Norm-GINI(+)", f"{test['normalized_gini_positive']:.4f}", "rows with a positive label"),
-        ("Spearman", f"{test['spearman']:.4f}", ""),
-        ("Spearman(+)", f"{test['spearman_positive']:.4f}", "rows with a positive label"),
-        (
-            "MAE",
-            f"{test['mae']:.4f}",
-            f"always zero {test['mae_zero']:.4f}, mean {test['mae_mean']:.4f}, "
-            f"median {test['mae_median']:.4f}",
-        ),
-        ("total ratio", f"{test['total_ratio']:.4f}", "predicted / actual"),
+        f"  {metric.title:<16}{metric.text(test[name]):>8}   {metric.note.format_map(test)}"
+        for name, metric in METRICS.items()
+        if name in test
     ]
-    if "mae_q50" in test:
-        rows += [
-            ("MAE of median", f"{test['mae_q50']:.4f}", "the median as the prediction"),
-            ("coverage", f"{test['coverage']:.4f}", "of the prediction interval"),
-            ("coverage(+)", f"{test['coverage_if_positive']:.4f}", "of the one given a purchase"),
-        ]
-    table = "\n".join(f"  {name:<14}{value:>9}   {note}" for name, value, note in rows)
+    table = "\n".join(row.rstrip() for row in rows)
     places = [
         ("features", report.table),
         ("run folder", report.run_folder),

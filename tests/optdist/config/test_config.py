@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 
@@ -126,7 +128,21 @@ def test_two_histories_may_not_make_one_column():
         load_config(overrides=[f"dataset.source.history={history}"])
 
 
-def test_a_model_without_a_distribution_cannot_stop_on_its_likelihood():
-    with pytest.raises(ConfigError, match="nll needs a distribution, which mdan has not"):
-        load_config(overrides=["model.name=mdan", "training.stop_metric=nll"])
-    assert load_config(overrides=["training.stop_metric=nll"]).training.stop_metric == "nll"
+@pytest.mark.parametrize(
+    "override",
+    ["training.stop_metric=nll", "promotion.metric=nll", "promotion.gates.coverage.min=0.85"],
+)
+def test_a_model_without_a_distribution_has_no_metric_of_distributions(override):
+    setting = re.match(r"\w+\.\w+", override)[0]
+    problem = f"mdan does not predict a distribution: {setting} cannot use "
+    with pytest.raises(ConfigError, match=problem):
+        load_config(overrides=["model.name=mdan", override])
+    assert load_config(overrides=[override]).model.name == "optdist"
+
+
+@pytest.mark.parametrize(
+    "override", ["training.stop_metric=coverage", "promotion.metric=total_ratio"]
+)
+def test_a_metric_without_a_better_side_chooses_nothing(override):
+    with pytest.raises(ConfigError, match="must be one of mae, normalized_gini"):
+        load_config(overrides=[override])

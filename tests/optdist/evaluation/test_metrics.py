@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from optdist.config.metrics import METRICS
 from optdist.data.encoding import label_statistics
 from optdist.evaluation.metrics import (
     evaluate,
@@ -111,3 +112,12 @@ def test_predictions_that_are_not_finite_or_of_another_length_are_refused(predic
 def test_labels_without_value_are_refused():
     with pytest.raises(ValueError, match="positive"):
         normalized_gini([0.0, 0.0], [1.0, 2.0])
+
+
+def test_each_metric_of_the_registry_is_computed_and_no_other():
+    train = label_statistics(np.array([0.0, 0.0, 3.0, 9.0]))
+    means = evaluate([0.0, 6.0], [1.0, 5.0], train)
+    names = ["nll", "q50", "interval_low", "interval_high", "if_positive_low", "if_positive_high"]
+    distributions = evaluate_distribution([0.0, 6.0], {name: [1.0, 2.0] for name in names})
+    assert set(distributions) == {n for n, m in METRICS.items() if m.needs_distribution}
+    assert set(means) - {"mae_zero", "mae_mean", "mae_median"} == set(METRICS) - set(distributions)
