@@ -74,27 +74,19 @@ class _Ranking:
         self.by_y, self.by_prediction = _Order(y), _Order(prediction)
 
     def normalized_gini(self, w: np.ndarray) -> float:
-        return self._gini(self.by_prediction, w) / self._gini(self.by_y, w)
+        value = w * self.y
+        perfect = float((value * self._ranks(self.by_y, w)).sum())
+        ranked = float((value * self._ranks(self.by_prediction, w)).sum())
+        return ranked / perfect if perfect > 0 else 0.0
 
     def spearman(self, w: np.ndarray) -> float:
-        a, a_square = self._ranks(self.by_y, w)
-        b, b_square = self._ranks(self.by_prediction, w)
-        scale = np.sqrt(a_square * b_square)
+        a, b = self._ranks(self.by_y, w), self._ranks(self.by_prediction, w)
+        scale = np.sqrt((w * a**2).sum() * (w * b**2).sum())
         return float((w * a * b).sum() / scale) if scale > 0 else 0.0
 
-    def _gini(self, order: _Order, w: np.ndarray) -> float:
-        """2 mean(C) - 1 with C the cumulative share of value, from the highest down.
-
-        A group of W rows and value V that begins at S adds W S + V (W + 1) / 2 to the sum of C.
-        """
-        rows, value = order.sums(w)[::-1], order.sums(w * self.y)[::-1]
-        start = np.cumsum(value) - value
-        area = (rows * start + value * (rows + 1) / 2).sum()
-        return float(2 * area / (rows.sum() * value.sum()) - 1)
-
     @staticmethod
-    def _ranks(order: _Order, w: np.ndarray) -> tuple[np.ndarray, float]:
-        """Each row's average rank less the mean rank, and the sum of their squares."""
+    def _ranks(order: _Order, w: np.ndarray) -> np.ndarray:
+        """Each row's rank, the mean over its ties and copies, less the mean of all."""
         rows = order.sums(w)
-        centred = np.cumsum(rows) - rows / 2 - rows.sum() / 2
-        return centred[order.group], float((rows * centred**2).sum())
+        centred: np.ndarray = np.cumsum(rows) - rows / 2 - rows.sum() / 2
+        return centred[order.group]

@@ -40,10 +40,10 @@ def test_weighted_metrics_are_those_of_physically_repeated_rows():
 
 
 def test_weights_of_one_give_the_plain_metrics_of_a_worked_case():
-    # order by prediction 3, 2, 1: labels 0, 4, 2; C = 0, 4/6, 1: 2 * (10/6)/3 - 1 = 1/9
-    # perfect order 4, 2, 0: C = 4/6, 1, 1: 2 * (16/6)/3 - 1 = 7/9
+    # order by prediction 3, 2, 1: labels 0, 4, 2; the curve 0, 0, 4/6, 1 has the area 7/18: -2/9
+    # perfect order 4, 2, 0: the curve 0, 4/6, 1, 1 has the area 13/18: 4/9
     found = WeightedMetrics(np.array([0.0, 4.0, 2.0]), np.array([3.0, 2.0, 1.0]))(np.ones(3))
-    assert found["normalized_gini"] == pytest.approx(1 / 7)
+    assert found["normalized_gini"] == pytest.approx(-1 / 2)
     assert found["spearman"] == pytest.approx(-0.5)
     assert found["mae"] == pytest.approx(2.0)
     assert found["total_ratio"] == pytest.approx(1.0)
@@ -54,7 +54,7 @@ def test_a_constant_prediction_ranks_nothing_in_any_resample():
     y, _, rng = rows()
     found = WeightedMetrics(y, np.full_like(y, 3.0))(rng.poisson(1.0, len(y)))
     assert found["spearman"] == 0.0
-    assert abs(found["normalized_gini"]) < 0.01
+    assert found["normalized_gini"] == 0.0
 
 
 def test_entities_are_drawn_poisson_often_and_resamples_differ():

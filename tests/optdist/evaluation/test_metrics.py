@@ -20,11 +20,11 @@ def gini_by_shuffling(y, prediction, orders=4000):
     """An independent oracle: the mean over random orders of tied rows, by plain loops."""
 
     def raw(order):
-        cumulative, total = [], 0.0
+        area, total = 0.0, 0.0
         for i in order:
+            area += total + y[i] / 2  # a trapezoid of width 1
             total += y[i]
-            cumulative.append(total)
-        return 2 * np.mean(cumulative) / sum(y) - 1
+        return 2 * area / len(y) / total - 1
 
     perfect = raw(sorted(range(len(y)), key=lambda i: -y[i]))
     rng = np.random.default_rng(1)
@@ -36,9 +36,27 @@ def gini_by_shuffling(y, prediction, orders=4000):
 
 
 def test_gini_of_a_case_worked_by_hand():
-    # order by prediction: y = 0, 6, 3 -> C = 0, 2/3, 1 -> 2 * 5/9 - 1 = 1/9
-    # perfect order: 6, 3, 0 -> C = 2/3, 1, 1 -> 2 * 8/9 - 1 = 7/9
-    assert normalized_gini([3.0, 0.0, 6.0], [1.0, 3.0, 2.0]) == pytest.approx(1 / 7)
+    # order by prediction: y = 0, 6, 3, so the curve goes through 0, 0, 2/3, 1
+    # trapezoids of width 1/3: (0 + 1/3 + 5/6) / 3 = 7/18 -> 2 * 7/18 - 1 = -2/9
+    # perfect order: 6, 3, 0 -> 0, 2/3, 1, 1 -> (1/3 + 5/6 + 1) / 3 = 13/18 -> 4/9
+    assert normalized_gini([3.0, 0.0, 6.0], [1.0, 3.0, 2.0]) == pytest.approx(-1 / 2)
+
+
+def test_gini_with_ties_of_a_case_worked_by_hand():
+    # y = 4 | 0 and 2 tied: each of the tied rows has 1 -> 0, 4/6, 5/6, 1
+    # trapezoids: (1/3 + 3/4 + 11/12) / 3 = 2/3 -> 1/3; perfect 0, 4/6, 1, 1 -> 13/18 -> 4/9
+    assert normalized_gini([0.0, 4.0, 2.0], [1.0, 5.0, 1.0]) == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 20, 1000])
+def test_gini_has_no_offset_on_few_rows(rows):
+    y = RNG.exponential(size=rows)
+    assert normalized_gini(y, np.ones(rows)) == 0.0
+    assert normalized_gini(y, -y) == pytest.approx(-1.0 if rows > 1 else 0.0)
+
+
+def test_gini_of_equal_labels_is_zero():
+    assert normalized_gini([2.0, 2.0, 2.0], [1.0, 2.0, 3.0]) == 0.0
 
 
 def test_gini_of_the_perfect_order_is_one():
@@ -55,10 +73,7 @@ def test_gini_agrees_with_an_average_over_the_orders_of_ties():
 
 def test_a_constant_prediction_earns_nothing_however_rows_are_sorted():
     y = np.sort(RNG.exponential(size=1000))[::-1]
-    assert abs(normalized_gini(y, np.ones(1000))) < 0.01
-    assert normalized_gini(y, np.ones(1000)) == pytest.approx(
-        normalized_gini(y[::-1], np.ones(1000))
-    )
+    assert normalized_gini(y, np.ones(1000)) == normalized_gini(y[::-1], np.ones(1000)) == 0.0
 
 
 def test_spearman_agrees_with_scipy_on_ties():
