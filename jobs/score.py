@@ -17,8 +17,7 @@ def run(args: argparse.Namespace) -> None:
     from optdist.files import uri
     from optdist.tracking import Tracker
     from pipelines.registry.compatibility import without_effect
-    from pipelines.scoring.inputs import quarantine_folder
-    from pipelines.scoring.pipeline import score, scores_home
+    from pipelines.scoring.pipeline import score
     from pipelines.session import spark_session
 
     spark = spark_session(config, f"score {config.dataset.name}")
@@ -27,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     aside = sum(done.quarantined.values())
     print(f"  {done.rows:,} rows in and out, {aside:,} bad rows set aside {done.quarantined or ''}")
     if aside:
-        print(f"  bad rows: {quarantine_folder(scores_home(config), done.run_date)}")
+        print(f"  bad rows: {config.layout.scores.quarantine(done.run_date)}")
     if done.last_event:
         print(f"  the data reach {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")
@@ -39,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
         )
     print(f"scores: {done.path}")
     if args.show:
-        rows = spark.read.option("basePath", uri(scores_home(config))).parquet(uri(done.path))
+        rows = spark.read.option("basePath", uri(config.layout.scores.path)).parquet(uri(done.path))
         rows.orderBy(*config.dataset.id).show(args.show, truncate=False)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from optdist.config import Config
 from optdist.errors import BusyError
 from optdist.files import locked
+from optdist.layout import ScoresFolder
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
 from pipelines.scoring.manifest import Published, read_manifest
-from pipelines.scoring.pipeline import scores_home
 
 _DAY = 86_400  # seconds
 
@@ -55,33 +55,30 @@ def remove(leftover: Leftover, keep_days: int) -> bool:
 
 def _candidates(config: Config, tracker: Tracker) -> Iterator[tuple[Path, Path]]:
     """All that a job could make anew or fetch again, with its lock."""
-    root, home = config.root, scores_home(config)
+    layout, scores = config.layout, config.layout.scores
     used = [v for alias in (CHAMPION, CHALLENGER) if (v := tracker.find(alias))]
     features = {tracker.tags(version).get("data_fingerprint") for version in used}
-    dates = [m for folder in home.glob("run_date=*") if (m := read_manifest(folder))]
+    dates = [m for folder in scores.dates() if (m := read_manifest(folder))]
     versions = {*used, *(m.model_version for m in dates if m.model_name == tracker.model_name)}
-    for path in (root / "features" / config.dataset.name).glob("*"):
+    for path in layout.feature_tables.glob("*"):
         if path.name not in features:
             yield path, path
-    for path in (root / "runs").glob(f"unfinished-{config.dataset.name}-*"):
+    for path in layout.unfinished_runs():
         yield path, path
     for version, run_id in tracker.runs().items():
         if version not in used:
-            yield root / "runs" / run_id, root / "runs" / run_id
-    for path in (tracker.models / tracker.model_name).glob("*"):
-        if path.name.partition("-")[0] not in versions:
+            yield layout.run(run_id), layout.run(run_id)
+    for version, path in layout.packages(tracker.model_name):
+        if version not in versions:
             yield path, path
-    yield from _of_scores(home, dates)
+    yield from _of_scores(scores, dates)
 
 
-def _of_scores(home: Path, dates: list[Published]) -> Iterator[tuple[Path, Path]]:
+def _of_scores(scores: ScoresFolder, dates: list[Published]) -> Iterator[tuple[Path, Path]]:
     """Samples that no date names, and scores that were not published."""
-    named = {home / date.input for date in dates}
-    for path in home.glob("_inputs/*/*"):
-        if path not in named:
-            yield path, home / f"run_date={path.parent.name}"
-    for path in home.glob("_staging/*"):
-        yield path, home / path.name
+    named = {scores.path / date.input for date in dates}
+    yield from ((path, lock) for path, lock in scores.kept_inputs() if path not in named)
+    yield from scores.staged()
 
 
 def _newest(path: Path) -> float:

@@ -17,7 +17,7 @@ DOORS = {
 # inside optdist: a file may import only from rooms below its own
 LEVELS = [
     ["errors"],
-    ["files", "plugins"],
+    ["files", "layout", "plugins"],
     ["config"],
     ["data", "objectives"],
     ["distributions", "layers", "evaluation"],

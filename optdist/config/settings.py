@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from optdist.config.dataset import DatasetConfig
 from optdist.config.metrics import METRICS, ComparedMetric, GateMetric, StopMetric
 from optdist.config.model import ModelConfig
-from optdist.config.section import Positive, Section, Share
+from optdist.config.section import FolderName, Positive, Section, Share
+from optdist.layout import Layout
 
 
 class SplitConfig(Section):
@@ -121,7 +122,7 @@ class TrackingConfig(Section):
 
     uri: str | None = None
     experiment: str = "optdist"  # MLflow's, to which runs belong
-    model_name: str | None = None  # None: optdist-<data set>
+    model_name: FolderName | None = None  # None: optdist-<data set>
 
 
 class Config(Section):
@@ -173,6 +174,11 @@ class Config(Section):
     def root(self) -> Path:
         """The absolute folder of all artifacts."""
         return Path(self.paths.root).expanduser().resolve()
+
+    @property
+    def layout(self) -> Layout:
+        """Every folder below the root."""
+        return Layout(self.root, self.dataset.name)
 
     @property
     def model_name(self) -> str:

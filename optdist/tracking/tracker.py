@@ -27,17 +27,16 @@ class Tracker:
         """Connect, and make the experiment on first use."""
         import mlflow
 
-        root = config.root
-        root.mkdir(parents=True, exist_ok=True)
-        local = f"sqlite:///{root / 'mlflow.db'}"
+        self.layout = config.layout
+        self.layout.root.mkdir(parents=True, exist_ok=True)
+        local = f"sqlite:///{self.layout.registry}"
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri or local
-        self.models = root / "models"
         self.model_name, self.experiment = config.model_name, config.tracking.experiment
         with quiet():
             point_to(self.uri)
             try:
                 self.client = mlflow.MlflowClient()
-                self.experiment_id = self._experiment(root / "mlartifacts")
+                self.experiment_id = self._experiment(self.layout.artifacts)
             except Exception as error:  # every kind of store raises its own
                 text = str(error).replace(self.uri, shown(self.uri))
                 raise ModelError(
@@ -160,7 +159,7 @@ class Tracker:
 
         found = self._existing(version)
         digest = fingerprint([found.source, found.run_id, found.creation_timestamp])[:8]
-        target = self.models / self.model_name / f"{version}-{digest}"
+        target = self.layout.package(self.model_name, version, digest)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             point_to(self.uri)

@@ -61,7 +61,7 @@ def run_experiment(
     experiment = load_experiment(name)
     grid = Grid(experiment, env, overrides)
     base = grid.config(grid.datasets[0])
-    folder = base.root / "experiments" / experiment.name
+    folder = base.layout.experiment(experiment.name)
     store = Store(records_folder(experiment, base))
     tasks = [] if report_only else chosen_tasks(grid, only)
     read = {task.dataset for task in tasks}  # of the others, what is recorded counts
@@ -74,17 +74,17 @@ def run_experiment(
     results = Results(grid, store, fingerprints)
     tables = build_tables(results, tasks, spark)
     tracker = Tracker(base)
-    alone = nullcontext() if report_only else locked(folder / "runs")
+    alone = nullcontext() if report_only else locked(folder.runs)
     with alone, tracker.run(f"experiment {experiment.name}", again=True) as run:
         log = _Log(tracker, run, results)
         workers = workers or max(1, len(os.sched_getaffinity(0)) // base.training.ranks)
-        write = partial(write_report, results, folder / "report", page(experiment))
-        runner = Runner(results, tables, folder / "runs", workers, log, lambda block: write())
+        write = partial(write_report, results, folder.report, page(experiment))
+        runner = Runner(results, tables, folder.runs, workers, log, lambda block: write())
         runner.run(tasks)
         write()
-        run.log_folder(folder / "report", "report")
+        run.log_folder(folder.report, "report")
     return Outcome(
-        records=store.folder, report=folder / "report" / "report.html", failures=results.failures
+        records=store.folder, report=folder.report / "report.html", failures=results.failures
     )
 
 
@@ -99,7 +99,7 @@ def records_folder(experiment: Experiment, config: Config) -> Path:
     kept = page(experiment)
     if kept:
         return kept.parent / "results" / experiment.name
-    return config.root / "experiments" / experiment.name / "results"
+    return config.layout.experiment(experiment.name).results
 
 
 def chosen_tasks(grid: Grid, only: str) -> list[Task]:

@@ -44,7 +44,7 @@ def build_features(
         DataError: a table, column or split is missing, or too many rows are bad.
     """
     written = _identity(config, as_of)
-    path = _folder(config, fingerprint(written))
+    path = config.layout.feature_table(fingerprint(written))
     if not (path / MANIFEST).exists():
         with secrets_hidden(config.written), locked(path):
             if not (path / MANIFEST).exists():  # by a job that has just ended
@@ -104,7 +104,7 @@ def _build(
 
 def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTable | None:
     """The feature table, if it is up to date; this needs no Spark."""
-    path = _folder(config, fingerprint(_identity(config, as_of)))
+    path = config.layout.feature_table(fingerprint(_identity(config, as_of)))
     return _opened(path) if (path / MANIFEST).exists() else None
 
 
@@ -214,10 +214,6 @@ def write_encoded(
             )
         files.append({"name": file.name, "rows": metadata.num_rows})
     return {"files": files, "rows": sum(file["rows"] for file in files)}
-
-
-def _folder(config: Config, digest: str) -> Path:
-    return config.root / "features" / config.dataset.name / digest
 
 
 def _identity(config: Config, as_of: dt.date | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, fingerprint
 from optdist.errors import DataError
 from optdist.files import uri
+from optdist.layout import ScoresFolder
 from pipelines.features.samples import scoring_samples
 from pipelines.scoring.manifest import Published
 from pipelines.sources.quarantine import checked_reasons
@@ -56,30 +57,25 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
     )
 
 
-def quarantine_folder(home: Path, run_date: dt.date | str) -> Path:
-    """Where the bad rows of a date's last reading are, with their reasons; readers skip it."""
-    return home / "_quarantine" / f"run_date={run_date}"
-
-
 @files_explained()
 def keep_input(
-    spark: SparkSession, config: Config, run_date: dt.date, home: Path, source: str
+    spark: SparkSession, config: Config, run_date: dt.date, scores: ScoresFolder, source: str
 ) -> Input:
     """Write the samples to score beside those that the date may already have, and the bad rows.
 
     Raises:
         DataError: there are none, too many rows are bad, or the data end long before the date.
     """
-    folder = f"_inputs/{run_date}/{uuid.uuid4().hex[:8]}"
+    folder = scores.inputs(run_date) / uuid.uuid4().hex[:8]
     samples = scoring_samples(spark, config, run_date)
     last = samples.reach[1] if samples.reach else None
     try:
         check_reach(config, run_date, last)
-        samples.rows.write.parquet(uri(home / folder))
-        good = {"samples": spark.read.parquet(uri(home / folder)).count()}
+        samples.rows.write.parquet(uri(folder))
+        good = {"samples": spark.read.parquet(uri(folder)).count()}
         if samples.events is not None:
             good["events"] = samples.events.count()
-        aside = quarantine_folder(home, run_date)
+        aside = scores.quarantine(run_date)
         samples.quarantine.write.mode("overwrite").parquet(uri(aside))
         limit = config.scoring.max_quarantined_share
         setting = f"see {aside}; scoring.max_quarantined_share"
@@ -87,12 +83,12 @@ def keep_input(
         if not good["samples"]:
             raise DataError(f"No row that is known at {run_date} can be scored.")
     except DataError as error:
-        shutil.rmtree(home / folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise DataError(f"{error} Nothing was published.") from error
     finally:
         samples.release()
     return Input(
-        folder=folder,
+        folder=folder.relative_to(scores.path).as_posix(),
         rows=good["samples"],
         fingerprint=source,
         quarantined=bad,

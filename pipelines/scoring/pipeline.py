@@ -26,11 +26,6 @@ from pipelines.scoring.inputs import keep_input, pinned_input, source_fingerprin
 from pipelines.scoring.manifest import MANIFEST, Published, read_manifest
 
 
-def scores_home(config: Config) -> Path:
-    """The folder of a data set's scores: `run_date=.../` and, hidden from readers, `_...`."""
-    return config.root / "scores" / config.dataset.name
-
-
 def score(
     spark: SparkSession,
     config: Config,
@@ -57,7 +52,7 @@ def score(
         ModelError: the registry has no such model, or it was trained on another data set.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
-    with secrets_hidden(config.written), locked(scores_home(config) / f"run_date={run_date}"):
+    with secrets_hidden(config.written), locked(config.layout.scores.date(run_date)):
         return _score(spark, config, tracker, run_date, model, refresh)
 
 
@@ -69,8 +64,8 @@ def _score(
     model: str | None,
     refresh: bool,
 ) -> Published:
-    home = scores_home(config)
-    path = home / f"run_date={run_date}"
+    scores = config.layout.scores
+    path = scores.date(run_date)
     restore(path)
     pinned = read_manifest(path)
     version = chosen_version(tracker, pinned, model)
@@ -80,14 +75,14 @@ def _score(
     print(
         f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}"
     )
-    taken = pinned_input(home, pinned, source) if pinned and not refresh else None
+    taken = pinned_input(scores.path, pinned, source) if pinned and not refresh else None
     described = pinned.dataset_fingerprint if pinned and taken else identity(config)[DATASET]
     moved = [] if taken else misread(schema, config.dataset.features)
     require_same_data(tracker, version, described, moved)
-    taken = taken or keep_input(spark, config, run_date, home, source)
+    taken = taken or keep_input(spark, config, run_date, scores, source)
 
-    samples = spark.read.parquet(uri(home / taken.folder))
-    staged, levels = home / "_staging" / path.name, config.scoring.quantiles
+    samples = spark.read.parquet(uri(scores.path / taken.folder))
+    staged, levels = scores.staging(run_date), config.scoring.quantiles
     model_class, inference = package_model(package)
     # the day that the horizon is counted from, beside the id
     dated = [config.dataset.source.cut] if config.dataset.source.kind == "transactions" else []
@@ -126,8 +121,8 @@ def _score(
     )
     write_json(staged / MANIFEST, done.model_dump())
     publish(staged, path)
-    write_json(home / "_manifests" / f"{run_date}.json", done.model_dump())  # a copy, to look at
-    for other in (home / taken.folder).parent.iterdir():
+    write_json(scores.manifest_copy(run_date), done.model_dump())
+    for other in scores.inputs(run_date).iterdir():
         if other.name != Path(taken.folder).name:
             shutil.rmtree(other)
     return done

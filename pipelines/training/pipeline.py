@@ -68,7 +68,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
             decision: Decision = promote(spark, config, tracker, table, version)
             run.log_metrics({"promoted": float(decision.promoted)})
             result = json.loads((plan.path / "metrics.json").read_text())
-            folder = config.root / "runs" / run.run_id
+            folder = config.layout.run(run.run_id)
             shutil.move(plan.path, folder)
     return Report(
         table=str(table.path),
@@ -151,7 +151,7 @@ def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
         model=config.model,
         training=config.training,
     )
-    folder = config.root / "runs" / f"unfinished-{config.dataset.name}-{plan.fingerprint}"
+    folder = config.layout.unfinished_run(plan.fingerprint)
     return plan.model_copy(update={"folder": str(folder)})
 
 

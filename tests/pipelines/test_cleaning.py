@@ -10,7 +10,7 @@ from registered import built_shop, register, write_package
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.cleaning import leftovers, remove
 from pipelines.features.build import finished_features
-from pipelines.scoring.pipeline import score, scores_home
+from pipelines.scoring.pipeline import score
 from pipelines.training.pipeline import training_plan
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ def used(spark, tmp_path_factory):
         package = write_package(table.schema, folder / f"package{seed}", seed)
         version = register(tracker, package)
         tracker.package(version)
-        run_folder = made.root / "runs" / tracker.runs()[version]
+        run_folder = made.layout.run(tracker.runs()[version])
         shutil.copytree(package, run_folder / "package")
         (run_folder / "test_predictions.npz").write_bytes(bytes(1000))
     tracker.set_alias(CHAMPION, "1")
@@ -51,9 +51,9 @@ def shop(used, tmp_path):
     )
     left = [
         training_plan(mine, table).path,
-        scores_home(mine) / "_inputs" / str(DATE) / "0123abcd",
-        scores_home(mine) / "_staging" / f"run_date={DATE}",
-        root / "features" / "shop" / "0123abcd",
+        mine.layout.scores.inputs(DATE) / "0123abcd",
+        mine.layout.scores.staging(DATE),
+        mine.layout.feature_table("0123abcd"),
         root / "features" / "another" / "0123abcd",
         root / "runs" / "unfinished-another-0123",
     ]
@@ -102,7 +102,7 @@ def test_features_of_the_champion_stay_and_so_do_those_that_were_opened(shop, us
 
 def test_removing_leaves_scores_that_a_rerun_gives_again(spark, shop):
     mine, tracker, left = shop
-    before = spark.read.parquet(str(scores_home(mine))).toPandas()
+    before = spark.read.parquet(str(mine.layout.scores.path)).toPandas()
     found = leftovers(mine, tracker, 30)
     assert all(remove(leftover, 30) for leftover in found)
     assert not any(leftover.path.exists() for leftover in found)
@@ -119,7 +119,7 @@ def test_what_a_job_works_on_or_has_used_meanwhile_stays(shop):
     plan, inputs = left[0], left[1]
     with held(plan):
         assert not remove(found[plan], 30)
-    with held(scores_home(mine) / f"run_date={DATE}"):
+    with held(mine.layout.scores.date(DATE)):
         assert not remove(found[inputs], 30)
     (plan / "part").write_bytes(bytes(600))
     assert not remove(found[plan], 30)

@@ -11,7 +11,7 @@ from optdist.errors import BusyError
 from optdist.tracking import CHAMPION
 from pipelines.features import build as features
 from pipelines.features.build import build_features
-from pipelines.scoring.pipeline import score, scores_home
+from pipelines.scoring.pipeline import score
 from pipelines.training.pipeline import run_training, training_plan
 
 DATE = dt.date(2024, 12, 20)
@@ -68,8 +68,8 @@ def test_a_run_that_another_job_trains_is_left_to_it(spark, shop):
 @pytest.mark.slow
 def test_a_date_that_another_job_scores_is_left_to_it(spark, shop):
     made, _, tracker = shop
-    home = scores_home(made)
-    with held(home / f"run_date={DATE}"):
+    home = made.layout.scores.path
+    with held(made.layout.scores.date(DATE)):
         with pytest.raises(BusyError, match=f"run_date={DATE}"):
             score(spark, made, tracker, DATE)
         assert [path.name for path in home.iterdir()] == [f".run_date={DATE}.lock"]

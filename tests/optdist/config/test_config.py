@@ -80,6 +80,8 @@ def test_an_unknown_data_set_lists_those_found():
         ("dataset.features.categorical=[label]", "the pipeline's own: label"),
         ("dataset.id=[]", "dataset.id: List should have at least 1 item"),
         ("dataset.source.tables=null", "dataset.source.tables"),
+        ("tracking.model_name=../shop", "tracking.model_name: .*a slash or backslash"),
+        ("tracking.model_name=..", "tracking.model_name: .*must not be empty"),
         ("split={train: 0.8, validation: 0, test: 0.2}", "must each be more than 0"),
         ("promotion.gates.mae={min: 2, max: 1}", "min 2.0 is above max 1.0"),
         ("scoring.quantiles=[0.0501]", "at most one decimal of a percent"),

@@ -18,7 +18,7 @@ from pipelines.features.build import build_features
 from pipelines.prediction import predict
 from pipelines.scoring import pipeline as scoring
 from pipelines.scoring.manifest import read_manifest
-from pipelines.scoring.pipeline import check_scores, score, scores_home
+from pipelines.scoring.pipeline import check_scores, score
 
 DATE = dt.date(2024, 12, 20)  # the made-up shop's last event is of 2024-12-18
 QUANTILES = ["q05", "q50", "q95"]
@@ -117,11 +117,11 @@ def test_dates_are_partitions_and_manifests_are_hidden_from_readers(spark, shop,
     made = fresh()
     days = [dt.date(2024, 6, 30), DATE]
     done = [score(spark, made, shop.tracker, day) for day in days]
-    rows = spark.read.parquet(str(scores_home(made))).toPandas()
+    rows = spark.read.parquet(str(made.layout.scores.path)).toPandas()
     assert rows.groupby("run_date").size().to_dict() == {
         day: one.rows for day, one in zip(days, done, strict=True)
     }
-    copy = json.loads((scores_home(made) / "_manifests" / f"{DATE}.json").read_text())
+    copy = json.loads(made.layout.scores.manifest_copy(DATE).read_text())
     assert copy == done[1].model_dump()
     assert (copy["model_name"], copy["model_version"]) == ("optdist-shop", "1")
     assert copy["rows"] == done[1].rows and copy["quantiles"] == [0.05, 0.5, 0.95]
@@ -148,7 +148,7 @@ def test_a_rerun_uses_the_pinned_version_and_input_and_gives_the_same_rows(
     anew = score(spark, made, shop.tracker, DATE, refresh=True)
     assert anew.input_fingerprint == anew.source_fingerprint
     assert anew.model_version == "1"
-    assert [p.name for p in (scores_home(made) / "_inputs" / str(DATE)).iterdir()] == [
+    assert [p.name for p in made.layout.scores.inputs(DATE).iterdir()] == [
         anew.input.rsplit("/", 1)[-1]
     ]
 
@@ -160,7 +160,7 @@ def test_another_model_is_used_where_it_is_asked_for(spark, shop, fresh):
     second = published(spark, score(spark, made, shop.tracker, DATE, model="2"))
     assert set(second["model_version"]) == {"2"} and set(second["inference"]) == {"soft"}
     assert not np.allclose(first["mu"], second["mu"])
-    assert read_manifest(scores_home(made) / f"run_date={DATE}").model_version == "2"
+    assert read_manifest(made.layout.scores.date(DATE)).model_version == "2"
     with pytest.raises(ModelError, match="nobody"):
         score(spark, made, shop.tracker, DATE, model="nobody")
 
@@ -233,11 +233,11 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
     raw = pd.concat([shop.raw, bad])
     done = score(spark, fresh(raw), shop.tracker, DATE)
     assert done.quarantined == {"null customer": 1}
-    folder = scores_home(fresh(raw)) / "_quarantine" / f"run_date={DATE}"
+    folder = fresh(raw).layout.scores.quarantine(DATE)
     [row] = spark.read.parquet(str(folder)).collect()
     assert (row["stage"], row["reason"]) == ("events", "null customer")
     assert json.loads(row["row"]) == {"day": "2024-03-01", "amount": "1.0", "segment": "a"}
-    assert "reason" not in spark.read.parquet(str(scores_home(fresh(raw)))).columns
+    assert "reason" not in spark.read.parquet(str(fresh(raw).layout.scores.path)).columns
     spark.catalog.clearCache()
     assert not score(spark, fresh(shop.raw), shop.tracker, DATE, refresh=True).quarantined
     assert spark.read.parquet(str(folder)).count() == 0  # those of the reading before are replaced
@@ -249,7 +249,7 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
     )
     with pytest.raises(DataError, match=r"_quarantine/run_date=.* allows 0\.0%.*Nothing was pub"):
         score(spark, strict, shop.tracker, DATE)
-    assert not (scores_home(strict) / f"run_date={DATE}").exists()
+    assert not strict.layout.scores.date(DATE).exists()
 
 
 @pytest.mark.slow
@@ -264,7 +264,7 @@ def test_data_that_end_long_before_the_run_date_are_not_scored(spark, shop, fres
     message = r"last event is of 2024-12-18, 8 days before the run date 2024-12-26; .*days_behind"
     with pytest.raises(DataError, match=message + r" allows 7.*Nothing was published"):
         score(spark, made, shop.tracker, late)
-    assert not (scores_home(made) / f"run_date={late}").exists()
+    assert not made.layout.scores.date(late).exists()
     done = score(spark, fresh(scoring={"max_days_behind": 8}), shop.tracker, late)
     assert done.last_event == "2024-12-18"
     assert score(spark, made, shop.tracker, late).last_event == "2024-12-18"  # the kept input
@@ -359,7 +359,7 @@ def test_a_redefined_data_set_is_not_scored_with_the_old_model(spark, shop, fres
     other = redefined(made, horizon_days=180)
     with pytest.raises(ModelError, match=rf"version {version} .*in source\.horizon_days\. Train"):
         score(spark, other, shop.tracker, dt.date(2024, 6, 30), model=version)
-    assert not (scores_home(made) / "run_date=2024-06-30").exists()
+    assert not made.layout.scores.date("2024-06-30").exists()
 
     # the samples that a date has kept are those of the old definition, and go with the old model
     again = score(spark, other, shop.tracker, DATE)

@@ -9,7 +9,7 @@ from optdist.config import config_from
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
 from pipelines.prediction import predict
-from pipelines.scoring.pipeline import score, scores_home
+from pipelines.scoring.pipeline import score
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_every_day_the_whole_base_is_scored_one_row_a_customer(spark, shop):
     made, raw, _, tracker, _ = shop
     days = [dt.date(2024, 4, 30), dt.date(2024, 12, 20)]
     done = [score(spark, made, tracker, day) for day in days]
-    rows = spark.read.parquet(str(scores_home(made))).toPandas()
+    rows = spark.read.parquet(str(made.layout.scores.path)).toPandas()
     assert (rows["snapshot_date"] == rows["run_date"] + pd.Timedelta(1, "D")).all()
     for day, one in zip(days, done, strict=True):
         known = raw[raw["day"] <= str(day)]["customer"].nunique()

@@ -1,0 +1,173 @@
+"""Names every folder below `paths.root`, so that nobody else has to.
+
+- `features/DATASET/FINGERPRINT`: a feature table
+- `runs/unfinished-DATASET-PLAN`, `runs/RUN`: a training run before and after its end
+- `models/NAME/VERSION-DIGEST`: a registered version's package, fetched from MLflow
+- `scores/DATASET/run_date=DATE`: scores, next to `_...` folders that readers skip
+- `experiments/NAME/{runs,results,report}`
+- `mlflow.db`, `mlartifacts`: the local registry
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from optdist.errors import ConfigError
+
+_RUN_DATE = "run_date="
+
+
+def check_folder_name(name: str) -> str:
+    """Return a name that can be one folder's.
+
+    Raises:
+        ValueError: the name is empty or would lead to another folder.
+    """
+    if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
+        raise ValueError(
+            "a folder is named after it, so it must not be empty, '.' or '..', or contain "
+            "a slash or backslash"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class ScoresFolder:
+    """The folders of a data set's scores; what begins with an underscore is hidden from readers."""
+
+    path: Path
+
+    def date(self, run_date: dt.date | str) -> Path:
+        """The scores of a date, which a job locks while it scores the date."""
+        return _child(self.path, f"{_RUN_DATE}{run_date}")
+
+    def dates(self) -> list[Path]:
+        """The folders of all dates that have scores."""
+        return sorted(self.path.glob(f"{_RUN_DATE}*"))
+
+    def staging(self, run_date: dt.date | str) -> Path:
+        """Scores of a date that are not published yet."""
+        return self.path / "_staging" / self.date(run_date).name
+
+    def inputs(self, run_date: dt.date | str) -> Path:
+        """The samples that a date was scored with, in a folder for each time they were read."""
+        return _child(self.path / "_inputs", str(run_date))
+
+    def quarantine(self, run_date: dt.date | str) -> Path:
+        """The bad rows of a date's last reading, with their reasons."""
+        return self.path / "_quarantine" / self.date(run_date).name
+
+    def manifest_copy(self, run_date: dt.date | str) -> Path:
+        """A copy of a date's manifest, to look at."""
+        return _child(self.path / "_manifests", f"{run_date}.json")
+
+    def kept_inputs(self) -> Iterator[tuple[Path, Path]]:
+        """Each folder of samples, and the date's folder, which is locked while one is written."""
+        for path in self.path.glob("_inputs/*/*"):
+            yield path, self.date(path.parent.name)
+
+    def staged(self) -> Iterator[tuple[Path, Path]]:
+        """Each folder of unpublished scores, and the date's folder, locked while one is written."""
+        for path in self.path.glob("_staging/*"):
+            yield path, self.path / path.name
+
+
+@dataclass(frozen=True)
+class ExperimentFolder:
+    """The folders of an experiment."""
+
+    path: Path
+
+    @property
+    def runs(self) -> Path:
+        """The run folders of cells that are not finished; locked while the experiment runs."""
+        return self.path / "runs"
+
+    @property
+    def results(self) -> Path:
+        """The records of finished cells."""
+        return self.path / "results"
+
+    @property
+    def report(self) -> Path:
+        """The report and its figures."""
+        return self.path / "report"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a data set, and those that all data sets share, below one root.
+
+    Attributes:
+        root: the absolute folder of all artifacts.
+        dataset: the data set's name.
+    """
+
+    root: Path
+    dataset: str
+
+    @property
+    def feature_tables(self) -> Path:
+        """The parent of the data set's feature tables."""
+        return _child(self.root / "features", self.dataset)
+
+    def feature_table(self, fingerprint: str) -> Path:
+        """The feature table of a fingerprint."""
+        return _child(self.feature_tables, fingerprint)
+
+    def run(self, run_id: str) -> Path:
+        """The folder of a training run that has ended, by its MLflow run."""
+        return _child(self.root / "runs", run_id)
+
+    def unfinished_run(self, plan: str) -> Path:
+        """The folder of a training run until it ends, by the fingerprint of its plan."""
+        return _child(self.root / "runs", f"unfinished-{self.dataset}-{plan}")
+
+    def unfinished_runs(self) -> list[Path]:
+        """The data set's training runs that have not ended."""
+        return sorted((self.root / "runs").glob(self.unfinished_run("*").name))
+
+    def package(self, model: str, version: str, digest: str) -> Path:
+        """A registered version's package.
+
+        Args:
+            model: the registered model's name.
+            version: its version.
+            digest: of what the version was made from, for another registry may have the same
+                names and numbers.
+        """
+        return _child(_child(self.root / "models", model), f"{version}-{digest}")
+
+    def packages(self, model: str) -> Iterator[tuple[str, Path]]:
+        """The version and the folder of each package of a registered model."""
+        for path in _child(self.root / "models", model).glob("*"):
+            yield path.name.partition("-")[0], path
+
+    @property
+    def scores(self) -> ScoresFolder:
+        """The data set's scores."""
+        return ScoresFolder(_child(self.root / "scores", self.dataset))
+
+    def experiment(self, name: str) -> ExperimentFolder:
+        """An experiment's folders."""
+        return ExperimentFolder(_child(self.root / "experiments", name))
+
+    @property
+    def registry(self) -> Path:
+        """The sqlite file of the local MLflow store."""
+        return self.root / "mlflow.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Where the local MLflow store keeps artifacts."""
+        return self.root / "mlartifacts"
+
+
+def _child(folder: Path, name: str) -> Path:
+    try:
+        return folder / check_folder_name(name)
+    except ValueError as error:
+        raise ConfigError(f"{name!r} cannot be a folder below {folder}: {error}.") from error
