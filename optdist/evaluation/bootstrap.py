@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import poisson
 
-from optdist.evaluation.metrics import LOWER_IS_BETTER
-from optdist.evaluation.weighted import METRICS, RESAMPLED, WeightedMetrics
+from optdist.config.metrics import METRICS
+from optdist.evaluation.weighted import RESAMPLED, WeightedMetrics
 
 # Poisson(1) by the top 16 bits of a hash: each count takes as many of the 65,536 places as its
 # probability says, to within 1e-5.
@@ -76,9 +76,8 @@ def resampled_metrics(
 
 
 def paired_bootstrap(
-    y: np.ndarray,
-    pred_a: np.ndarray,
-    pred_b: np.ndarray,
+    a: WeightedMetrics,
+    b: WeightedMetrics,
     keys: np.ndarray,
     metric: str,
     replicates: int,
@@ -89,11 +88,10 @@ def paired_bootstrap(
     The share of gains above 0 is the confidence that A is better on other entities like these.
 
     Args:
-        y: [N] labels in currency units, >= 0.
-        pred_a: [N] predictions in currency units.
-        pred_b: [N] predictions of the same rows.
+        a: [N] rows with their labels and predictions.
+        b: the same rows with other predictions.
         keys: int64 [N], the entity of each row: its rows are drawn together.
-        metric: one of `optdist.evaluation.weighted.METRICS`.
+        metric: one of the registry's that has a better side.
         replicates: how many resamples, > 0.
         seed: of the bootstrap, >= 0.
 
@@ -104,17 +102,15 @@ def paired_bootstrap(
         ValueError: the metric is unknown, or no value of it is better than another.
         DataError: a resample has no positive label.
     """
-    if metric not in METRICS:
-        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: {metric!r}.")
+    compared = [name for name, known in METRICS.items() if known.better]
+    if metric not in compared:
+        raise ValueError(f"`metric` must be one of {', '.join(compared)}. Received: {metric!r}.")
     entities, entity = np.unique(keys, return_inverse=True)
-    y = np.asarray(y, np.float64)
-    a, b = (WeightedMetrics(y, np.asarray(p, np.float64)) for p in (pred_a, pred_b))
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     gains = np.empty(replicates)
     for i in range(replicates):
         weights = entity_counts(entities, i, seed)[entity]
-        gains[i] = sign * (a(weights, [metric])[metric] - b(weights, [metric])[metric])
-    return gains
+        gains[i] = a(weights, [metric])[metric] - b(weights, [metric])[metric]
+    return METRICS[metric].sign * gains
 
 
 def pack(values: np.ndarray) -> dict[str, Any]:

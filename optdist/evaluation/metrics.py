@@ -6,18 +6,19 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from optdist.config.metrics import METRICS
 from optdist.data.schema import LabelStatistics
+from optdist.evaluation.weighted import FORMULAS, WeightedMetrics
 
+MEAN_METRICS = [name for name, metric in METRICS.items() if not metric.needs_distribution]
+DISTRIBUTION_METRICS = [name for name, metric in METRICS.items() if metric.needs_distribution]
 LOWER_IS_BETTER = {name for name, metric in METRICS.items() if metric.sign < 0}
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Mean absolute error in currency units, of two [N] arrays."""
-    y, prediction = _pair(y_true, y_pred)
-    return float(np.abs(y - prediction).mean())
+    return _measure("mae", y_true, y_pred)
 
 
 def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -25,10 +26,7 @@ def spearman(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
     It is 0 where one side is constant: a constant ranks nothing.
     """
-    y, prediction = _pair(y_true, y_pred)
-    a, b = _centred_ranks(y), _centred_ranks(prediction)
-    scale = np.sqrt((a**2).sum() * (b**2).sum())
-    return float((a * b).sum() / scale) if scale > 0 else 0.0
+    return _measure("spearman", y_true, y_pred)
 
 
 def normalized_gini(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -54,17 +52,15 @@ def normalized_gini(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Raises:
         ValueError: the shapes differ, a value is not finite, or no value is positive.
     """
-    y, prediction = _pair(y_true, y_pred)
+    y, _ = _pair(y_true, y_pred)
     if y.min() < 0 or y.sum() <= 0:
         raise ValueError("`y_true` must be >= 0 with a positive sum for a Gini coefficient.")
-    perfect = float((y * _centred_ranks(y)).sum())
-    return float((y * _centred_ranks(prediction)).sum()) / perfect if perfect > 0 else 0.0
+    return _measure("normalized_gini", y_true, y_pred)
 
 
 def total_ratio(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Total predicted over total actual; 1 is calibrated in the sum."""
-    y, prediction = _pair(y_true, y_pred)
-    return float(prediction.sum() / y.sum()) if y.sum() > 0 else float("inf")
+    return _measure("total_ratio", y_true, y_pred)
 
 
 def evaluate(y_true: ArrayLike, y_pred: ArrayLike, train: LabelStatistics) -> dict[str, float]:
@@ -76,16 +72,9 @@ def evaluate(y_true: ArrayLike, y_pred: ArrayLike, train: LabelStatistics) -> di
         train: the training labels' statistics, for the mean and the median predictor.
     """
     y, prediction = _pair(y_true, y_pred)
-    positive = y > 0
-    if not positive.any():
+    if not (y > 0).any():
         raise ValueError("No label is positive, so ranking metrics are undefined on these rows.")
-    return {
-        "mae": mae(y, prediction),
-        "normalized_gini": normalized_gini(y, prediction),
-        "spearman": spearman(y, prediction),
-        "normalized_gini_positive": normalized_gini(y[positive], prediction[positive]),
-        "spearman_positive": spearman(y[positive], prediction[positive]),
-        "total_ratio": total_ratio(y, prediction),
+    return WeightedMetrics(y, prediction)(np.ones_like(y), MEAN_METRICS) | {
         "mae_zero": mae(y, np.zeros_like(y)),
         "mae_mean": mae(y, np.full_like(y, train.mean)),
         "mae_median": mae(y, np.full_like(y, train.median)),
@@ -108,23 +97,13 @@ def evaluate_distribution(
         `coverage_if_positive`, the share of positive labels inside the interval given a purchase.
     """
     y = np.asarray(y_true, np.float64)
-    named = {name: np.asarray(values, np.float64) for name, values in predicted.items()}
-    low, high = named["interval_low"], named["interval_high"]
-    inside = (y >= low) & (y <= high)
-    inside_if = (y >= named["if_positive_low"]) & (y <= named["if_positive_high"])
-    return {
-        "nll": float(named["nll"].mean()),
-        "mae_q50": mae(y, named["q50"]),
-        "coverage": float(inside.mean()),
-        "interval_width": float((high - low).mean()),
-        "coverage_if_positive": float(inside_if[y > 0].mean()),
-    }
+    columns = {name: np.asarray(values, np.float64) for name, values in predicted.items()}
+    return WeightedMetrics(y, y, columns)(np.ones_like(y), DISTRIBUTION_METRICS)
 
 
-def _centred_ranks(values: np.ndarray) -> np.ndarray:
-    """Ascending ranks [N], their mean over ties, less the mean of all."""
-    ranks: np.ndarray = rankdata(values) - (len(values) + 1) / 2
-    return ranks
+def _measure(name: str, y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    y, prediction = _pair(y_true, y_pred)
+    return float(FORMULAS[name](WeightedMetrics(y, prediction), np.ones_like(y)))
 
 
 def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

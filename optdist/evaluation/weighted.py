@@ -1,8 +1,9 @@
-"""Metrics (4.1.2) of rows that a resample takes several times each, or not at all."""
+"""Computes each metric of the registry on rows that may be taken several times, or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -14,45 +15,60 @@ RESAMPLED = (*METRICS, "total_ratio")
 
 
 class WeightedMetrics:
-    """The metrics of rows taken `weights` times; all sorting is done once.
+    """Labels and predictions whose metrics are taken under weights; all sorting is done once.
 
-    Ties share their place as in `optdist.evaluation.metrics`, and the copies of a row are ties.
+    Ties share their place, and the copies of a row are ties.
     """
 
-    def __init__(self, y: np.ndarray, prediction: np.ndarray) -> None:
-        """Sort [N] labels and predictions, both in currency units."""
-        self.y, self.prediction, self.error = y, prediction, np.abs(y - prediction)
+    def __init__(
+        self, y: np.ndarray, prediction: np.ndarray, columns: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        """Keep [N] rows.
+
+        Args:
+            y: [N] labels in currency units, >= 0.
+            prediction: [N] predictions in currency units.
+            columns: [N] each, what the metrics of distributions read: `nll` in nats, and `q50`,
+                `interval_low`, `interval_high`, `if_positive_low`, `if_positive_high` in currency
+                units.
+        """
+        self.y, self.prediction, self.columns = y, prediction, columns or {}
         self.positive = y > 0
-        self.all = _Ranking(y, prediction)
-        self.some = _Ranking(y[self.positive], prediction[self.positive])
+
+    @cached_property
+    def all(self) -> _Ranking:
+        """The order of all rows."""
+        return _Ranking(self.y, self.prediction)
+
+    @cached_property
+    def some(self) -> _Ranking:
+        """The order of the rows with a positive label."""
+        return _Ranking(self.y[self.positive], self.prediction[self.positive])
 
     def __call__(self, weights: np.ndarray, names: Sequence[str] = RESAMPLED) -> dict[str, float]:
         """The metrics of rows that are taken several times each.
 
         Args:
             weights: [N], how often each row is taken: integers >= 0.
-            names: the metrics to compute, of `RESAMPLED`.
+            names: the metrics to compute, of the registry.
 
         Raises:
             DataError: no positive row has a weight.
         """
         w = weights.astype(np.float64)
-        w_positive = w[self.positive]
-        if not w_positive.any():
+        if not w[self.positive].any():
             raise DataError(
                 "A bootstrap resample has no positive label. The test split has too few positive "
                 "entities for a bootstrap: set its replicates to 0 (`bootstrap.replicates` of an "
                 "experiment), or use more data."
             )
-        formulas: dict[str, Callable[[], float]] = {
-            "mae": lambda: float((w * self.error).sum() / w.sum()),
-            "normalized_gini": lambda: self.all.normalized_gini(w),
-            "spearman": lambda: self.all.spearman(w),
-            "normalized_gini_positive": lambda: self.some.normalized_gini(w_positive),
-            "spearman_positive": lambda: self.some.spearman(w_positive),
-            "total_ratio": lambda: float((w * self.prediction).sum() / (w * self.y).sum()),
-        }
-        return {name: formulas[name]() for name in names}
+        return {name: float(FORMULAS[name](self, w)) for name in names}
+
+    def inside(self, interval: str) -> np.ndarray:
+        """Which labels [N] lie inside an interval of the columns."""
+        low, high = self.columns[f"{interval}_low"], self.columns[f"{interval}_high"]
+        inside: np.ndarray = (self.y >= low) & (self.y <= high)
+        return inside
 
 
 class _Order:
@@ -62,8 +78,11 @@ class _Order:
         distinct, self.group = np.unique(value, return_inverse=True)
         self.count = len(distinct)
 
-    def sums(self, weights: np.ndarray) -> np.ndarray:
-        return np.bincount(self.group, weights=weights, minlength=self.count)
+    def ranks(self, w: np.ndarray) -> np.ndarray:
+        """Each row's rank, the mean over its ties and copies, less the mean of all."""
+        rows = np.bincount(self.group, weights=w, minlength=self.count)
+        centred: np.ndarray = np.cumsum(rows) - rows / 2 - rows.sum() / 2
+        return centred[self.group]
 
 
 class _Ranking:
@@ -74,19 +93,40 @@ class _Ranking:
         self.by_y, self.by_prediction = _Order(y), _Order(prediction)
 
     def normalized_gini(self, w: np.ndarray) -> float:
+        """The formula of `optdist.evaluation.metrics.normalized_gini`."""
         value = w * self.y
-        perfect = float((value * self._ranks(self.by_y, w)).sum())
-        ranked = float((value * self._ranks(self.by_prediction, w)).sum())
-        return ranked / perfect if perfect > 0 else 0.0
+        perfect = float((value * self.by_y.ranks(w)).sum())
+        return float((value * self.by_prediction.ranks(w)).sum()) / perfect if perfect > 0 else 0.0
 
     def spearman(self, w: np.ndarray) -> float:
-        a, b = self._ranks(self.by_y, w), self._ranks(self.by_prediction, w)
+        """The correlation of both ranks."""
+        a, b = self.by_y.ranks(w), self.by_prediction.ranks(w)
         scale = np.sqrt((w * a**2).sum() * (w * b**2).sum())
         return float((w * a * b).sum() / scale) if scale > 0 else 0.0
 
-    @staticmethod
-    def _ranks(order: _Order, w: np.ndarray) -> np.ndarray:
-        """Each row's rank, the mean over its ties and copies, less the mean of all."""
-        rows = order.sums(w)
-        centred: np.ndarray = np.cumsum(rows) - rows / 2 - rows.sum() / 2
-        return centred[order.group]
+
+def _mean(values: np.ndarray, w: np.ndarray) -> float:
+    return float((w * values).sum() / w.sum())
+
+
+def _total_ratio(rows: WeightedMetrics, w: np.ndarray) -> float:
+    total = (w * rows.y).sum()
+    return float((w * rows.prediction).sum() / total) if total > 0 else float("inf")
+
+
+# A metric of the registry takes the rows and their weights, float64 [N].
+FORMULAS: dict[str, Callable[[WeightedMetrics, np.ndarray], float]] = {
+    "mae": lambda rows, w: _mean(np.abs(rows.y - rows.prediction), w),
+    "normalized_gini": lambda rows, w: rows.all.normalized_gini(w),
+    "spearman": lambda rows, w: rows.all.spearman(w),
+    "normalized_gini_positive": lambda rows, w: rows.some.normalized_gini(w[rows.positive]),
+    "spearman_positive": lambda rows, w: rows.some.spearman(w[rows.positive]),
+    "total_ratio": _total_ratio,
+    "nll": lambda rows, w: _mean(rows.columns["nll"], w),
+    "mae_q50": lambda rows, w: _mean(np.abs(rows.y - rows.columns["q50"]), w),
+    "coverage": lambda rows, w: _mean(rows.inside("interval"), w),
+    "coverage_if_positive": lambda rows, w: _mean(rows.inside("if_positive"), w * rows.positive),
+    "interval_width": lambda rows, w: _mean(
+        rows.columns["interval_high"] - rows.columns["interval_low"], w
+    ),
+}

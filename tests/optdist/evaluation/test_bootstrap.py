@@ -116,18 +116,28 @@ def test_paired_gains_are_differences_on_the_same_resamples_and_better_is_positi
     y, worse, rng = rows()
     better = 0.7 * y + 0.3 * worse
     groups = rng.integers(0, 100, len(y))
-    gains = paired_bootstrap(y, better, worse, groups, metric, 30, 3)
+    a, b = WeightedMetrics(y, better), WeightedMetrics(y, worse)
+    gains = paired_bootstrap(a, b, groups, metric, 30, 3)
     found = resampled_metrics(y, {"a": better, "b": worse}, groups, 30, 3)
     sign = -1 if metric == "mae" else 1
     np.testing.assert_allclose(gains, sign * (found["a"][metric] - found["b"][metric]))
     assert np.mean(gains > 0) > 0.9
-    np.testing.assert_array_equal(paired_bootstrap(y, worse, worse, groups, metric, 5, 3), 0)
+    np.testing.assert_array_equal(paired_bootstrap(b, b, groups, metric, 5, 3), 0)
 
 
 def test_paired_gains_of_a_total_say_which_metrics_have_a_better_side():
     y, prediction, _ = rows()
+    scored = WeightedMetrics(y, prediction)
     with pytest.raises(ValueError, match=r"one of mae.*Received: 'total_ratio'"):
-        paired_bootstrap(y, prediction, prediction, np.arange(len(y)), "total_ratio", 5, 3)
+        paired_bootstrap(scored, scored, np.arange(len(y)), "total_ratio", 5, 3)
+
+
+@pytest.mark.parametrize(("metric", "column"), [("nll", "nll"), ("mae_q50", "q50")])
+def test_the_metrics_of_distributions_are_paired_too(metric, column):
+    y, prediction, rng = rows()
+    better, worse = (WeightedMetrics(y, prediction, {column: y + c}) for c in (1.0, 1.5))
+    gains = paired_bootstrap(better, worse, np.arange(len(y)), metric, 10, 3)
+    np.testing.assert_allclose(gains, 0.5)
 
 
 def test_a_resample_without_positives_says_what_to_set():
