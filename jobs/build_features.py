@@ -1,11 +1,6 @@
 """Turn raw tables into encoded features and 7:1:2 splits, unless they are up to date."""
 
 import argparse
-import sys
-from pathlib import Path
-
-# This tree, with its conf/, before the copy of the code that a cluster's executors get.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipelines import cli
 
@@ -17,7 +12,9 @@ def run(args: argparse.Namespace) -> None:
     from pipelines.features.build import build_features
     from pipelines.session import spark_session
 
-    build_features(spark_session(config, f"features {config.dataset.name}"), config, args.as_of)
+    build_features(
+        spark_session(config.spark, f"features {config.dataset.name}"), config, args.as_of
+    )
 
 
 if __name__ == "__main__":

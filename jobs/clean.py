@@ -5,11 +5,6 @@ has used for --keep-days. What belongs to champion or challenger, or to publishe
 """
 
 import argparse
-import sys
-from pathlib import Path
-
-# This tree, with its conf/, before the copy of the code that a cluster's executors get.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipelines import cli
 

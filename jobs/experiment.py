@@ -6,10 +6,6 @@ What is finished is not run again, so the same command goes on after an interrup
 import argparse
 import signal
 import sys
-from pathlib import Path
-
-# This tree, with its conf/, before the copy of the code that a cluster's executors get.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from optdist.errors import OptDistError
 

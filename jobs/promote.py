@@ -1,11 +1,6 @@
 """Compare a registered version with the champion on the newest test split, and promote it."""
 
 import argparse
-import sys
-from pathlib import Path
-
-# This tree, with its conf/, before the copy of the code that a cluster's executors get.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipelines import cli
 
@@ -25,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     if args.force:
         decision = promote_by_force(tracker, version)
     else:
-        spark = spark_session(config, f"promote {config.model_name}")
+        spark = spark_session(config.spark, f"promote {config.model_name}")
         table = build_features(spark, config, args.as_of)
         decision = promote(spark, config, tracker, table, version)
         ignored = without_effect(args.set, config, tracker.package(version))

@@ -1,11 +1,6 @@
 """Score everyone known at a date with the champion, and publish Parquet by run date."""
 
 import argparse
-import sys
-from pathlib import Path
-
-# This tree, with its conf/, before the copy of the code that a cluster's executors get.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipelines import cli
 
@@ -20,7 +15,7 @@ def run(args: argparse.Namespace) -> None:
     from pipelines.scoring.pipeline import score
     from pipelines.session import spark_session
 
-    spark = spark_session(config, f"score {config.dataset.name}")
+    spark = spark_session(config.spark, f"score {config.dataset.name}")
     tracker = Tracker(config)
     done = score(spark, config, tracker, args.run_date, args.model, args.refresh)
     aside = sum(done.quarantined.values())

@@ -1,11 +1,6 @@
 """Build features, train, evaluate, log, register and promote: the main job."""
 
 import argparse
-import sys
-from pathlib import Path
-
-# This tree, with its conf/, before the copy of the code that a cluster's executors get.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pipelines import cli
 
@@ -17,7 +12,7 @@ def run(args: argparse.Namespace) -> None:
     from pipelines.session import spark_session
     from pipelines.training.pipeline import run_training, summary
 
-    spark = spark_session(config, f"train {config.dataset.name}")
+    spark = spark_session(config.spark, f"train {config.dataset.name}")
     print(summary(run_training(spark, config, args.as_of)))
 
 

@@ -1,19 +1,46 @@
 """OptDist: what each customer will be worth, and how sure that is (Weng et al., CIKM 2024).
 
-The names below are all that a notebook needs; they are imported on first use, so that importing
+The names below are all that a notebook needs. Each is imported on first use, so that importing
 `optdist` does not start TensorFlow.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from optdist.version import __version__ as __version__
 
+if TYPE_CHECKING:
+    from optdist.config import FeaturesConfig as FeaturesConfig
+    from optdist.config import ModelConfig as ModelConfig
+    from optdist.config import load_config as load_config
+    from optdist.data.encoding import fit as fit_schema  # noqa: F401
+    from optdist.data.inputs import memory_dataset as memory_dataset
+    from optdist.data.schema import FeatureSchema as FeatureSchema
+    from optdist.distributions.mixture import ZilnMixture as ZilnMixture
+    from optdist.models import MDAN as MDAN
+    from optdist.models import MDME as MDME
+    from optdist.models import MTLMSE as MTLMSE
+    from optdist.models import ZILN as ZILN
+    from optdist.models import OptDist as OptDist
+    from optdist.models import TwoStage as TwoStage
+    from optdist.serving.package import Predictor as Predictor
+    from optdist.serving.package import load_model as load_model
+    from optdist.serving.package import load_predictor as load_predictor
+    from optdist.serving.package import save_package as save_package
+
+# The same names for Python, which skips the block above.
 _HOME = {
-    "FeaturesConfig": "optdist.config",
     "FeatureSchema": "optdist.data.schema",
+    "FeaturesConfig": "optdist.config",
+    "MDAN": "optdist.models",
+    "MDME": "optdist.models",
+    "MTLMSE": "optdist.models",
     "ModelConfig": "optdist.config",
     "OptDist": "optdist.models",
+    "Predictor": "optdist.serving.package",
+    "TwoStage": "optdist.models",
+    "ZILN": "optdist.models",
+    "ZilnMixture": "optdist.distributions.mixture",
     "fit_schema": "optdist.data.encoding",
     "load_config": "optdist.config",
     "load_model": "optdist.serving.package",
@@ -27,5 +54,17 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"optdist has no {name}. It has: {', '.join(__all__)}.")
-    home = importlib.import_module(_HOME[name])
+    try:
+        home = importlib.import_module(_HOME[name])
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise ImportError(
+            f"optdist.{name} needs TensorFlow: pip install 'optdist[cpu]', or 'optdist[gpu]' on a "
+            f"machine with a GPU"
+        ) from error
     return getattr(home, "fit" if name == "fit_schema" else name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,15 +1,55 @@
-"""Spark sessions."""
+"""Starts Spark sessions, and sends this project's code to a cluster's executors."""
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
-from optdist.config import Config
+# In an executor's working directory: ranks, which Horovod starts there, find it by this name.
+CODE_ARCHIVE = "optdist.zip"
+_TREE = Path(__file__).resolve().parents[1]
+_SUFFIXES = {".py", ".typed", ".yaml"}
 
 
-def spark_session(config: Config, app_name: str) -> SparkSession:
-    """The session of this job: the submitter's settings, then those of the config."""
+def spark_session(settings: Mapping[str, str], app_name: str) -> SparkSession:
+    """The session of this job: the submitter's settings, then those of the config.
+
+    Executors of a cluster get the code of this tree, whatever is installed on their nodes.
+
+    Args:
+        settings: Spark's settings, the section `spark`.
+        app_name: the job's name in Spark's lists.
+    """
     builder = SparkSession.builder.appName(app_name)
-    for key, value in config.spark.items():
+    for key, value in settings.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    if not _is_local(session.sparkContext.master):
+        _send_code(session)
+    return session
+
+
+def _is_local(master: str) -> bool:
+    return master == "local" or master.startswith("local[")
+
+
+def _send_code(session: SparkSession) -> None:
+    """Send the packages once a session, from a folder that Spark removes at its end."""
+    archive = Path(SparkFiles.getRootDirectory()) / CODE_ARCHIVE
+    if archive.exists():
+        return
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for path in _sources():
+            bundle.write(path, path.relative_to(_TREE))
+    session.sparkContext.addPyFile(str(archive))
+
+
+def _sources() -> Iterator[Path]:
+    for package in ("optdist", "pipelines"):
+        for path in sorted((_TREE / package).rglob("*")):
+            if path.suffix in _SUFFIXES:
+                yield path

@@ -5,7 +5,7 @@
 """
 
 from optdist.config.dataset import DatasetConfig, FeaturesConfig, NumericConfig
-from optdist.config.loading import CONF_DIR, config_from, fingerprint, load_config
+from optdist.config.loading import conf_folder, config_from, fingerprint, load_config
 from optdist.config.model import MdanConfig, MdmeConfig, ModelConfig, MtlMseConfig, TwoStageConfig
 from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
@@ -22,7 +22,6 @@ from optdist.config.settings import (
 from optdist.config.source import SourceConfig
 
 __all__ = [
-    "CONF_DIR",
     "BuildConfig",
     "Config",
     "DatasetConfig",
@@ -41,6 +40,7 @@ __all__ = [
     "TrackingConfig",
     "TrainingConfig",
     "TwoStageConfig",
+    "conf_folder",
     "config_from",
     "fingerprint",
     "load_config",

@@ -23,12 +23,15 @@ from optdist.config.secrets import hidden
 from optdist.config.settings import Config
 from optdist.errors import ConfigError
 
-CONF_DIR = Path(__file__).resolve().parents[2] / "conf"
+_VARIABLE = "OPTDIST_CONF"
+_CLONE = Path(__file__).resolve().parents[2]
 
 
 def _environment_variable(name: str) -> str:
     if name not in os.environ:
-        raise ConfigError(f"The environment variable {name} is not set, but a config names it.")
+        raise ConfigError(
+            f"The configuration uses the environment variable {name}, which is not set."
+        )
     return os.environ[name]
 
 
@@ -39,27 +42,23 @@ def load_config(
     dataset: str | Path = "complete_journey",
     env: str = "local",
     overrides: Sequence[str] = (),
-    conf_dir: Path = CONF_DIR,
 ) -> Config:
     """Read, merge and check a configuration.
 
     Args:
         dataset: the name of a file in `conf/datasets`, or a path that ends in .yaml.
-        env: the name of a file in `conf/env`.
+        env: the name of a file in `conf/env`; where there is no conf folder, only `local`, which is
+            then the built-in defaults.
         overrides: `section.key=value` each, values in YAML.
-        conf_dir: the folder with base.yaml, env/ and datasets/.
 
     Raises:
         ConfigError: listing every unknown key, missing key and wrong value at once.
     """
-    named = Path(dataset)
-    is_file = named.suffix in {".yaml", ".yml"}
-    dataset_path = named if is_file else conf_dir / "datasets" / f"{dataset}.yaml"
+    path = named_file(dataset, "datasets")
     try:
         layers = [
-            read_yaml(conf_dir / "base.yaml"),
-            read_yaml(conf_dir / "env" / f"{env}.yaml"),
-            _dataset_layer(read_yaml(dataset_path)),
+            *_shared_layers(env),
+            _dataset_layer(read_yaml(path)),
             OmegaConf.from_dotlist(list(overrides)),
         ]
         merged = OmegaConf.merge(*layers)
@@ -68,6 +67,56 @@ def load_config(
     except (OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
     return config_from(_plain(resolved), _plain(written))
+
+
+def conf_folder() -> Path | None:
+    """The folder with base.yaml, env/, datasets/ and experiments/.
+
+    Returns:
+        What OPTDIST_CONF names, or else `conf` of the clone that this code is in; None where
+        optdist was installed from its wheel, which has the library alone.
+
+    Raises:
+        ConfigError: OPTDIST_CONF names no such folder.
+    """
+    chosen = os.environ.get(_VARIABLE)
+    if chosen and not Path(chosen).is_dir():
+        raise ConfigError(f"{_VARIABLE} is {chosen}, which is not a folder.")
+    if chosen:
+        return Path(chosen).resolve()
+    conf = _CLONE / "conf"
+    return conf if (conf / "base.yaml").is_file() else None
+
+
+def named_file(name: str | Path, kind: str) -> Path:
+    """The YAML file that a user names, by its path or by its name in a conf folder.
+
+    Args:
+        name: a path that ends in .yaml or .yml, or the name of a file in `conf/KIND`.
+        kind: `datasets`, `env` or `experiments`.
+
+    Raises:
+        ConfigError: a name, and no conf folder to look in.
+    """
+    if Path(name).suffix in {".yaml", ".yml"}:
+        return Path(name)
+    conf = conf_folder()
+    if conf is None:
+        raise ConfigError(
+            f"{name} would be a file in conf/{kind}, and optdist is installed without a conf "
+            f"folder. Give the path of a YAML file, or set {_VARIABLE} to a conf folder."
+        )
+    return conf / kind / f"{name}.yaml"
+
+
+def _shared_layers(env: str) -> list[dict[str, Any]]:
+    """What a team sets for all of its data sets, and what an environment needs."""
+    conf = conf_folder()
+    if conf is None and env == "local":
+        return []
+    environment = read_yaml(named_file(env, "env"))
+    base = conf / "base.yaml" if conf else None
+    return [read_yaml(base) if base and base.is_file() else {}, environment]
 
 
 def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Config:

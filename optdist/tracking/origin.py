@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from optdist import __version__
+from optdist.version import __version__
 
 _TREE = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
-from optdist.config import CONF_DIR, Config
+from optdist.config import Config
 from optdist.errors import ConfigError, TrainingError
 from optdist.files import locked
 from optdist.tracking import Run, Tracker
@@ -24,6 +24,8 @@ from pipelines.experiments.plan.store import Store
 from pipelines.experiments.report.write import write_report
 from pipelines.experiments.run.feature_tables import build_tables, data_fingerprint
 from pipelines.experiments.run.runner import Progress, Runner
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 class Outcome(BaseModel):
@@ -91,7 +93,7 @@ def run_experiment(
 def page(experiment: Experiment) -> Path | None:
     """The report's file in the repository, for an experiment that is kept there."""
     name = experiment.publish
-    return CONF_DIR.parent / "docs" / f"{name}.md" if name else None
+    return _DOCS / f"{name}.md" if name else None
 
 
 def records_folder(experiment: Experiment, config: Config) -> Path:

@@ -15,6 +15,7 @@ from optdist.errors import TrainingError
 from optdist.training.entry import FAILED, failure_reason, run_rank
 from optdist.training.plan import TrainingPlan
 from optdist.training.progress import EventReader
+from pipelines.session import CODE_ARCHIVE
 
 # A rank that hangs ends the run instead of only warning.
 _STALL_SECONDS = "600"
@@ -80,7 +81,12 @@ def launch(
 def rank_environment(driver: Mapping[str, str]) -> dict[str, str]:
     """The part of the driver's environment that ranks are sent: nothing that may be a secret."""
     sent = {name: value for name, value in driver.items() if _SENT.fullmatch(name)}
-    return sent | {"HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": _STALL_SECONDS}
+    # a rank starts in its executor's folder, and runs the code that the driver sent there
+    path = os.pathsep.join([CODE_ARCHIVE, *filter(None, [sent.get("PYTHONPATH")])])
+    return sent | {
+        "PYTHONPATH": path,
+        "HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": _STALL_SECONDS,
+    }
 
 
 class _following:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from optdist.config import CONF_DIR
-from optdist.config.loading import problems, read_yaml
+from optdist.config import conf_folder
+from optdist.config.loading import named_file, problems, read_yaml
 from optdist.config.section import Positive, Section, named
 from optdist.errors import ConfigError
 
@@ -107,22 +107,21 @@ class Experiment(Section):
         return self
 
 
-def load_experiment(name: str | Path, conf_dir: Path = CONF_DIR) -> Experiment:
+def load_experiment(name: str | Path) -> Experiment:
     """Read `conf/experiments/NAME.yaml`, or a path that ends in .yaml.
 
     Raises:
         ConfigError: the file is missing, or lists every problem of it at once.
     """
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
-        path = conf_dir / "experiments" / f"{name}.yaml"
+    path = named_file(name, "experiments")
     content = read_yaml(path)
     try:
         found = Experiment.model_validate({"name": path.stem} | content)
     except ValidationError as error:
         lines = "\n".join(f"  - {line}" for line in problems(error, content))
         raise ConfigError(f"{path} has these problems:\n{lines}") from None
-    presets = (conf_dir / "experiments").glob("*.yaml")
+    conf = conf_folder()
+    presets = (conf / "experiments").glob("*.yaml") if conf else []
     own = [p for p in presets if found.publish and read_yaml(p).get("publish") == found.publish]
     if found.publish and [p.resolve() for p in own] != [path.resolve()]:
         raise ConfigError(

@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from optdist.config import CONF_DIR, Config, load_config
+from optdist.config import Config, load_config
 from optdist.errors import ConfigError
 from pipelines.experiments.plan.config import Experiment, Overrides
 
@@ -63,7 +62,6 @@ class Grid:
         experiment: Experiment,
         env: str = "local",
         overrides: Sequence[str] = (),
-        conf_dir: Path = CONF_DIR,
     ) -> None:
         """Check every configuration of the grid.
 
@@ -72,7 +70,6 @@ class Grid:
             env: the name of a file in `conf/env`.
             overrides: `section.key=value` each; they win over the experiment's `set`, and lose to
                 what a model, an ablation or a sweep differs in.
-            conf_dir: the folder with base.yaml, env/ and datasets/.
 
         Raises:
             ConfigError: a configuration of the grid is wrong.
@@ -82,7 +79,6 @@ class Grid:
             key,
             env,
             [*_dotlist(experiment.set | experiment.datasets[key]), *overrides, *extra],
-            conf_dir,
         )
         self._keys = {self._load(key, []).dataset.name: key for key in experiment.datasets}
         if len(self._keys) < len(experiment.datasets):

@@ -36,7 +36,9 @@ def build_tables(
         config = results.grid.config(dataset)
         table = finished_features(config)
         if table is None:
-            spark = spark or spark_session(config, f"features of {results.grid.experiment.name}")
+            spark = spark or spark_session(
+                config.spark, f"features of {results.grid.experiment.name}"
+            )
             table = build_features(spark, config)
         tables[dataset] = Data(str(table.path), table.manifest["fingerprint"])
         if not described:

@@ -1,8 +1,8 @@
 import pytest
 
-from optdist.config import CONF_DIR, load_config
+from optdist.config import conf_folder, load_config
 
-NAMES = sorted(path.stem for path in (CONF_DIR / "datasets").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (conf_folder() / "datasets").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -14,7 +14,7 @@ def test_every_data_set_in_conf_loads(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_head_says_what_the_data_and_a_sample_are(name):
-    text = (CONF_DIR / "datasets" / f"{name}.yaml").read_text()
+    text = (conf_folder() / "datasets" / f"{name}.yaml").read_text()
     head = " ".join(line for line in text.partition("\nname:")[0].splitlines())
     assert head.startswith("#")
     assert "sample" in head.lower()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from table import FEATURES, frame
 
-from optdist.config import CONF_DIR, ModelConfig
+from optdist.config import ModelConfig, conf_folder
 from optdist.data.encoding import fit
 from optdist.data.inputs import memory_dataset
 from optdist.errors import ConfigError
@@ -47,7 +47,7 @@ def test_tasks_come_in_an_order_that_leaves_smaller_tables(tmp_path):
     assert all(task.test for task in tasks if task.block != "made, tuning")
 
 
-PRESETS = sorted(path.stem for path in (CONF_DIR / "experiments").glob("*.yaml"))
+PRESETS = sorted(path.stem for path in (conf_folder() / "experiments").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -57,7 +57,7 @@ def test_a_preset_is_valid(name):
 
 def test_a_copy_of_a_preset_does_not_write_over_its_page(tmp_path):
     copy = tmp_path / "mine.yaml"
-    copy.write_text((CONF_DIR / "experiments" / "full.yaml").read_text())
+    copy.write_text((conf_folder() / "experiments" / "full.yaml").read_text())
     with pytest.raises(ConfigError, match="Leave publish out"):
         load_experiment(copy)
 
