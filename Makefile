@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format lock bench clean
+.PHONY: help setup test test-fast check format imports lock bench clean
 
 BIN := .venv/bin
 PYTHON_SOURCES := $(wildcard optdist pipelines jobs benchmarks tests requirements setup.py)
@@ -29,10 +29,13 @@ check:  ## Lint, formatting, types, shell scripts
 	$(BIN)/mypy
 	PATH="$(BIN):$$PATH" shellcheck -x -P SCRIPTDIR $(SHELL_SOURCES)
 
-format:  ## Format the code and mend what ruff can mend
+format:  ## Format the code and fix what ruff can fix
 	@$(READY)
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 	$(BIN)/ruff format $(PYTHON_SOURCES)
+
+imports:  ## Print which room imports which (ARGS=REVISION for another one, ARGS=--mermaid for a page)
+	@$(READY); $(BIN)/python tests/imports.py $(ARGS)
 
 lock:  ## Write the lock files from setup.py (ARGS=--upgrade for newer versions)
 	@$(READY); requirements/lock.sh $(ARGS)
