@@ -14,35 +14,35 @@ from optdist.objectives.gumbel import gumbel_noise, selection_weights
 
 
 def mixture_nll(y: tf.Tensor, outputs: Outputs) -> tf.Tensor:
-    """The mean negative log-likelihood of the whole mixture, which soft inference predicts by."""
+    """The negative log-likelihood [B] of the whole mixture, which soft inference predicts by."""
     joint = outputs.log_alpha - ziln_nll(y[:, None], *outputs.sdns)
-    return -tf.reduce_mean(tf.reduce_logsumexp(joint, axis=-1))
+    return -tf.reduce_logsumexp(joint, axis=-1)
 
 
 class MixtureLikelihood(OptDist):
     """The mixture's likelihood instead of Eq. 6 and of both alignments."""
 
-    def loss_terms(self, y, outputs, seed):
+    def row_losses(self, y, outputs, seed):
         return {"loss": mixture_nll(y, outputs)}
 
 
 class MixtureBeside(OptDist):
     """The mixture's likelihood beside the paper's loss."""
 
-    def loss_terms(self, y, outputs, seed):
-        return {"loss": super().loss_terms(y, outputs, seed)["loss"] + mixture_nll(y, outputs)}
+    def row_losses(self, y, outputs, seed):
+        return {"loss": super().row_losses(y, outputs, seed)["loss"] + mixture_nll(y, outputs)}
 
 
 class TweedieMean(OptDist):
     """Tweedie deviance (power 1.5) of the mixture's mean beside the paper's loss."""
 
-    def loss_terms(self, y, outputs, seed):
+    def row_losses(self, y, outputs, seed):
         typical, sdns = self.schema.label.mean, outputs.sdns
         mean = ZilnMixture(tf.exp(outputs.log_alpha), sdns.p, sdns.mu, sdns.sigma).mean()
         mean = tf.maximum(mean, 1e-3 * typical)
         # without its term of y alone, in units of the mean label's root
-        deviance = tf.reduce_mean(4 * y / tf.sqrt(mean) + 4 * tf.sqrt(mean)) / typical**0.5
-        return {"loss": super().loss_terms(y, outputs, seed)["loss"] + deviance}
+        deviance = (4 * y / tf.sqrt(mean) + 4 * tf.sqrt(mean)) / typical**0.5
+        return {"loss": super().row_losses(y, outputs, seed)["loss"] + deviance}
 
 
 class Scheduled(OptDist):
@@ -59,12 +59,12 @@ class Scheduled(OptDist):
     def selection(self, log_alpha, noise):
         raise NotImplementedError
 
-    def loss_terms(self, y, outputs, seed):
-        terms = super().loss_terms(y, outputs, seed)
+    def row_losses(self, y, outputs, seed):
+        terms = super().row_losses(y, outputs, seed)
         noise = gumbel_noise(tf.shape(outputs.log_alpha), seed)
         pi = self.selection(outputs.log_alpha, noise)
         nll = tf.reduce_sum(pi * ziln_nll(y[:, None], *outputs.sdns), axis=-1)
-        return {"loss": terms["loss"] - terms["selected_nll"] + tf.reduce_mean(nll)}
+        return {"loss": terms["loss"] - terms["selected_nll"] + nll}
 
 
 class Annealed(Scheduled):

@@ -6,7 +6,7 @@ of the representation that `model.numeric` chooses.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -16,16 +16,28 @@ from optdist.data.schema import FeatureSchema
 from optdist.layers.representation import Embedding
 
 
+@keras.saving.register_keras_serializable(package="optdist")
 class AutoDisEmbedding(Embedding):
     """The shared representation with AutoDis beside the z-scores."""
 
-    def __init__(self, schema: FeatureSchema, config: ModelConfig, seed: int) -> None:
-        """Mix `config.numeric_bins` meta-embeddings of `config.embedding_dim` numbers each."""
-        super().__init__(schema, config.model_copy(update={"numeric": "zscore"}), seed)
+    def __init__(
+        self, schema: FeatureSchema, config: ModelConfig, seed: int, **kwargs: Any
+    ) -> None:
+        """Mix `config.numeric_bins` meta-embeddings of `config.embedding_dim` numbers each.
+
+        Args:
+            schema: the encoded features.
+            config: the sizes.
+            seed: of the initial weights.
+            kwargs: of `keras.layers.Layer`.
+        """
+        super().__init__(schema, config.model_copy(update={"numeric": "zscore"}), seed, **kwargs)
+        self.config = config
         if self.numbers:
             self.encoding = AutoDis(schema, config.numeric_bins, config.embedding_dim, seed + 100)
 
 
+@keras.saving.register_keras_serializable(package="optdist")
 class AutoDis(keras.layers.Layer):
     """Meta-embeddings mixed by a learned soft discretisation (AutoDis; the paper's reference [15]).
 
@@ -33,15 +45,28 @@ class AutoDis(keras.layers.Layer):
     connection; its softmax weighs the feature's meta-embeddings.
     """
 
-    def __init__(self, schema: FeatureSchema, count: int, dim: int, seed: int) -> None:
-        """Make `count` meta-embeddings of `dim` numbers for each numeric feature."""
-        super().__init__(name="autodis")
-        self.features, self.count, self.dim, self.first_seed = (
-            len(schema.numeric),
-            count,
-            dim,
-            seed,
-        )
+    def __init__(
+        self,
+        schema: FeatureSchema,
+        count: int,
+        dim: int,
+        seed: int,
+        name: str = "autodis",
+        **kwargs: Any,
+    ) -> None:
+        """Describe the meta-embeddings.
+
+        Args:
+            schema: the numeric features.
+            count: of each feature's meta-embeddings.
+            dim: numbers of a meta-embedding.
+            seed: of the initial weights.
+            name: the layer's name.
+            kwargs: of `keras.layers.Layer`.
+        """
+        super().__init__(name=name, **kwargs)
+        self.schema, self.features = schema, len(schema.numeric)
+        self.count, self.dim, self.first_seed = count, dim, seed
 
     def build(self, input_shape: Any) -> None:
         """Make the weights; each feature has its own."""
@@ -72,3 +97,18 @@ class AutoDis(keras.layers.Layer):
         scores = tf.einsum("bnk,nkl->bnl", hidden, self.second.value) + hidden
         embedded = tf.einsum("bnk,nkd->bnd", tf.nn.softmax(scores, axis=-1), self.meta.value)
         return tf.reshape(embedded, [-1, self.features * self.dim])
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON."""
+        own = {
+            "schema": self.schema.model_dump(mode="json"),
+            "count": self.count,
+            "dim": self.dim,
+            "seed": self.first_seed,
+        }
+        return super().get_config() | own
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the layer of `get_config`."""
+        return cls(**config | {"schema": FeatureSchema.model_validate(config["schema"])})

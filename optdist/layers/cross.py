@@ -8,12 +8,23 @@ import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable(package="optdist")
 class CrossNetwork(keras.layers.Layer):
     """x_{l+1} = x_0 * (U_l V_l x_l + b_l) + x_l, of low rank (Wang et al., WWW 2021, Eq. 2)."""
 
-    def __init__(self, layers: int, rank: int, seed: int) -> None:
-        """Make `layers` crosses with matrices of rank `rank`."""
-        super().__init__(name="cross")
+    def __init__(
+        self, layers: int, rank: int, seed: int, name: str = "cross", **kwargs: Any
+    ) -> None:
+        """Describe the crosses.
+
+        Args:
+            layers: how many.
+            rank: of their matrices.
+            seed: of the initial weights.
+            name: the layer's name.
+            kwargs: of `keras.layers.Layer`.
+        """
+        super().__init__(name=name, **kwargs)
         self.depth, self.rank, self.first_seed = layers, rank, seed
 
     def build(self, input_shape: tuple[int | None, int]) -> None:
@@ -36,6 +47,11 @@ class CrossNetwork(keras.layers.Layer):
         for v, u, b in self.crosses:
             x = h * (tf.matmul(tf.matmul(x, v.value), u.value) + b.value) + x
         return x
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON."""
+        own = {"layers": self.depth, "rank": self.rank, "seed": self.first_seed}
+        return super().get_config() | own
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """As the input."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable(package="optdist")
 class StackedMLP(keras.layers.Layer):
     """L perceptrons with ReLU between layers and a linear last one.
 
@@ -21,8 +24,9 @@ class StackedMLP(keras.layers.Layer):
         count: int,
         units: Sequence[int],
         seed: int,
-        last_bias: np.ndarray | None = None,
+        last_bias: npt.ArrayLike | None = None,
         name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         """Describe the stack.
 
@@ -32,14 +36,11 @@ class StackedMLP(keras.layers.Layer):
             seed: perceptron i starts from seed + i.
             last_bias: [L, units[-1]] where the outputs start; their kernels then start small.
             name: the layer's name.
+            kwargs: of `keras.layers.Layer`.
         """
-        super().__init__(name=name)
-        self.count, self.units, self.first_seed, self.last_bias = (
-            count,
-            tuple(units),
-            seed,
-            last_bias,
-        )
+        super().__init__(name=name, **kwargs)
+        self.count, self.units, self.first_seed = count, tuple(units), seed
+        self.last_bias = None if last_bias is None else np.asarray(last_bias)
 
     def build(self, input_shape: tuple[int | None, int]) -> None:
         """Make the kernels [L, in, out] and biases [L, 1, out]."""
@@ -53,6 +54,16 @@ class StackedMLP(keras.layers.Layer):
                 kernel, bias = 0.1 * kernel, self.last_bias[:, None, :].astype(np.float32)
             self.kernels.append(self._variable(f"kernel_{k}", kernel))
             self.biases.append(self._variable(f"bias_{k}", bias))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON."""
+        own = {
+            "count": self.count,
+            "units": list(self.units),
+            "seed": self.first_seed,
+            "last_bias": None if self.last_bias is None else self.last_bias.tolist(),
+        }
+        return super().get_config() | own
 
     def call(self, h: tf.Tensor) -> tf.Tensor:
         """Apply all perceptrons to h [B, D]: [L, B, units[-1]]."""

@@ -6,6 +6,8 @@ number, which trees get for nothing; here it gets them as inputs.
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,7 @@ import tensorflow as tf
 from optdist.data.schema import FeatureSchema, NumericFeature
 
 
+@keras.saving.register_keras_serializable(package="optdist")
 class PiecewiseLinear(keras.layers.Layer):
     """How far a value has come through each of T bins of equal training frequency.
 
@@ -21,9 +24,19 @@ class PiecewiseLinear(keras.layers.Layer):
     the z-score stays beside it).
     """
 
-    def __init__(self, schema: FeatureSchema, bins: int) -> None:
-        """Take up to `bins` bins a feature from training quantiles; equal ones make one edge."""
-        super().__init__(name="piecewise_linear")
+    def __init__(
+        self, schema: FeatureSchema, bins: int, name: str = "piecewise_linear", **kwargs: Any
+    ) -> None:
+        """Take bins from the training quantiles; equal ones make one edge.
+
+        Args:
+            schema: the numeric features, with their quantiles.
+            bins: of a feature, at most.
+            name: the layer's name.
+            kwargs: of `keras.layers.Layer`.
+        """
+        super().__init__(name=name, **kwargs)
+        self.schema, self.bins = schema, bins
         edges = [_edges(feature, bins) for feature in schema.numeric]
         counts = [max(len(edge) - 1, 0) for edge in edges]
         self.feature = np.repeat(np.arange(len(edges)), counts)
@@ -35,6 +48,16 @@ class PiecewiseLinear(keras.layers.Layer):
         """Encode z-scores [B, N] as [B, T] in [0, 1], with T the bins of all features."""
         z = tf.gather(tf.transpose(z), self.feature)  # [T, B]: along axis 1 it is far slower
         return tf.transpose(tf.clip_by_value((z - self.low) / self.width, 0, 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON."""
+        own = {"schema": self.schema.model_dump(mode="json"), "bins": self.bins}
+        return super().get_config() | own
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the layer of `get_config`."""
+        return cls(**config | {"schema": FeatureSchema.model_validate(config["schema"])})
 
 
 def _edges(feature: NumericFeature, bins: int) -> np.ndarray:

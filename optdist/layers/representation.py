@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,7 @@ from optdist.layers.numeric import PiecewiseLinear
 from optdist.plugins import named_class
 
 
+@keras.saving.register_keras_serializable(package="optdist")
 class Embedding(keras.layers.Layer):
     """Embedded categories beside encoded numbers, crosses, then the shared bottom (Eq. 4).
 
@@ -21,9 +24,25 @@ class Embedding(keras.layers.Layer):
     `model.representation: package.module:Class`.
     """
 
-    def __init__(self, schema: FeatureSchema, config: ModelConfig, seed: int) -> None:
-        """Take the features from `schema` and the sizes from `config`."""
-        super().__init__(name="representation")
+    def __init__(
+        self,
+        schema: FeatureSchema,
+        config: ModelConfig,
+        seed: int,
+        name: str = "representation",
+        **kwargs: Any,
+    ) -> None:
+        """Describe the representation.
+
+        Args:
+            schema: the encoded features.
+            config: the sizes.
+            seed: of the initial weights.
+            name: the layer's name.
+            kwargs: of `keras.layers.Layer`.
+        """
+        super().__init__(name=name, **kwargs)
+        self.schema, self.config = schema, config
         sizes = [feature.size for feature in schema.categorical]
         self.offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         self.rows, self.columns, self.dim = sum(sizes), len(sizes), config.embedding_dim
@@ -68,6 +87,23 @@ class Embedding(keras.layers.Layer):
         for layer in self.bottom:
             h = layer(h)
         return h
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON."""
+        own = {
+            "schema": self.schema.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json"),
+            "seed": self.first_seed,
+        }
+        return super().get_config() | own
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the layer of `get_config`."""
+        schema = FeatureSchema.model_validate(config["schema"])
+        return cls(
+            **config | {"schema": schema, "config": ModelConfig.model_validate(config["config"])}
+        )
 
 
 REPRESENTATIONS = {"embedding": Embedding}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import keras
 import tensorflow as tf
+from pydantic import TypeAdapter
 
 from optdist.config import ModelConfig
 from optdist.data.schema import FeatureSchema
@@ -14,22 +16,32 @@ from optdist.distributions.calibration import Calibration
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Bounds
 from optdist.layers import build_representation
+from optdist.models.row_losses import Inputs, RowLossModel
 
-Inputs = dict[str, tf.Tensor]
 Prediction = dict[str, tf.Tensor]
 
 
-class CltvModel(keras.Model):
+_CALIBRATIONS = TypeAdapter(dict[str, Calibration])
+CALIBRATION = "calibration.json"  # in a `.keras` file
+
+
+class CltvModel(RowLossModel):
     """A model of customer value on the shared representation (section 3.2).
 
-    A model gives `call` (the networks' outputs), `loss_terms` and `predict_distribution`.
+    A model gives `call` (the networks' outputs), `row_losses` and `predict_distribution`. Each
+    subclass is registered with Keras, so that `keras.models.load_model` finds it once its module is
+    imported.
     """
 
     inferences: ClassVar[tuple[str, ...]] = ("mean",)  # rules of prediction, its own one first
     has_distribution: ClassVar[bool] = False  # predicts p, mu, sigma, quantiles and intervals
     has_conversion: ClassVar[bool] = False  # predicts p, the probability of y > 0
     selects: ClassVar[bool] = False  # selects one of several networks for each row
-    supports_jit = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the class under the package that it is defined in."""
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
 
     def __init__(
         self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
@@ -41,19 +53,11 @@ class CltvModel(keras.Model):
             config: sizes and settings; the paper's where it gives them.
             seed: of the initial weights and, under `fit`, of the noise.
         """
-        super().__init__(name=self.__class__.__name__.lower())
+        super().__init__(self.__class__.__name__.lower(), seed)
         self.schema, self.config = schema, config or ModelConfig()
         self.representation = build_representation(schema, self.config, seed)
         self.calibrations: dict[str, Calibration] = {}
-        self.noise_seed = seed
-        self.noise_step = self.add_weight(
-            name="noise_step", shape=(), dtype="int32", initializer="zeros", trainable=False
-        )
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """None: `fit` would report Keras' own loss, which is never computed, for the parts'."""
-        return []
+        self.seed = seed
 
     @property
     def inference(self) -> str:
@@ -72,25 +76,6 @@ class CltvModel(keras.Model):
             "numeric": tf.TensorSpec([None, len(self.schema.numeric_columns)], tf.float32),
         }
 
-    def build_variables(self) -> None:
-        """Make all variables, by a pass over one empty row."""
-        self(
-            {
-                "categorical": tf.zeros([1, len(self.schema.categorical_columns)], tf.int32),
-                "numeric": tf.zeros([1, len(self.schema.numeric_columns)], tf.float32),
-            }
-        )
-
-    def loss_terms(self, y: tf.Tensor, outputs: Any, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The loss under "loss" and its parts, each a mean over the batch.
-
-        Args:
-            y: labels [B] in currency units.
-            outputs: of `call`.
-            seed: int32 [2], of whatever noise the loss needs.
-        """
-        raise NotImplementedError
-
     def predict_distribution(
         self, inputs: Inputs, quantiles: Sequence[float] = (), inference: str | None = None
     ) -> Prediction:
@@ -107,21 +92,36 @@ class CltvModel(keras.Model):
         """
         raise NotImplementedError
 
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step of `keras.Model.fit`, with fresh noise (Eq. 17)."""
-        inputs, y = data
-        self.noise_step.assign_add(1)
-        seed = tf.stack([self.noise_seed, self.noise_step.value])
-        with tf.GradientTape() as tape:
-            outputs = self(inputs, training=True)
-            terms = self.loss_terms(tf.reshape(tf.cast(y, tf.float32), [-1]), outputs, seed)
-        variables = [variable.value for variable in self.trainable_variables]
-        self.optimizer.apply(tape.gradient(terms["loss"], variables), self.trainable_variables)
-        return terms
-
     def predict_step(self, data: Any) -> Prediction:
         """Predictions for `keras.Model.predict`, as `predict_distribution` gives them."""
         return self.predict_distribution(data[0] if isinstance(data, tuple) else data)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain JSON."""
+        return {
+            "schema": self.schema.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json"),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        """Make the model of `get_config`, with its variables built; their values are new ones."""
+        model = cls(
+            FeatureSchema.model_validate(config["schema"]),
+            ModelConfig.model_validate(config["config"]),
+            config["seed"],
+        )
+        model.build_variables()
+        return model
+
+    def save_assets(self, folder: str) -> None:
+        """Write the calibration into a `.keras` file; `save` calls this."""
+        Path(folder, CALIBRATION).write_bytes(_CALIBRATIONS.dump_json(dict(self.calibrations)))
+
+    def load_assets(self, folder: str) -> None:
+        """Read the calibration from a `.keras` file; `keras.models.load_model` calls this."""
+        self.calibrations = _CALIBRATIONS.validate_json(Path(folder, CALIBRATION).read_bytes())
 
 
 class DistributionModel(CltvModel):

@@ -71,12 +71,12 @@ class MDAN(CltvModel):
         value = self.unit * tf.nn.softplus(self.head(fused)[0, :, 0])
         return Outputs(log_share, channels, fused, value)
 
-    def loss_terms(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def row_losses(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Cross-entropy in nats, squared error in mean positive labels, similarity loss in 0..4."""
         c = self.config.mdan
         bucket = tf.where(y > 0, 1 + bucket_of(y, self.edges), 0)
-        ce = -tf.reduce_mean(tf.gather(outputs.log_share, bucket, axis=1, batch_dims=1))
-        mse = tf.reduce_mean(squared_error(y, outputs.value, self.unit))
+        ce = -tf.gather(outputs.log_share, bucket, axis=1, batch_dims=1)
+        mse = squared_error(y, outputs.value, self.unit)
         if c.similarity == "rows":
             similarity = _similarity_of_rows(outputs.fused, bucket / (self.count - 1))
         else:
@@ -96,18 +96,21 @@ class MDAN(CltvModel):
 
 
 def _similarity_of_rows(fused: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Over each row and the next of the (shuffled) batch; `place` [B] is the bucket's, 0..1."""
+    """Of each row and the one before it in the (shuffled) batch: [B].
+
+    `place` [B] is the place of the row's bucket, 0..1.
+    """
     place = tf.cast(place, fused.dtype)
     direction = tf.math.l2_normalize(fused, axis=-1)
     cosine = tf.reduce_sum(direction * tf.roll(direction, 1, axis=0), axis=-1)
     wanted = 1 - tf.abs(place - tf.roll(place, 1, axis=0))
-    return tf.reduce_mean(tf.square(cosine - wanted))
+    return tf.square(cosine - wanted)
 
 
 def _similarity_of_channels(channels: tf.Tensor) -> tf.Tensor:
-    """Over all pairs of a row's N channels."""
+    """The mean over all pairs of a row's N channels: [B]."""
     direction = tf.math.l2_normalize(channels, axis=-1)
     cosine = tf.einsum("nbe,mbe->bnm", direction, direction)
     n = np.arange(channels.shape[0])
     wanted = 1 - np.abs(n[:, None] - n) / n[-1]
-    return tf.reduce_mean(tf.square(cosine - wanted.astype(np.float32)))
+    return tf.reduce_mean(tf.square(cosine - wanted.astype(np.float32)), axis=[1, 2])

@@ -80,7 +80,7 @@ class MDME(CltvModel):
             self._positions(h),
         )
 
-    def loss_terms(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def row_losses(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Cross-entropies and divergence in nats, squared error in bucket widths squared."""
         c, b = self.config.mdme, self.buckets
         k = b.real.shape[1]
@@ -96,10 +96,8 @@ class MDME(CltvModel):
             outputs.sub, outputs.sub_ordinal, tf.where(y > 0, 1 + d, 0), tf.constant([True])
         )
         bucket = _learned(own[0], own[1], within, tf.gather(b.real, d))
-        ce, ordinal, distillation = (
-            tf.reduce_mean(x + converted * z) for x, z in zip(sub, bucket, strict=True)
-        )
-        mse = tf.reduce_mean(converted * tf.square(position - target))
+        ce, ordinal, distillation = (x + converted * z for x, z in zip(sub, bucket, strict=True))
+        mse = converted * tf.square(position - target)
         loss = (
             ce
             + c.ordinal_weight * ordinal

@@ -49,16 +49,16 @@ class MTLMSE(ConversionValueModel):
             return ConversionValue(found[0, :, 0], self.value_of(found[0, :, 1]))
         return ConversionValue(found[0, :, 0], self.value_of(found[1, :, 0]))
 
-    def loss_terms(
+    def row_losses(
         self, y: tf.Tensor, outputs: ConversionValue, seed: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Cross-entropy in nats, and squared error in mean positive labels squared."""
         c = self.config.mtl_mse
-        ce = tf.reduce_mean(conversion_ce(y, outputs.p_logit))
+        ce = conversion_ce(y, outputs.p_logit)
         if c.error == "product":
             product = tf.sigmoid(outputs.p_logit) * outputs.value
-            mse = tf.reduce_mean(squared_error(y, product, self.unit))
+            mse = squared_error(y, product, self.unit)
         else:
             converted = tf.cast(y > 0, tf.float32)
-            mse = tf.reduce_mean(converted * squared_error(y, outputs.value, self.unit))
+            mse = converted * squared_error(y, outputs.value, self.unit)
         return {"loss": ce + c.mse_weight * mse, "ce": ce, "mse": mse}

@@ -56,15 +56,15 @@ class OptDist(DistributionModel):
         logits = tf.transpose(self.dlm(h), [1, 0, 2])  # [B, L, 3]
         return Outputs(ziln_parameters(logits, self.bounds), self._log_alpha(h))
 
-    def loss_terms(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def row_losses(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The loss and its parts in nats (Eq. 6, 11, 14, 15); `seed` is the Gumbel noise's."""
         c = self.config
         sdn_nll = ziln_nll(y[:, None], *outputs.sdns)
         noise = gumbel_noise(tf.shape(outputs.log_alpha), seed)
         pi = selection_weights(outputs.log_alpha, noise, c.temperature, c.gumbel)
-        selected_nll = tf.reduce_mean(tf.reduce_sum(pi * sdn_nll, axis=-1))
-        ce = tf.reduce_mean(alignment_ce(outputs.log_alpha, hard_label(sdn_nll), c.focal_exponent))
-        kl = tf.reduce_mean(alignment_kl(outputs.log_alpha, soft_label(sdn_nll)))
+        selected_nll = tf.reduce_sum(pi * sdn_nll, axis=-1)
+        ce = alignment_ce(outputs.log_alpha, hard_label(sdn_nll), c.focal_exponent)
+        kl = alignment_kl(outputs.log_alpha, soft_label(sdn_nll))
         loss = selected_nll + c.ce_weight * ce + c.kl_weight * kl
         return {"loss": loss, "selected_nll": selected_nll, "ce": ce, "kl": kl}
 

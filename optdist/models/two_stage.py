@@ -56,15 +56,15 @@ class TwoStage(ConversionValueModel):
         value = self.value_of(self.regressor(self.value_representation(inputs))[0, :, 0])
         return ConversionValue(p_logit, value)
 
-    def loss_terms(
+    def row_losses(
         self, y: tf.Tensor, outputs: ConversionValue, seed: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Cross-entropy in nats, and squared error in mean positive labels squared."""
-        ce = tf.reduce_mean(conversion_ce(y, outputs.p_logit))
+        ce = conversion_ce(y, outputs.p_logit)
         weight = {
             "converted": tf.cast(y > 0, tf.float32),
             "weighted": tf.stop_gradient(tf.sigmoid(outputs.p_logit)),
             "all": tf.ones_like(y),
         }[self.config.two_stage.rows]
-        mse = tf.reduce_mean(weight * squared_error(y, outputs.value, self.unit))
+        mse = weight * squared_error(y, outputs.value, self.unit)
         return {"loss": ce + mse, "ce": ce, "mse": mse}

@@ -29,9 +29,9 @@ class ZILN(DistributionModel):
         """The parameters [B] of each row's distribution."""
         return ziln_parameters(self.network(self.representation(inputs))[0], self.bounds)
 
-    def loss_terms(self, y: tf.Tensor, outputs: Ziln, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The mean negative log-likelihood in nats (Eq. 5)."""
-        return {"loss": tf.reduce_mean(ziln_nll(y, *outputs))}
+    def row_losses(self, y: tf.Tensor, outputs: Ziln, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The negative log-likelihood in nats (Eq. 5)."""
+        return {"loss": ziln_nll(y, *outputs)}
 
     def mixture(
         self, inputs: Inputs, inference: str | None = None

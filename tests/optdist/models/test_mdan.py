@@ -54,16 +54,16 @@ def test_loss_agrees_with_numpy_row_by_row(schema, similarity):
 def test_similarity_of_rows_of_a_case_worked_by_hand():
     # two opposite directions of the same bucket: cosine -1 where 1 is wanted, (-2)^2
     fused = tf.constant([[2.0, 0.0], [-3.0, 0.0]])
-    assert float(_similarity_of_rows(fused, tf.constant([0.5, 0.5]))) == pytest.approx(4)
+    assert _similarity_of_rows(fused, tf.constant([0.5, 0.5])).numpy() == pytest.approx(4)
     # at right angles, and of the two farthest buckets: as wanted
     fused = tf.constant([[2.0, 0.0], [0.0, 5.0]])
-    assert float(_similarity_of_rows(fused, tf.constant([0.0, 1.0]))) == pytest.approx(0)
+    assert _similarity_of_rows(fused, tf.constant([0.0, 1.0])).numpy() == pytest.approx(0)
 
 
 def test_similarity_of_channels_of_a_case_worked_by_hand():
     # two equal channels: of four pairs, the two of different channels miss 0 by 1
     channels = tf.ones([2, 3, 4])
-    assert float(_similarity_of_channels(channels)) == pytest.approx(0.5)
+    assert _similarity_of_channels(channels).numpy() == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("similarity", ["rows", "channels"])
