@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+_SAFE = 1e-30  # the least 1 - alpha: x ** exponent has an infinite slope at 0 where exponent < 1
+
 
 def hard_label(sdn_nll: tf.Tensor) -> tf.Tensor:
     """One-hot label [B, L] of the SDN with the smallest loss (Eq. 10)."""
@@ -20,8 +22,15 @@ def soft_label(sdn_nll: tf.Tensor) -> tf.Tensor:
 
 
 def alignment_ce(log_alpha: tf.Tensor, label: tf.Tensor, exponent: float = 2.0) -> tf.Tensor:
-    """Focal cross-entropy [B] of alpha against the hard label, in nats (Eq. 11)."""
-    focus = (1.0 - tf.exp(log_alpha)) ** exponent
+    """Focal cross-entropy [B] of alpha against the hard label, in nats (Eq. 11).
+
+    Args:
+        log_alpha: [B, L], log-probabilities of the selection network (Eq. 7).
+        label: [B, L], one-hot (Eq. 10).
+        exponent: gamma >= 0; 0 is the plain cross-entropy.
+    """
+    rest = tf.maximum(-tf.math.expm1(log_alpha), _SAFE)
+    focus = rest**exponent
     return -tf.reduce_sum(label * focus * log_alpha, axis=-1)
 
 

@@ -77,3 +77,25 @@ def test_alignment_trains_the_selection_and_never_the_sdns():
     of_nll, of_alpha = tape.gradient(loss, [nll, log_alpha])
     assert of_nll is None
     assert np.abs(of_alpha.numpy()).max() > 0
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("logit", [0.0, 5.0, 12.0, 20.0, 60.0, 200.0])
+def test_the_gradient_of_the_cross_entropy_is_that_of_the_formula_where_alpha_saturates(
+    exponent, logit
+):
+    logits, label = tf.Variable([[logit, 0.0], [0.0, logit]]), tf.constant([[1.0, 0.0]] * 2)
+    with tf.GradientTape() as tape:
+        log_alpha = tf.nn.log_softmax(logits, axis=-1)
+        tape.watch(log_alpha)
+        ce = alignment_ce(log_alpha, label, exponent)
+    found, of_logits = tape.gradient(ce, [log_alpha, logits])
+    exact = -np.logaddexp(0.0, np.array([-logit, logit], np.float64))  # log alpha of the label
+    rest = -np.expm1(exact)  # 1 - alpha; 0 once float64 cannot tell
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = exponent * rest ** (exponent - 1) * np.exp(exact) * exact - rest**exponent
+    slope = np.where(rest > 0, slope, -(0.0**exponent))
+    np.testing.assert_allclose(found[:, 0], slope, rtol=1e-3, atol=3e-4)
+    np.testing.assert_array_equal(found[:, 1], 0)
+    np.testing.assert_allclose(ce, -(rest**exponent) * exact, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(of_logits.numpy()).all()
