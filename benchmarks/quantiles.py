@@ -28,8 +28,8 @@ def main() -> None:
     options = parser.parse_args()
     limit_tensorflow(1)
     ways: dict[str, Quantile] = {
-        "newton": tf.function(lambda *parts: newton(ZilnMixture(*parts))),
-        "halvings": tf.function(lambda *parts: halvings(ZilnMixture(*parts))),
+        "newton": tf.function(lambda *parts: newton(ZilnMixture.from_probabilities(*parts))),
+        "halvings": tf.function(lambda *parts: halvings(ZilnMixture.from_probabilities(*parts))),
     }
     for positive in (0.1, 0.5, 0.95):
         parts = mixtures(options.rows, positive)
@@ -41,7 +41,7 @@ def main() -> None:
                 way(*parts)
                 seconds[name].append(time.perf_counter() - started)
         fast, slow = (statistics.median(values) for values in seconds.values())
-        exact = ZilnMixture(*(tf.cast(part, tf.float64) for part in parts))
+        exact = ZilnMixture.from_probabilities(*(tf.cast(part, tf.float64) for part in parts))
         apart = max(
             np.abs(exact.cdf(found["newton"][i]) - exact.cdf(found["halvings"][i])).max()
             for i in range(len(LEVELS))

@@ -37,8 +37,8 @@ class TweedieMean(OptDist):
     """Tweedie deviance (power 1.5) of the mixture's mean beside the paper's loss."""
 
     def row_losses(self, y, outputs, seed):
-        typical, sdns = self.schema.label.mean, outputs.sdns
-        mean = ZilnMixture(tf.exp(outputs.log_alpha), sdns.p, sdns.mu, sdns.sigma).mean()
+        typical = self.schema.label.mean
+        mean = ZilnMixture(outputs.log_alpha, *outputs.sdns).mean()
         mean = tf.maximum(mean, 1e-3 * typical)
         # without its term of y alone, in units of the mean label's root
         deviance = (4 * y / tf.sqrt(mean) + 4 * tf.sqrt(mean)) / typical**0.5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
 
 from optdist.distributions.ziln import TINY, ziln_cdf, ziln_mean, ziln_nll
 
+_CERTAIN = math.inf  # the logit of probability 1
 _SQRT_HALF = math.sqrt(0.5)
 _STEPS_OF_ALL = 5  # of a search, after which few rows need more
 _LAST_STEP = 1e-4  # of log-currency: Newton's method leaves about the square of it
@@ -16,12 +17,38 @@ _LAST_MISS = 1e-3  # of the probit, before the last step
 
 
 class ZilnMixture(NamedTuple):
-    """A mixture of K zero-inflated lognormals per row; one distribution is a mixture of K = 1."""
+    """A mixture of K zero-inflated lognormals per row; one distribution is a mixture of K = 1.
 
-    weights: tf.Tensor  # [B, K], each row sums to 1
-    p: tf.Tensor  # [B, K], probabilities of y > 0
+    It keeps log-weights and logits: float32 cannot tell probabilities near 0 and 1 apart, and the
+    likelihood of a label that surprises a row would be cut off there.
+    """
+
+    log_weights: tf.Tensor  # [B, K], <= 0; the weights of a row sum to 1
+    p_logit: tf.Tensor  # [B, K], of the probabilities of y > 0
     mu: tf.Tensor  # [B, K], log-currency
     sigma: tf.Tensor  # [B, K], log-currency, > 0
+
+    @classmethod
+    def from_probabilities(cls, weights: Any, p: Any, mu: Any, sigma: Any) -> Self:
+        """Make a mixture of weights and probabilities.
+
+        Args:
+            weights: [B, K], each row sums to 1.
+            p: [B, K], probabilities of y > 0, in 0..1.
+            mu: [B, K], log-currency.
+            sigma: [B, K], log-currency, > 0.
+        """
+        return cls(tf.math.log(weights), tf.math.log(p) - tf.math.log1p(-p), mu, sigma)
+
+    @property
+    def weights(self) -> tf.Tensor:
+        """The weights [B, K], each row sums to 1."""
+        return tf.exp(self.log_weights)
+
+    @property
+    def p(self) -> tf.Tensor:
+        """The probabilities [B, K] of y > 0."""
+        return tf.sigmoid(self.p_logit)
 
     def mean(self) -> tf.Tensor:
         """Expected value [B] in currency units (Eq. 19, weighted)."""
@@ -29,7 +56,7 @@ class ZilnMixture(NamedTuple):
 
     def zero_mass(self) -> tf.Tensor:
         """P(Y = 0) [B]."""
-        return tf.reduce_sum(self.weights * (1 - self.p), axis=-1)
+        return tf.reduce_sum(self.weights * tf.sigmoid(-self.p_logit), axis=-1)
 
     def cdf(self, y: Any) -> tf.Tensor:
         """P(Y <= y) [B] for y [B] >= 0 in currency units."""
@@ -38,16 +65,14 @@ class ZilnMixture(NamedTuple):
 
     def nll(self, y: Any) -> tf.Tensor:
         """Negative log-likelihood [B] of labels y [B], in nats."""
-        p = tf.clip_by_value(self.p, TINY, 1 - TINY)
-        p_logit = tf.math.log(p) - tf.math.log1p(-p)
-        parts = ziln_nll(y[:, None], p_logit, self.mu, self.sigma)
-        return -tf.reduce_logsumexp(tf.math.log(self.weights) - parts, axis=-1)
+        parts = ziln_nll(y[:, None], self.p_logit, self.mu, self.sigma)
+        return -tf.reduce_logsumexp(self.log_weights - parts, axis=-1)
 
     def if_positive(self) -> ZilnMixture:
         """The distribution of Y given Y > 0: lognormals alone, weighted by how likely each paid."""
-        paid = self.weights * tf.maximum(self.p, TINY)
-        weights = paid / tf.reduce_sum(paid, axis=-1, keepdims=True)
-        return ZilnMixture(weights, tf.ones_like(self.p), self.mu, self.sigma)
+        paid = tf.nn.log_softmax(self.log_weights - tf.nn.softplus(-self.p_logit), axis=-1)
+        certain = tf.fill(tf.shape(paid), tf.constant(_CERTAIN, paid.dtype))
+        return ZilnMixture(paid, certain, self.mu, self.sigma)
 
     def quantile(self, q: float | tf.Tensor, steps: int = 60) -> tf.Tensor:
         """The smallest y [B] in currency units with P(Y <= y) >= q.
@@ -59,7 +84,7 @@ class ZilnMixture(NamedTuple):
             steps: of the search, at most.
         """
         zero, paid = self.zero_mass(), self.if_positive()
-        level = tf.cast(q, self.p.dtype) * tf.ones_like(zero)
+        level = tf.cast(q, self.mu.dtype) * tf.ones_like(zero)
         rows = tf.where(level > zero)
         inside = tf.gather_nd((level - zero) / tf.maximum(1 - zero, TINY), rows)
         parts = [tf.gather_nd(x, rows) for x in (paid.weights, self.mu, self.sigma)]

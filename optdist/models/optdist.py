@@ -73,10 +73,10 @@ class OptDist(DistributionModel):
     ) -> tuple[ZilnMixture, Prediction]:
         """The distribution of each row by a rule of inference (Eq. 18 for "hard")."""
         h = self.representation(inputs)
-        alpha = tf.exp(self._log_alpha(h))
+        log_alpha = self._log_alpha(h)
         count = {"hard": 1, "top2": 2, "soft": self.config.num_sdns}[inference or self.inference]
         count = min(count, self.config.num_sdns)
-        weights, order = tf.math.top_k(alpha, count)  # [B, K], likeliest first
+        log_weights, order = tf.math.top_k(log_alpha, count)  # [B, K], likeliest first
         if count < self.config.num_sdns:
             logits = tf.stack([self.dlm.routed(h, order[:, k]) for k in range(count)], axis=1)
         else:
@@ -87,10 +87,9 @@ class OptDist(DistributionModel):
             "mu": sdns.mu[:, 0],
             "sigma": sdns.sigma[:, 0],
             "selected_sdn": order[:, 0],
-            "selected_probability": weights[:, 0],
+            "selected_probability": tf.exp(log_weights[:, 0]),
         }
-        weights = weights / tf.reduce_sum(weights, axis=-1, keepdims=True)
-        return ZilnMixture(weights, sdns.p, sdns.mu, sdns.sigma), said
+        return ZilnMixture(tf.nn.log_softmax(log_weights, axis=-1), *sdns), said
 
     def _log_alpha(self, h: tf.Tensor) -> tf.Tensor:
         return tf.nn.log_softmax(self.dsm(h)[0], axis=-1)

@@ -39,5 +39,5 @@ class ZILN(DistributionModel):
         """The distribution of each row, a mixture of one."""
         found = self(inputs)
         said = {"p": found.p, "mu": found.mu, "sigma": found.sigma}
-        one = [x[:, None] for x in (tf.ones_like(found.p), found.p, found.mu, found.sigma)]
+        one = [x[:, None] for x in (tf.zeros_like(found.p_logit), *found)]
         return ZilnMixture(*one), said

@@ -32,8 +32,7 @@ def outputs():
 
 
 def mixture(found):
-    sdns = found.sdns
-    return ZilnMixture(tf.exp(found.log_alpha), sdns.p, sdns.mu, sdns.sigma)
+    return ZilnMixture(found.log_alpha, *found.sdns)
 
 
 def make(model, schema, **settings):

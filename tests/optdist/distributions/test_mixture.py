@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.optimize import brentq
+from scipy.special import logsumexp
 from scipy.stats import lognorm, norm
 
 from optdist.distributions.mixture import ZilnMixture
@@ -11,7 +12,13 @@ from optdist.distributions.mixture import ZilnMixture
 RNG = np.random.default_rng(0)
 W, P = np.array([[0.3, 0.7]]), np.array([[0.9, 0.4]])
 MU, SIGMA = np.array([[0.0, 3.0]]), np.array([[0.5, 1.0]])
-MIXTURE = ZilnMixture(*(tf.constant(x) for x in (W, P, MU, SIGMA)))
+
+
+def made(parts, dtype=tf.float64):
+    return ZilnMixture.from_probabilities(*(tf.constant(x, dtype) for x in parts))
+
+
+MIXTURE = made((W, P, MU, SIGMA))
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +77,10 @@ def random_mixtures(rows, spread):
 @pytest.mark.parametrize("spread", [0.5, 2.5, 5.0])
 def test_the_search_ends_at_the_level_in_hard_cases_too(spread, q):
     parts = random_mixtures(5000, spread)
-    exact = ZilnMixture(*(tf.constant(x, tf.float64) for x in parts))
+    exact = made(parts)
     zero = exact.zero_mass().numpy()
     for kind, miss in ((tf.float64, 1e-5), (tf.float32, 2e-5)):
-        found = ZilnMixture(*(tf.constant(x, kind) for x in parts)).quantile(q).numpy()
+        found = made(parts, kind).quantile(q).numpy()
         np.testing.assert_array_equal(found > 0, q > zero)
         share = exact.cdf(tf.constant(found, tf.float64)).numpy()
         np.testing.assert_allclose(share, np.maximum(q, zero), atol=miss)
@@ -81,7 +88,7 @@ def test_the_search_ends_at_the_level_in_hard_cases_too(spread, q):
 
 def test_quantiles_are_those_of_a_root_finder():
     parts = random_mixtures(200, 2.5)
-    found = ZilnMixture(*(tf.constant(x, tf.float64) for x in parts)).quantile(0.95).numpy()
+    found = made(parts).quantile(0.95).numpy()
     for i, (w, p, mu, sigma) in enumerate(zip(*parts, strict=True)):
         if (w * (1 - p)).sum() >= 0.95:
             continue
@@ -95,3 +102,32 @@ def test_quantiles_are_those_of_a_root_finder():
 def test_a_mixture_without_rows_has_no_quantiles():
     empty = ZilnMixture(*(tf.zeros([0, 3]) for _ in range(4)))
     assert empty.quantile(0.5).shape == (0,)
+
+
+def exact_nll(y, log_weights, p_logit, mu, sigma):
+    """The likelihood of one row in float64, by logarithms throughout."""
+    log_weights, p_logit, mu, sigma = (np.float64(x) for x in (log_weights, p_logit, mu, sigma))
+    if y == 0:
+        return -logsumexp(log_weights - np.logaddexp(0, p_logit))
+    log_density = norm.logpdf(np.log(y), mu, sigma) - np.log(y)
+    return -logsumexp(log_weights - np.logaddexp(0, -p_logit) + log_density)
+
+
+@pytest.mark.parametrize("y", [0.0, 7.5])
+@pytest.mark.parametrize("p_logit", [[30.0], [-30.0], [30.0, 28.0], [-30.0, -33.0], [30.0, -80.0]])
+def test_nll_in_float32_is_right_where_a_row_is_sure_of_its_conversion(p_logit, y):
+    log_weights = np.log([[1.0], [0.3, 0.7]][len(p_logit) - 1]).astype(np.float32)
+    mu, sigma = [1.0, 3.0][: len(p_logit)], [0.5, 1.0][: len(p_logit)]
+    parts = (log_weights, p_logit, mu, sigma)
+    found = ZilnMixture(*(tf.constant([x], tf.float32) for x in parts)).nll(tf.constant([y]))
+    assert found.dtype == tf.float32
+    assert float(found[0]) == pytest.approx(exact_nll(y, *parts), rel=1e-5, abs=3e-7)
+
+
+def test_weights_that_vanish_in_float32_still_count():
+    log_weights, p_logit = [[0.0, -200.0]], [[-60.0, 60.0]]
+    rows = [tf.constant(x) for x in (log_weights, p_logit, [[1.0, 2.0]], [[1.0, 1.0]])]
+    paid = ZilnMixture(*rows).if_positive()
+    np.testing.assert_allclose(paid.log_weights, [[0.0, -140.0]], rtol=1e-6)
+    rows[0] = tf.constant([[-200.0, -200.0]])  # all of them, before they are normalised
+    np.testing.assert_allclose(ZilnMixture(*rows).if_positive().weights, [[0.0, 1.0]], atol=1e-6)

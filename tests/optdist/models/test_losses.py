@@ -84,3 +84,20 @@ def test_zilns_loss_is_the_mean_of_the_likelihoods(schema):
     model = build_model(schema, ModelConfig(name="ziln", tower=[8]))
     found = model.loss_terms(tf.constant(Y, tf.float32), ziln(P[:, 0], MU[:, 0], SIGMA[:, 0]), SEED)
     assert float(found["loss"]) == pytest.approx(SDN_NLL[:, 0].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("logit", [-40.0, -17.0, 17.0, 40.0])
+@pytest.mark.parametrize("settings", [{"name": "ziln", "tower": [8]}, {"sdn": [8], "num_sdns": 1}])
+def test_the_loss_of_training_and_the_reported_likelihood_agree_at_extremes(
+    schema, settings, logit
+):
+    model = build_model(schema, ModelConfig(dsm=[8], gumbel="none", **settings))
+    stack = model.network if settings.get("name") == "ziln" else model.dlm
+    stack.biases[-1].assign([[[logit, 1.0, 0.5]]])
+    y = tf.constant([0.0, 3.0])
+    inputs = {"categorical": tf.ones([2, 1], tf.int32), "numeric": tf.zeros([2, 1])}
+    trained = model.row_losses(y, model(inputs), SEED)
+    trained = trained.get("selected_nll", trained["loss"])
+    reported = model.mixture(inputs)[0].nll(y)
+    np.testing.assert_allclose(reported, trained, rtol=1e-5, atol=1e-7)
+    assert abs(logit) - 5 < float(tf.reduce_max(reported)) < abs(logit) + 5
