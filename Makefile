@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format imports lock bench clean
+.PHONY: help setup test test-fast check format imports settings lock bench clean
 
 BIN := .venv/bin
 PYTHON_SOURCES := $(wildcard optdist pipelines jobs benchmarks tests requirements setup.py)
@@ -36,6 +36,9 @@ format:  ## Format the code and fix what ruff can fix
 
 imports:  ## Print which room imports which (ARGS=REVISION for another one, ARGS=--mermaid for a page)
 	@$(READY); $(BIN)/python tests/imports.py $(ARGS)
+
+settings:  ## Write docs/settings.md from the settings' classes
+	@$(READY); $(BIN)/python -m optdist.config.reference >docs/settings.md
 
 lock:  ## Write the lock files from setup.py (ARGS=--upgrade for newer versions)
 	@$(READY); requirements/lock.sh $(ARGS)

@@ -10,26 +10,26 @@ from pipelines import cli
 
 
 def run(args: argparse.Namespace) -> None:
-    """List the leftovers, and remove them where that is asked for."""
+    """List the leftovers, and remove them where asked to."""
     config = cli.load(args)
 
     from optdist.tracking import Tracker
     from pipelines.cleaning import leftovers, remove
 
-    found = leftovers(config, Tracker(config), args.keep_days)
-    for leftover in found:
-        gone = args.delete and remove(leftover, args.keep_days)
-        state = "removed" if gone else "in use " if args.delete else "old    "
-        print(f"  {state}  {leftover.size / 1e6:>10,.1f} MB  {leftover.path}")
-    total = sum(leftover.size for leftover in found) / 1e6
-    what = "" if args.delete or not found else "; --delete removes them"
-    print(f"folders of {config.dataset.name}: {len(found)}, {total:,.1f} MB{what}")
+    folders = leftovers(config, Tracker(config), args.keep_days)
+    for folder in folders:
+        is_removed = args.delete and remove(folder, args.keep_days)
+        state = "removed" if is_removed else "in use " if args.delete else "old    "
+        print(f"  {state}  {folder.size / 1e6:>10,.1f} MB  {folder.path}")
+    total = sum(folder.size for folder in folders) / 1e6
+    hint = "" if args.delete or not folders else "; --delete removes them"
+    print(f"folders of {config.dataset.name}: {len(folders)}, {total:,.1f} MB{hint}")
 
 
 def days(text: str) -> int:
     """A number of days, 1 or more."""
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days >= 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of days >= 1")
     return int(text)
 
 

@@ -7,7 +7,7 @@ import argparse
 import signal
 import sys
 
-from optdist.errors import OptDistError
+from pipelines import cli
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,42 +21,22 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.failures else 0
 
 
-def main() -> int:
-    """Parse the command line; an error that the user can mend is one message and exit code 1."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument(
+if __name__ == "__main__":
+    parser = cli.settings_parser(__doc__, "training.epochs=6")
+    parser.add_argument(
         "experiment", metavar="NAME|FILE.yaml", help="a name in conf/experiments, or a YAML file"
     )
-    options.add_argument("--env", default="local", metavar="NAME", help="a name in conf/env")
-    options.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="change one setting of all cells, for example training.epochs=6; repeatable",
-    )
-    options.add_argument(
+    parser.add_argument(
         "--workers", type=int, help="cells that train at once (default: what the cores allow)"
     )
-    options.add_argument(
+    parser.add_argument(
         "--only",
         default="*",
         metavar="PATTERN",
         help="only cells whose dataset.model matches, for example 'ta_feng.*' or '*.optdist'",
     )
-    options.add_argument(
+    parser.add_argument(
         "--report-only", action="store_true", help="write the report of what is finished"
     )
-    args = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # workers are stopped on the way out
-    try:
-        return run(args)
-    except OptDistError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    cli.main(run, parser)

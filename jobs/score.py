@@ -41,15 +41,15 @@ if __name__ == "__main__":
     parser = cli.parser(__doc__, "--run-date 2024-06-30", "scoring.quantiles=[0.1,0.5,0.9]")
     parser.add_argument(
         "--run-date",
-        type=cli.day,
+        type=cli.date,
         required=True,
-        help="the cut-off YYYY-MM-DD: nothing after it is read",
+        help="the cut-off, YYYY-MM-DD: nothing after it is read",
     )
     parser.add_argument(
         "--model", help="a version or alias instead of the date's pinned one, or of champion"
     )
     parser.add_argument(
-        "--refresh", action="store_true", help="read the input anew on a rerun of the date"
+        "--refresh", action="store_true", help="read the input again on a rerun of the date"
     )
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N score rows")
     cli.main(run, parser)

@@ -1,4 +1,4 @@
-"""What all jobs share on the command line."""
+"""The command line that all jobs share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from optdist.config import Config, load_config
+from optdist.config.reference import as_text
 from optdist.errors import OptDistError
 
 _EXAMPLES = """examples:
@@ -15,62 +17,99 @@ _EXAMPLES = """examples:
   ./spark-submit.sh jobs/{name}{needs} --dataset my_table.yaml{change}
   ./spark-submit.sh --master spark://host:7077 jobs/{name}{needs} --env cluster
 
-Every setting, its unit and its default: optdist/config/."""
+Every setting, its unit and its default: --help-settings, or docs/settings.md."""
 
 
 def parser(description: str | None, needs: str = "", change: str = "") -> argparse.ArgumentParser:
-    """A parser with the options that all jobs share.
+    """A parser with the options of all jobs that work on one data set.
 
     Args:
         description: what the job does.
         needs: options that the job cannot do without, for the examples.
         change: a change of a setting that fits the job, for the examples.
     """
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.epilog = _EXAMPLES.format(
-        name=made.prog,
+    options = settings_parser(description, "training.learning_rate=2e-3")
+    options.epilog = _EXAMPLES.format(
+        name=options.prog,
         needs=f" {needs}" if needs else "",
         change=f" --set {change}" if change else "",
     )
-    made.add_argument(
+    options.add_argument(
         "--dataset",
         default="complete_journey",
         metavar="NAME|FILE.yaml",
         help="a name in conf/datasets, or a data set's YAML file (default: %(default)s)",
     )
-    made.add_argument(
+    return options
+
+
+def settings_parser(description: str | None, change: str) -> argparse.ArgumentParser:
+    """A parser with the options that choose and explain settings.
+
+    Args:
+        description: what the job does.
+        change: an example of what `--set` takes.
+    """
+    options = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
         "--env",
         default="local",
         metavar="NAME",
         help="a name in conf/env: where things are kept, how large they are (default: %(default)s)",
     )
-    made.add_argument(
+    options.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="change one setting, for example training.learning_rate=2e-3; repeatable",
+        help=f"change one setting, for example {change}; repeatable",
     )
-    return made
+    options.add_argument(
+        "--help-settings",
+        action=_HelpSettings,
+        nargs="?",
+        const="",
+        metavar="PREFIX",
+        help="explain every setting, or those whose names begin with PREFIX, and exit",
+    )
+    return options
+
+
+class _HelpSettings(argparse.Action):
+    """Prints settings and exits before required arguments are asked for, as `--help` does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: Any, value: Any, *_: Any
+    ) -> None:
+        text = as_text(value)
+        if not text:
+            parser.error(f"no setting begins with {value}; --help-settings alone lists them all")
+        print(text)
+        parser.exit()
 
 
 def add_as_of(options: argparse.ArgumentParser) -> None:
     """Add `--as-of`, for the jobs that build training features."""
     options.add_argument(
         "--as-of",
-        type=day,
+        type=date,
         help="use only samples whose label window ended by this day (YYYY-MM-DD)",
     )
 
 
-def day(text: str) -> dt.date:
-    """A date on the command line."""
+def date(text: str) -> dt.date:
+    """A date on the command line.
+
+    Raises:
+        ArgumentTypeError: the text is not a date.
+    """
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no day YYYY-MM-DD") from None
+        message = f"{text} is not a date of the form YYYY-MM-DD"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def load(args: argparse.Namespace) -> Config:
@@ -78,11 +117,14 @@ def load(args: argparse.Namespace) -> Config:
     return load_config(args.dataset, args.env, args.set)
 
 
-def main(run: Callable[[argparse.Namespace], None], options: argparse.ArgumentParser) -> None:
-    """Run a job: an error that the user can mend is one message and exit code 1."""
+def main(run: Callable[[argparse.Namespace], int | None], options: argparse.ArgumentParser) -> None:
+    """Run a job and exit with the code that it returns.
+
+    An error that the user can fix is one message and exit code 1.
+    """
     args = options.parse_args()
     try:
-        run(args)
+        sys.exit(run(args))
     except OptDistError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from optdist.config.problems import problems
 from optdist.config.secrets import hidden
 from optdist.config.settings import Config
 from optdist.errors import ConfigError
@@ -125,7 +126,7 @@ def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None =
     try:
         return Config(**resolved, written=written)
     except ValidationError as error:
-        lines = "\n".join(f"  - {line}" for line in problems(error, written))
+        lines = "\n".join(f"  - {line}" for line in problems(error, written, Config))
         found = hidden(f"The configuration has these problems:\n{lines}", written)
         raise ConfigError(found) from None
 
@@ -175,20 +176,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} must hold a mapping of keys to values.")
     plain: dict[str, Any] = json.loads(json.dumps(content, default=str))  # dates become text
     return plain
-
-
-def problems(error: ValidationError, written: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each problem: where it is, what is wrong, and what was `written` there."""
-    for problem in error.errors(include_url=False, include_context=False):
-        place = ".".join(str(part) for part in problem["loc"])
-        line = f"{place}: {problem['msg']}"
-        value: Any = written
-        for part in problem["loc"]:
-            try:
-                value = value[part]
-            except (KeyError, IndexError, TypeError):
-                break
-        else:
-            if not isinstance(value, dict | list):
-                line += f". Received: {value!r}"
-        yield line

@@ -38,9 +38,24 @@ def test_a_wrong_setting_is_one_message_before_spark_starts(job):
     found = run(job, *needed, "--set", "training.epoch=3")
     assert found.returncode == 1
     assert found.stderr.startswith("error: The configuration has these problems:\n  - training.ep")
+    assert "training.epoch is not a setting. Did you mean training.epochs?" in found.stderr
 
 
-def test_a_day_that_is_none_is_refused():
+def test_text_that_is_not_a_date_is_refused():
     found = run("score.py", "--run-date", "2024-02-30")
     assert found.returncode == 2
-    assert "2024-02-30 is no day YYYY-MM-DD" in found.stderr
+    assert "2024-02-30 is not a date of the form YYYY-MM-DD" in found.stderr
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_settings_explains_settings_whatever_else_a_job_needs(job):
+    found = run(job, "--help-settings", "training.ep")
+    assert found.returncode == 0, found.stderr
+    name, meaning = found.stdout.split("\n", 1)
+    assert name.startswith("training.epochs = 12") and "Values: whole number > 0." in meaning
+
+
+def test_help_settings_of_a_section_that_does_not_exist_is_refused():
+    found = run("train.py", "--help-settings", "trainign")
+    assert found.returncode == 2
+    assert "no setting begins with trainign" in found.stderr

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from optdist.config import conf_folder
-from optdist.config.loading import named_file, problems, read_yaml
+from optdist.config.loading import named_file, read_yaml
+from optdist.config.problems import problems
 from optdist.config.section import Positive, Section, named
 from optdist.errors import ConfigError
 
@@ -118,7 +119,7 @@ def load_experiment(name: str | Path) -> Experiment:
     try:
         found = Experiment.model_validate({"name": path.stem} | content)
     except ValidationError as error:
-        lines = "\n".join(f"  - {line}" for line in problems(error, content))
+        lines = "\n".join(f"  - {line}" for line in problems(error, content, Experiment))
         raise ConfigError(f"{path} has these problems:\n{lines}") from None
     conf = conf_folder()
     presets = (conf / "experiments").glob("*.yaml") if conf else []

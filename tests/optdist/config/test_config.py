@@ -25,8 +25,38 @@ def test_every_problem_is_in_one_error_by_name():
         load_config(overrides=["model.temperature=-1", "training.epoch=3", "dataset.id=null"])
     text = str(error.value)
     assert "model.temperature: Input should be greater than 0. Received: -1" in text
-    assert "training.epoch: Extra inputs are not permitted" in text
+    assert "training.epoch is not a setting. Did you mean training.epochs?" in text
     assert "dataset.id" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("modle.num_sdns", "model"),
+        ("epochs", "training.epochs"),
+        ("dataset.sourc.kind", "dataset.source"),
+        ("dataset.source.tables.main.fromat", "dataset.source.tables.main.format"),
+        ("dataset.features.numeric.basket.log", "dataset.features.numeric.basket.log1p"),
+    ],
+)
+def test_a_misspelt_key_suggests_the_nearest_name(key, meant):
+    with pytest.raises(ConfigError, match=rf"is not a setting\. Did you mean {meant}\?"):
+        load_config(overrides=[f"{key}=3"])
+
+
+def test_a_key_that_is_like_no_other_suggests_none():
+    with pytest.raises(ConfigError, match=r"- zzz is not a setting\.$"):
+        load_config(overrides=["zzz=3"])
+
+
+def test_a_misspelt_key_of_a_data_sets_file_suggests_the_nearest_name(tmp_path):
+    path = tmp_path / "own.yaml"
+    own = {key: value for key, value in TABLE.items() if key != "split_key"}
+    path.write_text(yaml.safe_dump(own | {"splitkey": ["user"]}))
+    with pytest.raises(
+        ConfigError, match=r"splitkey is not a .* Did you mean dataset\.split_key\?"
+    ):
+        load_config(path)
 
 
 def test_a_secret_is_used_but_never_written(monkeypatch):

@@ -102,7 +102,7 @@ def test_every_problem_of_an_experiment_is_in_one_error(tmp_path):
     )
     with pytest.raises(ConfigError) as raised:
         load_experiment(path)
-    for text in ("seeds", "learning_rate:", "learning_rates.0", "Received: 0"):
+    for text in ("seeds", "learning_rate is not a", "learning_rates.0", "Received: 0"):
         assert text in str(raised.value)
     path.write_text(
         "datasets: [complete_journey]\nmodels: {A: {data.x: 1}}\nseeds: [1]\n"
