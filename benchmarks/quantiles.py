@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import ziln_quantile
-from optdist.serving.package import limit_tensorflow
+from optdist.serving.predictor import limit_tensorflow
 
 Quantile = Callable[..., tf.Tensor]
 LEVELS = (0.05, 0.5, 0.95)

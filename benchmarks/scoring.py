@@ -19,7 +19,7 @@ from optdist.config import ModelConfig
 from optdist.data.shards import Shard
 from optdist.distributions.ziln import ziln_mean
 from optdist.models import OptDist, build_model
-from optdist.serving.package import limit_tensorflow, prediction_function
+from optdist.serving.predictor import limit_tensorflow, prediction_function
 
 Predict = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 

@@ -19,9 +19,8 @@ from pyspark.sql import functions as F
 
 from optdist.config import FeaturesConfig, ModelConfig
 from optdist.data import encoding
-from optdist.data.schema import FeatureSchema
 from optdist.models import build_model
-from optdist.serving.package import save_package
+from optdist.serving.package import Package
 from optdist.tracking.fluent import quiet
 from optdist.tracking.logged_model import log_package
 from pipelines.prediction import predict
@@ -66,34 +65,31 @@ def _spark(batch: int) -> SparkSession:
 
 def _ways(spark: SparkSession, folder: Path, batch: int) -> dict[str, Callable[[], DataFrame]]:
     package, uri = _package(folder)
-    schema = FeatureSchema.load(package / "schema.json")
     names = [*CATEGORICAL, *NUMERIC]
     with quiet():
         udf = mlflow.pyfunc.spark_udf(
-            spark, uri, env_manager="local", result_type=_types(spark, folder, package, schema)
+            spark, uri, env_manager="local", result_type=_types(spark, folder, package)
         )
 
     def read() -> DataFrame:
         return spark.read.parquet(f"{folder}/rows")
 
     return {
-        "iterator pandas UDF": lambda: predict(
-            read(), package, schema, QUANTILES, batch, keep=["label"]
-        ),
+        "iterator pandas UDF": lambda: predict(read(), package, QUANTILES, batch, keep=["label"]),
         "mlflow.pyfunc.spark_udf": lambda: read().select(
             "label", udf(F.struct(*names)).alias("scored")
         ),
     }
 
 
-def _types(spark: SparkSession, folder: Path, package: Path, schema: FeatureSchema) -> str:
+def _types(spark: SparkSession, folder: Path, package: Package) -> str:
     """The columns that both predict, as SQL."""
     rows = spark.read.parquet(f"{folder}/rows").limit(0)
-    made = predict(rows, package, schema, QUANTILES, 1, keep=[])
+    made = predict(rows, package, QUANTILES, 1, keep=[])
     return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in made.schema)
 
 
-def _package(folder: Path) -> tuple[Path, str]:
+def _package(folder: Path) -> tuple[Package, str]:
     """An untrained OptDist's package, and the URI of the same as an MLflow model."""
     keras.utils.set_random_seed(1)
     features = FeaturesConfig(
@@ -101,7 +97,7 @@ def _package(folder: Path) -> tuple[Path, str]:
     )
     model = build_model(encoding.fit(frame(20_000), features, "label"), ModelConfig(), seed=1)
     model.build_variables()
-    package = save_package(model, folder / "package")
+    package = Package.save(model, folder / "package")
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     experiment = mlflow.create_experiment("benchmark", (folder / "artifacts").as_uri())
     with quiet(), mlflow.start_run(experiment_id=experiment):

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from optdist.models import ZILN as ZILN
     from optdist.models import OptDist as OptDist
     from optdist.models import TwoStage as TwoStage
-    from optdist.serving.package import Predictor as Predictor
     from optdist.serving.package import load_model as load_model
-    from optdist.serving.package import load_predictor as load_predictor
     from optdist.serving.package import save_package as save_package
+    from optdist.serving.predictor import Predictor as Predictor
+    from optdist.serving.predictor import load_predictor as load_predictor
 
 # The same names for Python, which skips the block above.
 _HOME = {
@@ -37,14 +37,14 @@ _HOME = {
     "MTLMSE": "optdist.models",
     "ModelConfig": "optdist.config",
     "OptDist": "optdist.models",
-    "Predictor": "optdist.serving.package",
+    "Predictor": "optdist.serving.predictor",
     "TwoStage": "optdist.models",
     "ZILN": "optdist.models",
     "ZilnMixture": "optdist.distributions.mixture",
     "fit_schema": "optdist.data.encoding",
     "load_config": "optdist.config",
     "load_model": "optdist.serving.package",
-    "load_predictor": "optdist.serving.package",
+    "load_predictor": "optdist.serving.predictor",
     "memory_dataset": "optdist.data.inputs",
     "save_package": "optdist.serving.package",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,10 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.models import OptDist
 from optdist.models.base import prediction_columns
+from optdist.serving.package import Package
 from pipelines.sources.categories import category
 
 _predictors: dict[str, Any] = {}  # one model per Python worker, by its package's folder
@@ -22,8 +21,7 @@ _predictors: dict[str, Any] = {}  # one model per Python worker, by its package'
 
 def predict(
     samples: DataFrame,
-    package: Path,
-    schema: FeatureSchema,
+    package: Package,
     quantiles: Sequence[float],
     batch_rows: int,
     keep: Sequence[str] | None = None,
@@ -36,18 +34,20 @@ def predict(
     Raises:
         DataError: the samples lack a column that the model reads.
     """
+    schema = package.schema
     missing = [name for name in schema.raw_columns if name not in samples.columns]
     if missing:
         raise DataError(
-            f"The model in {package} reads columns that the samples lack: {', '.join(missing)}. "
-            f"Found: {', '.join(samples.columns)}. Take a model that was trained on these "
-            f"features; for a date that was scored before, --refresh reads its input anew."
+            f"The model in {package.path} reads columns that the samples lack: "
+            f"{', '.join(missing)}. Found: {', '.join(samples.columns)}. Take a model that was "
+            f"trained on these features; for a date that was scored before, --refresh reads its "
+            f"input again."
         )
     names = prediction_columns(OptDist, quantiles)
     integer, number = T.IntegerType(), T.FloatType()
     types = [integer if name == "selected_sdn" else number for name in names]
     fields = [T.StructField(name, kind) for name, kind in zip(names, types, strict=True)]
-    folder, levels = str(package), tuple(quantiles)
+    folder, levels = str(package.path), tuple(quantiles)
 
     def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from pipelines.prediction import worker_predictor
@@ -69,7 +69,7 @@ def predict(
 def worker_predictor(folder: str) -> Any:
     """The package's predictor in this Python worker, loaded on first use, with one thread."""
     if folder not in _predictors:
-        from optdist.serving.package import load_predictor
+        from optdist.serving.predictor import load_predictor
 
         _predictors.clear()
         _predictors[folder] = load_predictor(folder, threads=1)

@@ -5,7 +5,7 @@ from shop import config, transactions
 
 from optdist.config import ModelConfig
 from optdist.models import build_model
-from optdist.serving.package import save_package
+from optdist.serving.package import Package
 from optdist.tracking import Tracker
 from pipelines.features.build import build_features
 
@@ -24,7 +24,7 @@ def write_package(schema, folder, seed=1, **model):
     made.build_variables()
     for weight in made.trainable_variables:  # away from the common start
         weight.assign(weight + keras.random.normal(weight.shape, stddev=0.2, seed=seed))
-    return save_package(made, folder)
+    return Package.save(made, folder)
 
 
 def register(tracker, package, **tags):

@@ -1,148 +1,174 @@
-"""The model package: weights, schema and settings in one folder that scores raw rows by itself."""
+"""Writes, reads and checks the model package: a folder that scores raw rows by itself."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-import tensorflow as tf
+from pydantic import TypeAdapter
 
 from optdist.config import ModelConfig
-from optdist.data.encoding import Batch, encode
-from optdist.data.inputs import stack_inputs
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import Calibration
 from optdist.errors import ModelError, OptDistError
-from optdist.models import CltvModel, build_model, model_class
-from optdist.models.base import inference_of
+from optdist.files import write_json
 
-WEIGHTS, MODEL, SCHEMA = "model.weights.h5", "model.json", "schema.json"
-CALIBRATION = "calibration.json"
+if TYPE_CHECKING:  # reading settings and schema does not start TensorFlow
+    from optdist.models import CltvModel
 
-
-def save_package(model: CltvModel, folder: str | Path) -> Path:
-    """Write a model's weights (HDF5), settings, schema and calibration (JSON): no pickle."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.save_weights(folder / WEIGHTS)
-    (folder / MODEL).write_text(json.dumps(model.config.model_dump(), indent=1))
-    fitted = {name: calibration.model_dump() for name, calibration in model.calibrations.items()}
-    (folder / CALIBRATION).write_text(json.dumps(fitted, indent=1))
-    model.schema.save(folder / SCHEMA)
-    return folder
+_WEIGHTS, _SETTINGS, _SCHEMA = "model.weights.h5", "model.json", "schema.json"
+_CALIBRATION, _CHECKSUMS = "calibration.json", "checksums.json"
+_FILES = (_WEIGHTS, _SETTINGS, _SCHEMA, _CALIBRATION)
+_CALIBRATIONS = TypeAdapter(dict[str, Calibration])
 
 
-def load_model(folder: str | Path) -> CltvModel:
-    """Build the model again and fill in its weights; predictions are those before `save_package`.
+@dataclass(frozen=True)
+class Package:
+    """A model package: weights (HDF5), settings, schema and calibration (JSON), and no pickle.
 
-    Raises:
-        ModelError: a file is missing or damaged.
+    `checksums.json` has the SHA-256 of each file, and every file is compared with it when it is
+    read. A package of an older version has no checksums and is read without that check.
     """
-    folder = Path(folder)
-    try:
-        config = ModelConfig.model_validate_json((folder / MODEL).read_text())
-        model = build_model(FeatureSchema.load(folder / SCHEMA), config)
-        model.load_weights(folder / WEIGHTS)
-        fitted = json.loads((folder / CALIBRATION).read_text())
-        model.calibrations = {name: Calibration(**values) for name, values in fitted.items()}
-    except (OSError, ValueError, OptDistError) as error:
-        raise ModelError(f"{folder} is not a readable model package: {error}") from error
-    return model
 
+    path: Path
 
-def package_settings(folder: str | Path) -> ModelConfig:
-    """The settings of a package's model.
+    @classmethod
+    def save(cls, model: CltvModel, folder: str | os.PathLike[str]) -> Self:
+        """Write a model's package; the checksums come last."""
+        package = cls(Path(folder))
+        package.path.mkdir(parents=True, exist_ok=True)
+        model.save_weights(package.path / _WEIGHTS)
+        write_json(package.path / _SETTINGS, model.config.model_dump())
+        write_json(package.path / _CALIBRATION, _CALIBRATIONS.dump_python(model.calibrations))
+        model.schema.save(package.path / _SCHEMA)
+        sums = {name: _checksum(package.path / name) for name in _FILES}
+        write_json(package.path / _CHECKSUMS, sums)
+        return package
 
-    Raises:
-        ModelError: the file is missing or damaged.
-    """
-    try:
-        return ModelConfig.model_validate_json((Path(folder) / MODEL).read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} is not a readable model package: {error}") from error
+    @classmethod
+    def find(cls, folder: Path) -> Self | None:
+        """The package in the folder of a logged model, or None where there is none."""
+        settings = sorted(folder.glob(f"artifacts/*/{_SETTINGS}"))
+        return cls(settings[0].parent) if settings else None
 
+    def __fspath__(self) -> str:
+        """The folder, for whatever takes a path."""
+        return str(self.path)
 
-def package_model(folder: str | Path) -> tuple[type[CltvModel], str]:
-    """A package's class of model and its rule of inference, without its weights.
+    @cached_property
+    def settings(self) -> ModelConfig:
+        """The model's settings.
 
-    Raises:
-        ModelError: a file is missing or damaged.
-    """
-    config = package_settings(folder)
-    found = model_class(config.name)
-    return found, inference_of(found, config)
-
-
-class Predictor:
-    """A model that predicts raw rows, batch by batch."""
-
-    def __init__(self, model: CltvModel, batch_rows: int = 10_000) -> None:
-        """Wrap `model`; `batch_rows` bounds the memory of one step."""
-        self.model, self.schema, self.batch_rows = model, model.schema, batch_rows
-        self.inference = model.inference
-        self._functions: dict[tuple[float, ...], tf.types.experimental.GenericFunction] = {}
-
-    def predict(self, batch: Batch, quantiles: Sequence[float] = ()) -> dict[str, np.ndarray]:
-        """Predict raw rows.
-
-        Args:
-            batch: B rows with at least the schema's raw columns.
-            quantiles: levels in (0, 1).
-
-        Returns:
-            [B] arrays as `CltvModel.predict_distribution` describes them.
+        Raises:
+            ModelError: the file is missing or damaged.
         """
-        columns = encode(batch, self.schema)
-        rows = len(next(iter(columns.values())))
-        function = self._function(tuple(quantiles))
-        parts = []
-        for start in range(0, max(rows, 1), self.batch_rows):
-            part = {
-                name: column[start : start + self.batch_rows] for name, column in columns.items()
-            }
-            size = min(self.batch_rows, rows - start)
-            parts.append(function(stack_inputs(part, self.schema, size)))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        with self._readable():
+            return ModelConfig.model_validate_json(self._checked(_SETTINGS).read_text())
 
-    def _function(self, quantiles: tuple[float, ...]) -> tf.types.experimental.GenericFunction:
-        if quantiles not in self._functions:
-            self._functions[quantiles] = prediction_function(self.model, quantiles)
-        return self._functions[quantiles]
+    @cached_property
+    def schema(self) -> FeatureSchema:
+        """What raw rows are encoded with.
+
+        Raises:
+            ModelError: the file is missing or damaged.
+        """
+        with self._readable():
+            return FeatureSchema.load(self._checked(_SCHEMA))
+
+    @cached_property
+    def calibrations(self) -> dict[str, Calibration]:
+        """What was fitted after training, by rule of inference.
+
+        Raises:
+            ModelError: the file is missing or damaged.
+        """
+        with self._readable():
+            return _CALIBRATIONS.validate_json(self._checked(_CALIBRATION).read_text())
+
+    @property
+    def model_class(self) -> type[CltvModel]:
+        """The class of the model.
+
+        Raises:
+            ModelError: the settings are missing or damaged, or name no model.
+        """
+        from optdist.models import model_class
+
+        with self._readable():
+            return model_class(self.settings.name)
+
+    @property
+    def inference(self) -> str:
+        """The rule of inference that the model predicts by.
+
+        Raises:
+            ModelError: the settings are missing or damaged, or name no model.
+        """
+        from optdist.models.base import inference_of
+
+        return inference_of(self.model_class, self.settings)
+
+    def load_model(self) -> CltvModel:
+        """Build the model again; it predicts what it did before `save`, to the last bit.
+
+        Raises:
+            ModelError: a file is missing or damaged.
+        """
+        from optdist.models import build_model
+
+        with self._readable():
+            model = build_model(self.schema, self.settings)
+            model.load_weights(self._checked(_WEIGHTS))
+        model.calibrations = dict(self.calibrations)
+        return model
+
+    @cached_property
+    def _checksums(self) -> dict[str, str] | None:
+        path = self.path / _CHECKSUMS
+        if not path.exists():
+            return None
+        return TypeAdapter(dict[str, str]).validate_json(path.read_text())
+
+    def _checked(self, name: str) -> Path:
+        path, sums = self.path / name, self._checksums
+        if sums is not None and sums.get(name) != _checksum(path):
+            raise ModelError(
+                f"{path} is damaged, its checksum is not the one in {_CHECKSUMS}. Copy the file "
+                f"again from where the package came from; a package below models/ is fetched from "
+                f"the registry again once its folder is removed"
+            )
+        return path
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, KeyError, OptDistError) as error:
+            prefix = f"{self.path} is not a readable model package: "
+            text = str(error).removeprefix(prefix)
+            raise ModelError(prefix + text) from error
 
 
-def prediction_function(
-    model: CltvModel, quantiles: tuple[float, ...] = ()
-) -> tf.types.experimental.GenericFunction:
-    """`model.predict_distribution` as one graph for any number of rows."""
-    return tf.function(
-        lambda inputs: model.predict_distribution(inputs, quantiles),
-        input_signature=[model.input_signature],
-    )
+def save_package(model: CltvModel, folder: str | os.PathLike[str]) -> Path:
+    """Write a model's package, which `load_model` and `load_predictor` read; return its folder."""
+    return Package.save(model, folder).path
 
 
-def load_predictor(
-    folder: str | Path, batch_rows: int = 10_000, threads: int | None = None
-) -> Predictor:
-    """Load a package for prediction.
+def load_model(folder: str | os.PathLike[str]) -> CltvModel:
+    """Load the model of a package.
 
-    Args:
-        folder: the package.
-        batch_rows: rows per step.
-        threads: TensorFlow's threads in this process; 1 in a Spark worker, which has one core.
+    Raises:
+        ModelError: a file is missing or damaged.
     """
-    if threads:
-        limit_tensorflow(threads)
-    return Predictor(load_model(folder), batch_rows)
+    return Package(Path(folder)).load_model()
 
 
-def limit_tensorflow(threads: int) -> None:
-    """Keep TensorFlow off the GPUs and within `threads`, as far as it has not started yet."""
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError:
-        pass  # TensorFlow runs already, with the threads that it was given first
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

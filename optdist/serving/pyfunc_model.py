@@ -14,7 +14,7 @@ class OptDistModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the package."""
-        from optdist.serving.package import load_predictor
+        from optdist.serving.predictor import load_predictor
 
         self.predictor = load_predictor(context.artifacts["package"])
 

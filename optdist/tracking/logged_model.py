@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from optdist.data.schema import FeatureSchema
+from optdist.serving.package import Package
 
 _LIBRARY = Path(__file__).resolve().parents[1]
 _NEEDED = (  # what scoring a raw row imports; logged with the versions that trained
@@ -26,11 +27,11 @@ _NEEDED = (  # what scoring a raw row imports; logged with the versions that tra
 )
 
 
-def log_package(package: Path, quantiles: Sequence[float]) -> str:
+def log_package(package: Package, quantiles: Sequence[float]) -> str:
     """Log a package to the active run.
 
     Args:
-        package: the model package's folder.
+        package: the model package.
         quantiles: the levels that the logged model predicts if `params` names no others.
 
     Returns:
@@ -38,9 +39,9 @@ def log_package(package: Path, quantiles: Sequence[float]) -> str:
     """
     import mlflow
 
-    from optdist.serving.package import load_predictor
+    from optdist.serving.predictor import load_predictor
 
-    example = synthetic_rows(FeatureSchema.load(package / "schema.json"))
+    example = synthetic_rows(package.schema)
     output = pd.DataFrame(load_predictor(package).predict(example, quantiles))
     params = {"quantiles": list(quantiles)}
     with warnings.catch_warnings():  # on the integer `selected_sdn`, which is never missing
@@ -49,7 +50,7 @@ def log_package(package: Path, quantiles: Sequence[float]) -> str:
     model = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(_LIBRARY / "serving" / "pyfunc_model.py"),
-        artifacts={"package": str(package)},
+        artifacts={"package": str(package.path)},
         code_paths=[str(_LIBRARY)],
         signature=signature,
         input_example=example,

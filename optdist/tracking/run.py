@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from optdist.config import Config
+from optdist.serving.package import Package
 from optdist.tracking.fluent import point_to, quiet
 from optdist.tracking.logged_model import log_package
 
@@ -74,11 +75,11 @@ class Run:
                 self.run_id, figure, f"plots/{name}.png", save_kwargs={"dpi": 130}
             )
 
-    def log_model(self, package: Path, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> str:
+    def log_model(self, package: Package, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> str:
         """Log the package with its code, signature and a synthetic input example.
 
         Args:
-            package: the model package's folder.
+            package: the model package.
             quantiles: the levels that the logged model predicts if `params` names no others.
 
         Returns:

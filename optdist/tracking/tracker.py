@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from optdist.config import Config, fingerprint
 from optdist.errors import ModelError
+from optdist.serving.package import Package
 from optdist.tracking.fluent import point_to, quiet, shown
 from optdist.tracking.origin import code_tags
 from optdist.tracking.run import Run
@@ -149,7 +150,7 @@ class Tracker:
         """
         return str(self._existing(reference).version)
 
-    def package(self, version: str) -> Path:
+    def package(self, version: str) -> Package:
         """A version's model package, in a folder under the root that every node can read.
 
         The folder's name holds a fingerprint of the version's source, so that another registry's
@@ -167,15 +168,15 @@ class Tracker:
                 folder = mlflow.artifacts.download_artifacts(
                     artifact_uri=f"models:/{self.model_name}/{version}", dst_path=partial
                 )
-                packages = sorted(Path(folder).glob("artifacts/*/schema.json"))
-                if not packages:
+                package = Package.find(Path(folder))
+                if package is None:
                     raise ModelError(f"{self.model_name} version {version} holds no model package.")
                 try:
-                    packages[0].parent.rename(target)
+                    package.path.rename(target)
                 except OSError:
                     if not target.exists():  # no other job was faster
                         raise
-        return target
+        return Package(target)
 
     def _existing(self, reference: str) -> Any:
         found = self._version(reference)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from optdist.config import Config, FeaturesConfig, ModelConfig
 from optdist.config.identity import differing
 from optdist.data.schema import FeatureSchema
-from optdist.serving.package import package_settings
+from optdist.serving.package import Package
 from optdist.tracking import Tracker
 
 
@@ -38,7 +37,7 @@ def misread(schema: FeatureSchema, features: FeaturesConfig) -> list[str]:
     return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
 
 
-def without_effect(overrides: Sequence[str], config: Config, package: Path) -> list[str]:
+def without_effect(overrides: Sequence[str], config: Config, package: Package) -> list[str]:
     """The settings given with `--set` that a trained version does not take on any more.
 
     Args:
@@ -46,7 +45,7 @@ def without_effect(overrides: Sequence[str], config: Config, package: Path) -> l
         config: the configuration that they are part of.
         package: the version's package.
     """
-    kept = package_settings(package)
+    kept = package.settings
     names = [override.partition("=")[0] for override in overrides]
     found = [name for name in names if name.startswith("training.")]
     for name in names:

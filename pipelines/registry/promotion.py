@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, PromotionConfig
 from optdist.config.identity import identity
 from optdist.data.feature_table import FeatureTable
-from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError, ModelError, OptDistError
 from optdist.evaluation.metrics import LOWER_IS_BETTER, evaluate
 from optdist.files import uri
@@ -97,8 +96,7 @@ def unfit(config: Config, tracker: Tracker, version: str) -> str | None:
     differ = trained_otherwise(tracker, version, identity(config))
     if differ:  # features or label mean something else, or it may have trained on these rows
         return f"since it was trained, {', '.join(differ)} changed"
-    schema = FeatureSchema.load(tracker.package(version) / "schema.json")
-    names = misread(schema, config.dataset.features)
+    names = misread(tracker.package(version).schema, config.dataset.features)
     if names:
         return f"it reads {', '.join(names)}, which the features lack or have as another kind"
     return None
@@ -136,8 +134,7 @@ def metrics_on_test(
     """A version's metrics on the raw test rows; label and prediction alone come to the driver."""
     package = tracker.package(version)
     samples = spark.read.parquet(uri(table.samples_path("test")))
-    schema = FeatureSchema.load(package / "schema.json")
-    scored = predict(samples, package, schema, (), config.scoring.batch_rows, keep=[LABEL])
+    scored = predict(samples, package, (), config.scoring.batch_rows, keep=[LABEL])
     rows = scored.select(LABEL, "predicted_cltv").toPandas()
     if len(rows) != table.manifest["counts"]["test"]:
         raise DataError(f"{len(rows)} test rows were scored of {table.manifest['counts']['test']}.")

@@ -12,11 +12,9 @@ from pyspark.sql import functions as F
 
 from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
-from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError, ModelError
 from optdist.files import locked, uri, write_json
 from optdist.models.base import prediction_columns
-from optdist.serving.package import package_model
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.fitting import imputed
 from pipelines.prediction import predict
@@ -70,7 +68,7 @@ def _score(
     pinned = read_manifest(path)
     version = chosen_version(tracker, pinned, model)
     package = tracker.package(version)
-    schema = FeatureSchema.load(package / "schema.json")
+    schema = package.schema
     source = source_fingerprint(config)
     print(
         f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version {version}"
@@ -83,13 +81,11 @@ def _score(
 
     samples = spark.read.parquet(uri(scores.path / taken.folder))
     staged, levels = scores.staging(run_date), config.scoring.quantiles
-    model_class, inference = package_model(package)
     # the day that the horizon is counted from, beside the id
     dated = [config.dataset.source.cut] if config.dataset.source.kind == "transactions" else []
     scored = predict(
         samples,
         package,
-        schema,
         levels,
         config.scoring.batch_rows,
         keep=[*config.dataset.id, *dated],
@@ -97,17 +93,19 @@ def _score(
     filled = imputed(samples, schema)
     if filled:
         print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
-    stamped = scored.withColumn("inference", F.lit(inference))
+    stamped = scored.withColumn("inference", F.lit(package.inference))
     stamped = stamped.withColumn("model_version", F.lit(version))
     stamped.write.mode("overwrite").parquet(uri(staged))
-    rows, total = check_scores(spark, staged, taken.rows, prediction_columns(model_class, levels))
+    rows, total = check_scores(
+        spark, staged, taken.rows, prediction_columns(package.model_class, levels)
+    )
     done = Published(
         dataset=config.dataset.name,
         run_date=str(run_date),
         path=str(path),
         model_name=tracker.model_name,
         model_version=version,
-        inference=inference,
+        inference=package.inference,
         quantiles=levels,
         input=taken.folder,
         input_fingerprint=taken.fingerprint,

@@ -19,6 +19,7 @@ from optdist.config.metrics import METRICS
 from optdist.data.feature_table import FeatureTable
 from optdist.evaluation import plots
 from optdist.files import locked, write_json
+from optdist.serving.package import Package
 from optdist.tracking import Run, Tracker
 from optdist.training.plan import TrainingPlan
 from optdist.training.progress import ProgressBar
@@ -116,7 +117,7 @@ def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> 
     result = json.loads((plan.path / "metrics.json").read_text())
     test = result["test"][result["inference"]]
     version = tracker.register(
-        run.log_model(plan.path / "package", config.scoring.quantiles),
+        run.log_model(Package(plan.path / "package"), config.scoring.quantiles),
         run.run_id,
         {
             "data_fingerprint": plan.table_fingerprint,

@@ -13,7 +13,7 @@ from registered import register, write_package
 from table import FEATURES, frame
 
 from optdist.data.encoding import fit
-from optdist.serving.package import load_predictor
+from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]

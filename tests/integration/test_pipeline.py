@@ -77,10 +77,8 @@ def test_training_and_scoring_predict_the_same_for_the_same_rows(spark, trained)
     config, report, tracker = trained
     package = tracker.package(report.version)
     samples = spark.read.parquet(f"{report.table}/samples/split=test")
-    from optdist.data.schema import FeatureSchema
 
-    schema = FeatureSchema.load(package / "schema.json")
-    scored = predict(samples, package, schema, (), 1000).toPandas().set_index("row_key")
+    scored = predict(samples, package, (), 1000).toPandas().set_index("row_key")
     with np.load(f"{report.run_folder}/test_predictions.npz") as rows:
         by_training = pd.Series(rows["predicted_soft"], rows["row_key"])
     assert len(scored) == len(by_training)

@@ -77,7 +77,7 @@ def names(found, root):
 def test_what_nothing_needs_is_listed_and_what_is_needed_is_not(shop, used):
     mine, tracker, left = shop
     runs, table = tracker.runs(), used[2]
-    third = tracker.package("3").relative_to(mine.root)
+    third = tracker.package("3").path.relative_to(mine.root)
     found = leftovers(mine, tracker, 30)
     expected = {str(path.relative_to(mine.root)) for path in left[:4]}
     expected |= {f"features/shop/{table.path.name}", str(third)}  # no version is of this table
@@ -110,7 +110,7 @@ def test_removing_leaves_scores_that_a_rerun_gives_again(spark, shop):
     assert leftovers(mine, tracker, 30) == []
     done = score(spark, mine, tracker, DATE)
     assert (done.rows, done.model_version) == (len(before), "1")
-    assert tracker.package("3").exists()  # fetched again
+    assert tracker.package("3").path.exists()  # fetched again
 
 
 def test_what_a_job_works_on_or_has_used_meanwhile_stays(shop):

@@ -15,7 +15,7 @@ import numpy as np
 from optdist.config import ModelConfig, TrainingConfig
 from optdist.data.feature_table import FeatureTable
 from optdist.errors import TrainingError
-from optdist.serving.package import Predictor, load_predictor
+from optdist.serving.predictor import Predictor, load_predictor
 from optdist.training import TrainingPlan, train
 from pipelines.experiments.run.cell import Job, Record, rows_per_second, scoring_rows
 

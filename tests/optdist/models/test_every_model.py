@@ -14,7 +14,8 @@ from optdist.data.shards import Shard
 from optdist.evaluation.metrics import normalized_gini
 from optdist.models import MODELS, build_model
 from optdist.models.base import prediction_columns
-from optdist.serving.package import Predictor, load_predictor, save_package
+from optdist.serving.package import save_package
+from optdist.serving.predictor import Predictor, load_predictor
 from optdist.training import TrainingPlan, train
 
 SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}

@@ -14,7 +14,8 @@ from optdist.evaluation.metrics import normalized_gini
 from optdist.layers import Embedding, StackedMLP
 from optdist.models import build_model
 from optdist.models.base import quantile_name
-from optdist.serving.package import load_predictor, save_package
+from optdist.serving.package import save_package
+from optdist.serving.predictor import load_predictor
 
 SMALL = ModelConfig(num_sdns=3, sdn=[16, 8], dsm=[8], inference="hard")
 

@@ -15,7 +15,7 @@ from table import FEATURES, frame
 from optdist.config import config_from
 from optdist.data.encoding import fit
 from optdist.errors import ModelError
-from optdist.serving.package import load_predictor
+from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 from optdist.tracking.fluent import shown
 from optdist.tracking.logged_model import synthetic_rows

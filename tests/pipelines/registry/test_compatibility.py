@@ -5,6 +5,7 @@ from table import FEATURES, frame
 from optdist.config import load_config
 from optdist.data.encoding import fit
 from optdist.errors import ModelError
+from optdist.serving.package import Package
 from pipelines.registry.compatibility import without_effect
 
 
@@ -31,4 +32,4 @@ def test_what_a_trained_version_does_not_take_on_is_named(package, overrides, ig
 
 def test_a_folder_without_settings_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ModelError, match="not a readable model package"):
-        without_effect([], load_config(), tmp_path)
+        without_effect([], load_config(), Package(tmp_path))

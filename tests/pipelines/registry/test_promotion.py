@@ -7,7 +7,7 @@ from optdist.config.identity import identity
 from optdist.data.schema import CategoricalFeature
 from optdist.errors import ModelError
 from optdist.evaluation.metrics import evaluate
-from optdist.serving.package import load_predictor
+from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHALLENGER, CHAMPION
 from pipelines.registry.compatibility import misread
 from pipelines.registry.promotion import decide, metrics_on_test, promote, promote_by_force
@@ -116,7 +116,7 @@ def test_a_champion_of_dropped_columns_keeps_its_place_until_another_is_forced(
 def test_a_champion_whose_package_is_damaged_is_no_error(spark, shop):
     made, tracker, table = shop
     tracker.set_alias(CHAMPION, "3")
-    weights = tracker.package("3") / "model.weights.h5"
+    weights = tracker.package("3").path / "model.weights.h5"
     weights.write_bytes(b"")
     decision = promote(spark, made, tracker, table, "1")
     assert not decision.promoted and "champion version 3 cannot be compared" in decision.reason

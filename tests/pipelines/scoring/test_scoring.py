@@ -12,7 +12,7 @@ from shop import config, transactions
 from optdist.config import config_from
 from optdist.config.identity import identity
 from optdist.errors import DataError, ModelError
-from optdist.serving.package import load_predictor
+from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
 from pipelines.prediction import predict
@@ -179,10 +179,11 @@ def test_spark_predicts_what_the_training_side_predicts_for_the_same_rows(spark,
     """Training predicts the encoded Parquet; scoring reads raw samples through the UDF."""
     import tensorflow as tf
 
-    from optdist.serving.package import load_model, prediction_function
+    from optdist.serving.package import load_model
+    from optdist.serving.predictor import prediction_function
 
     samples = spark.read.parquet(str(shop.table.samples_path("test")))
-    scored = predict(samples, shop.packages["1"], shop.schema, (), 64).toPandas()
+    scored = predict(samples, shop.packages["1"], (), 64).toPandas()
     encoded = pd.read_parquet(shop.table.split_path("test")).set_index("row_key")
     encoded = encoded.loc[scored["row_key"]]
     inputs = {
@@ -201,7 +202,7 @@ def test_a_nullable_integer_category_is_encoded_as_in_training(spark, shop):
         "segment string, weekday int, first_spend double, sales_30d double, days_since_30d double"
     )
     frame = spark.createDataFrame(rows, names)
-    scored = predict(frame, shop.packages["1"], shop.schema, (), 100).toPandas()
+    scored = predict(frame, shop.packages["1"], (), 100).toPandas()
     expected = load_predictor(shop.packages["1"]).predict(frame.toPandas())
     np.testing.assert_allclose(scored["predicted_cltv"], expected["predicted_cltv"], rtol=1e-5)
 
@@ -209,7 +210,7 @@ def test_a_nullable_integer_category_is_encoded_as_in_training(spark, shop):
 def test_an_id_or_label_named_like_a_prediction_does_not_confuse(spark, shop):
     rows = spark.read.parquet(str(shop.table.samples_path("test"))).withColumnRenamed("label", "y")
     renamed = rows.withColumn("p", rows["y"])
-    scored = predict(renamed, shop.packages["1"], shop.schema, (), 100, keep=["y"])
+    scored = predict(renamed, shop.packages["1"], (), 100, keep=["y"])
     assert scored.columns[:3] == ["y", "predicted_cltv", "p"]
     assert scored.agg({"p": "max"}).first()[0] <= 1
 
@@ -217,14 +218,14 @@ def test_an_id_or_label_named_like_a_prediction_does_not_confuse(spark, shop):
 def test_a_missing_column_is_named(spark, shop):
     rows = spark.read.parquet(str(shop.table.samples_path("test"))).drop("segment")
     with pytest.raises(DataError, match=r"lack: segment\. Found: customer"):
-        predict(rows, shop.packages["1"], shop.schema, (), 100)
+        predict(rows, shop.packages["1"], (), 100)
 
 
 def test_a_timestamp_as_a_category_is_refused(spark, shop):
     rows = spark.read.parquet(str(shop.table.samples_path("test")))
     rows = rows.selectExpr("*", "timestamp'2024-01-01' AS t").drop("segment")
     with pytest.raises(DataError, match="segment is a timestamp"):
-        predict(rows.withColumnRenamed("t", "segment"), shop.packages["1"], shop.schema, (), 100)
+        predict(rows.withColumnRenamed("t", "segment"), shop.packages["1"], (), 100)
 
 
 @pytest.mark.slow
@@ -397,7 +398,7 @@ def test_a_date_of_another_model_name_is_not_scored_by_its_number(spark, shop, f
 def test_a_baseline_predicts_in_spark_what_it_predicts_at_hand(spark, shop, tmp_path, name):
     package = write_package(shop.schema, tmp_path / "package", 3, name=name, tower=[8])
     samples = spark.read.parquet(str(shop.table.samples_path("test")))
-    scored = predict(samples, package, shop.schema, (0.5,), 64, keep=["customer"]).toPandas()
+    scored = predict(samples, package, (0.5,), 64, keep=["customer"]).toPandas()
     assert len(scored) == samples.count()
     assert scored[["mu", "sigma", "selected_sdn", "q50", "interval_high"]].isna().all(axis=None)
     raw = samples.toPandas().set_index("customer").loc[scored["customer"]]

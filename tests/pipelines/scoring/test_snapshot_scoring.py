@@ -59,7 +59,7 @@ def test_a_days_scores_are_the_predictions_of_the_next_days_training_snapshot(sp
     made, _, table, tracker, package = shop
     scored = spark.read.parquet(score(spark, made, tracker, dt.date(2024, 4, 30)).path).toPandas()
     samples = spark.read.parquet(str(table.path / "samples")).where("snapshot_date = '2024-05-01'")
-    trained = predict(samples, package, table.schema, (), 1000, keep=["customer"]).toPandas()
+    trained = predict(samples, package, (), 1000, keep=["customer"]).toPandas()
     by_customer = [
         f.set_index("customer")["predicted_cltv"].sort_index() for f in (scored, trained)
     ]

@@ -1,0 +1,86 @@
+"""Predicts raw rows with the model of a package, in batches of bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from optdist.data.encoding import Batch, encode
+from optdist.data.inputs import stack_inputs
+from optdist.models import CltvModel
+from optdist.serving.package import load_model
+
+
+class Predictor:
+    """A model that predicts raw rows, batch by batch."""
+
+    def __init__(self, model: CltvModel, batch_rows: int = 10_000) -> None:
+        """Wrap `model`; `batch_rows` bounds the memory of one step."""
+        self.model, self.schema, self.batch_rows = model, model.schema, batch_rows
+        self.inference = model.inference
+        self._functions: dict[tuple[float, ...], tf.types.experimental.GenericFunction] = {}
+
+    def predict(self, batch: Batch, quantiles: Sequence[float] = ()) -> dict[str, np.ndarray]:
+        """Predict raw rows.
+
+        Args:
+            batch: B rows with at least the schema's raw columns.
+            quantiles: levels in (0, 1).
+
+        Returns:
+            [B] arrays as `CltvModel.predict_distribution` describes them.
+        """
+        columns = encode(batch, self.schema)
+        rows = len(next(iter(columns.values())))
+        function = self._function(tuple(quantiles))
+        parts = []
+        for start in range(0, max(rows, 1), self.batch_rows):
+            part = {
+                name: column[start : start + self.batch_rows] for name, column in columns.items()
+            }
+            size = min(self.batch_rows, rows - start)
+            parts.append(function(stack_inputs(part, self.schema, size)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _function(self, quantiles: tuple[float, ...]) -> tf.types.experimental.GenericFunction:
+        if quantiles not in self._functions:
+            self._functions[quantiles] = prediction_function(self.model, quantiles)
+        return self._functions[quantiles]
+
+
+def prediction_function(
+    model: CltvModel, quantiles: tuple[float, ...] = ()
+) -> tf.types.experimental.GenericFunction:
+    """`model.predict_distribution` as one graph for any number of rows."""
+    return tf.function(
+        lambda inputs: model.predict_distribution(inputs, quantiles),
+        input_signature=[model.input_signature],
+    )
+
+
+def load_predictor(
+    folder: str | os.PathLike[str], batch_rows: int = 10_000, threads: int | None = None
+) -> Predictor:
+    """Load a package for prediction.
+
+    Args:
+        folder: the package.
+        batch_rows: rows per step.
+        threads: TensorFlow's threads in this process; 1 in a Spark worker, which has one core.
+    """
+    if threads:
+        limit_tensorflow(threads)
+    return Predictor(load_model(folder), batch_rows)
+
+
+def limit_tensorflow(threads: int) -> None:
+    """Keep TensorFlow off the GPUs and within `threads`, as far as it has not started yet."""
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        pass  # TensorFlow runs already, with the threads that it was given first
