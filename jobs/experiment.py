@@ -12,12 +12,12 @@ from pipelines import cli
 
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; 1 where a cell failed."""
-    from pipelines.experiments.pipeline import run_experiment, summary
+    from pipelines.experiments.pipeline import format_outcome, run_experiment
 
     outcome = run_experiment(
         args.experiment, args.env, args.set, args.workers, args.only, args.report_only
     )
-    print(summary(outcome))
+    print(format_outcome(outcome))
     return 1 if outcome.failures else 0
 
 

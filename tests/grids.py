@@ -2,11 +2,12 @@
 
 import yaml
 
-from pipelines.experiments.plan.config import Experiment
+from pipelines.experiments.plan.config import ExperimentConfig
 from pipelines.experiments.plan.grid import Grid
 from pipelines.experiments.plan.results import Results
+from pipelines.experiments.plan.schedule import schedule
 from pipelines.experiments.plan.store import Store
-from pipelines.experiments.run.runner import Data, Runner
+from pipelines.experiments.run.runner import BuiltTable, Runner
 
 DATASET = {
     "name": "made",
@@ -45,7 +46,7 @@ def experiment(folder, **changes):
         "lightgbm": TREES,
         "bootstrap": {"replicates": 20},
     }
-    return Experiment.model_validate(made | changes)
+    return ExperimentConfig.model_validate(made | changes)
 
 
 class Run:
@@ -57,7 +58,7 @@ class Run:
         self.results = Results(self.grid, Store(folder / "results"), {"made": "data"})
         self.runner = Runner(
             self.results,
-            {"made": Data(str(table.path), "made")},
+            {"made": BuiltTable(str(table.path), "made")},
             folder / "runs",
             workers=2,
             on_cell=self.cells.append,
@@ -65,5 +66,5 @@ class Run:
         )
 
     def go(self):
-        self.runner.run(self.grid.tasks())
+        self.runner.run(schedule(self.grid))
         return self

@@ -7,9 +7,7 @@ resamples, and two cells can be paired later by their metrics alone.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from scipy.stats import poisson
@@ -111,23 +109,6 @@ def paired_bootstrap(
         weights = entity_counts(entities, i, seed)[entity]
         gains[i] = a(weights, [metric])[metric] - b(weights, [metric])[metric]
     return METRICS[metric].sign * gains
-
-
-def pack(values: np.ndarray) -> dict[str, Any]:
-    """Values [B] as 16-bit steps from their middle, for JSON: 2.7 characters a value.
-
-    The step is the range over 65,534, far below what a bootstrap of any size can tell.
-    """
-    low, high = float(values.min()), float(values.max())
-    middle, step = (low + high) / 2, (high - low) / 65_534 or 1.0
-    steps = np.rint((values - middle) / step).astype("<i2")
-    return {"middle": middle, "step": step, "int16": base64.b64encode(steps.tobytes()).decode()}
-
-
-def unpack(packed: Mapping[str, Any]) -> np.ndarray:
-    """The float64 values [B] of `pack`."""
-    steps = np.frombuffer(base64.b64decode(packed["int16"]), "<i2")
-    return packed["middle"] + packed["step"] * steps.astype(np.float64)
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from optdist.evaluation.metrics import LOWER_IS_BETTER
-from optdist.evaluation.weighted import METRICS
+from optdist.config.metrics import METRICS, PAPER_METRICS
 
 MIN_SEEDS, LEVEL = 5, 0.05
 
@@ -54,22 +53,20 @@ def compare(ours: Scores, rivals: Mapping[str, Scores], overlap: float = 0.0) ->
         rivals: of the others, by name.
         overlap: of `t_test`.
     """
-    found = []
-    for metric in METRICS:
-        sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    tests = []
+    for metric in PAPER_METRICS:
+        sign = METRICS[metric].sign
         rival = max(rivals, key=lambda name: sign * float(rivals[name].values[metric].mean()))
         theirs = rivals[rival]
         gains = sign * (ours.values[metric] - theirs.values[metric])
-        both = ours.resampled is not None and theirs.resampled is not None
         resampled = np.array([])
-        if both:
-            assert ours.resampled is not None and theirs.resampled is not None
+        if ours.resampled is not None and theirs.resampled is not None:
             resampled = sign * (ours.resampled[metric] - theirs.resampled[metric]).mean(axis=0)
         p_values = t_test(gains, overlap), bootstrap_test(resampled)
-        found.append((metric, rival, float(gains.mean()), *p_values))
-    corrected = holm([max(t_p, b_p) for *_, t_p, b_p in found])
-    seeds = len(ours.values[METRICS[0]])
-    return [Comparison(*row, p=p, seeds=seeds) for row, p in zip(found, corrected, strict=True)]
+        tests.append((metric, rival, float(gains.mean()), *p_values))
+    corrected = holm([max(t_p, b_p) for *_, t_p, b_p in tests])
+    seeds = len(ours.values[PAPER_METRICS[0]])
+    return [Comparison(*test, p=p, seeds=seeds) for test, p in zip(tests, corrected, strict=True)]
 
 
 def t_test(differences: np.ndarray, overlap: float = 0.0) -> float:

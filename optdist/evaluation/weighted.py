@@ -10,8 +10,7 @@ import numpy as np
 from optdist.config.metrics import PAPER_METRICS
 from optdist.errors import DataError
 
-METRICS = PAPER_METRICS
-RESAMPLED = (*METRICS, "total_ratio")
+RESAMPLED = (*PAPER_METRICS, "total_ratio")
 
 
 class WeightedMetrics:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
 from optdist.config import Config
-from optdist.errors import ConfigError, TrainingError
 from optdist.files import locked
-from optdist.tracking import Run, Tracker
-from pipelines.experiments.plan.config import Experiment, load_experiment
-from pipelines.experiments.plan.grid import Cell, Grid, Task, slug
+from optdist.tracking import Tracker
+from pipelines.experiments.datasets import build_tables, data_fingerprint
+from pipelines.experiments.plan.config import ExperimentConfig, load_experiment
+from pipelines.experiments.plan.coordinates import Task
+from pipelines.experiments.plan.grid import Grid
 from pipelines.experiments.plan.results import Results
+from pipelines.experiments.plan.schedule import choose_tasks
 from pipelines.experiments.plan.store import Store
-from pipelines.experiments.report.write import write_report
-from pipelines.experiments.run.feature_tables import build_tables, data_fingerprint
+from pipelines.experiments.progress import log_cell, print_progress
+from pipelines.experiments.report.writing import write_report
 from pipelines.experiments.run.runner import Progress, Runner
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -45,7 +45,7 @@ def run_experiment(
     report_only: bool = False,
     spark: SparkSession | None = None,
 ) -> Outcome:
-    """Run what is not finished of an experiment and write its report.
+    """Run the unfinished cells of an experiment and write its report.
 
     Args:
         name: of a file in `conf/experiments`, or a path that ends in .yaml.
@@ -65,23 +65,20 @@ def run_experiment(
     base = grid.config(grid.datasets[0])
     folder = base.layout.experiment(experiment.name)
     store = Store(records_folder(experiment, base))
-    tasks = [] if report_only else chosen_tasks(grid, only)
-    read = {task.dataset for task in tasks}  # of the others, what is recorded counts
-    fingerprints = {
-        d: data_fingerprint(grid.config(d))
-        if d in read
-        else (store.dataset(d) or {}).get("data", "")
-        for d in grid.datasets
-    }
-    results = Results(grid, store, fingerprints)
+    tasks = [] if report_only else choose_tasks(grid, only)
+    results = Results(grid, store, _fingerprints(grid, store, tasks))
     tables = build_tables(results, tasks, spark)
     tracker = Tracker(base)
-    alone = nullcontext() if report_only else locked(folder.runs)
-    with alone, tracker.run(f"experiment {experiment.name}", again=True) as run:
-        log = _Log(tracker, run, results)
+    lock = nullcontext() if report_only else locked(folder.runs)
+    with lock, tracker.run(f"experiment {experiment.name}", again=True) as run:
+
+        def report_cell(progress: Progress) -> None:
+            print_progress(progress)
+            log_cell(tracker, run, progress.record)
+
         workers = workers or max(1, len(os.sched_getaffinity(0)) // base.training.ranks)
         write = partial(write_report, results, folder.report, page(experiment))
-        runner = Runner(results, tables, folder.runs, workers, log, lambda block: write())
+        runner = Runner(results, tables, folder.runs, workers, report_cell, lambda block: write())
         runner.run(tasks)
         write()
         run.log_folder(folder.report, "report")
@@ -90,88 +87,34 @@ def run_experiment(
     )
 
 
-def page(experiment: Experiment) -> Path | None:
+def page(experiment: ExperimentConfig) -> Path | None:
     """The report's file in the repository, for an experiment that is kept there."""
     name = experiment.publish
     return _DOCS / f"{name}.md" if name else None
 
 
-def records_folder(experiment: Experiment, config: Config) -> Path:
-    """Where an experiment's records are."""
-    kept = page(experiment)
-    if kept:
-        return kept.parent / "results" / experiment.name
+def records_folder(experiment: ExperimentConfig, config: Config) -> Path:
+    """The folder of an experiment's records."""
+    published = page(experiment)
+    if published:
+        return published.parent / "results" / experiment.name
     return config.layout.experiment(experiment.name).results
 
 
-def chosen_tasks(grid: Grid, only: str) -> list[Task]:
-    """The tasks whose `dataset.model` matches a pattern, and the tuning that they depend on.
-
-    Raises:
-        ConfigError: none matches.
-    """
-    tasks = grid.tasks()
-    named = {(t.dataset, t.variant): f"{slug(t.dataset)}.{slug(t.variant)}" for t in tasks}
-    chosen = {key for key, text in named.items() if fnmatch.fnmatch(text, only)}
-    if not chosen:
-        raise ConfigError(f"No task matches {only!r}. There are: {', '.join(named.values())}.")
-    tuned = {(t.dataset, t.base) for t in tasks if (t.dataset, t.variant) in chosen}
-    return [
-        t
-        for t in tasks
-        if (t.dataset, t.variant) in chosen or (not t.test and (t.dataset, t.variant) in tuned)
-    ]
-
-
-class _Log:
-    """A line and a nested MLflow run for each cell."""
-
-    def __init__(self, tracker: Tracker, run: Run, results: Results) -> None:
-        self.tracker, self.run, self.results = tracker, run, results
-
-    def __call__(self, progress: Progress) -> None:
-        cell, record = progress.cell, progress.record
-        print(f"[{progress.done:>4}/{progress.total}] {line(cell, record)}", end="")
-        print(f", about {duration(progress.seconds_left)} left", flush=True)
-        settings = self.results.grid.settings(cell)
-        with suppress(TrainingError), self.tracker.run(cell.name, parent=self.run) as run:
-            run.log_params({"dataset": cell.dataset, "variant": cell.variant, "seed": cell.seed})
-            run.log_params(
-                {f"{part}.{key}": v for part, keys in settings.items() for key, v in keys.items()}
-            )
-            if "error" in record:
-                run.log_params({"error": record["error"][:500]})
-                raise TrainingError(record["error"])  # ends this run as failed
-            for split in ("validation", "test"):
-                for rule, metrics in (record[split] or {}).items():
-                    known = {name: v for name, v in metrics.items() if v is not None}
-                    run.log_metrics(known, prefix=f"{split}_{rule}_")
-            speed = {k: v for k, v in record["cost"].items() if not isinstance(v, dict)}
-            run.log_metrics(speed, prefix="cost_")
-
-
-def line(cell: Cell, record: dict[str, Any]) -> str:
-    """What a cell came to."""
-    place = f"{cell.dataset}  {cell.variant}  {cell.trial}  seed {cell.seed}"
-    if "error" in record:
-        return f"{place}  FAILED: {record['error']}"
-    rule = record["inference"]
-    found = f"val Norm-GINI {record['validation'][rule]['normalized_gini']:.4f}"
-    if record["test"]:
-        found += f"  test {record['test'][rule]['normalized_gini']:.4f}"
-    return f"{place}  {found}  {record['cost']['cell_seconds']:.0f} s"
-
-
-def summary(outcome: Outcome) -> str:
+def format_outcome(outcome: Outcome) -> str:
     """The closing lines: where everything is, and what failed."""
     lines = [f"\nrecords  {outcome.records}", f"report   {outcome.report}"]
     lines += [f"FAILED   {name}: {reason}" for name, reason in outcome.failures.items()]
     return "\n".join(lines)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+def _fingerprints(grid: Grid, store: Store, tasks: Sequence[Task]) -> dict[str, str]:
+    """Data set -> its data's fingerprint; the recorded one where no task reads the data."""
+    read = {task.dataset for task in tasks}
+    fingerprints = {}
+    for dataset in grid.datasets:
+        known = store.dataset(dataset)
+        recorded = known.data if known else ""
+        is_read = dataset in read
+        fingerprints[dataset] = data_fingerprint(grid.config(dataset)) if is_read else recorded
+    return fingerprints

@@ -14,9 +14,10 @@ from holding import held
 from optdist.config import load_config
 from optdist.errors import BusyError
 from optdist.tracking import Tracker
-from pipelines.experiments.pipeline import run_experiment, summary
+from pipelines.experiments.pipeline import format_outcome, run_experiment
 from pipelines.experiments.plan.config import load_experiment
 from pipelines.experiments.plan.grid import Grid
+from pipelines.experiments.plan.schedule import schedule
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ def test_the_same_command_goes_on_and_writes_the_report(spark, interrupted):
     before = {path: path.stat().st_mtime_ns for path in records.glob("*.seed*.json")}
     first = {path: path.read_text() for path in before}
     outcome = run_experiment("quick", overrides=overrides, workers=2, spark=spark)
-    assert not outcome.failures, summary(outcome)
+    assert not outcome.failures, format_outcome(outcome)
     kept = [path for path, time_ns in before.items() if path.stat().st_mtime_ns == time_ns]
     rewritten = [path for path in before if path not in kept]
     assert len(kept) >= 2
@@ -65,11 +66,11 @@ def test_the_same_command_goes_on_and_writes_the_report(spark, interrupted):
         assert '"test": null' in first[path] and '"test": null' not in path.read_text()
 
     grid = Grid(load_experiment("quick"), overrides=overrides)
-    names = {f"{task.variant}" for task in grid.tasks()}
+    names = {f"{task.variant}" for task in schedule(grid)}
     found = {path.name.split(".")[1] for path in records.glob("*.seed*.json")}
     assert len(found) == len(names)
     text = outcome.report.with_name("report.md").read_text()
-    total = len(grid.tasks())
+    total = len(schedule(grid))
     assert f"{total} of {total} tasks are finished" in text
     for section in ("Table 1", "Table 2", "Cost", "Table 3", "Fig. 4", "Fig. 5", "Fig. 1"):
         assert f"## {section}" in text

@@ -1,4 +1,4 @@
-"""An experiment's configuration (`conf/experiments/*.yaml`), checked as a whole."""
+"""Reads and checks the configuration of an experiment (`conf/experiments/*.yaml`)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from optdist.config.loading import named_file, read_yaml
 from optdist.config.problems import problems
 from optdist.config.section import Positive, Section, named
 from optdist.errors import ConfigError
+from pipelines.experiments.plan.coordinates import LIGHTGBM
 
 Overrides = dict[str, Any]  # `section.key` -> value, as on the command line's --set
 Seeds = Annotated[list[Positive], Field(min_length=1)]
 
 
-class LightGBM(Section):
+class LightGBMConfig(Section):
     """What a practitioner would use instead: boosted trees with Tweedie loss."""
 
-    trials: Annotated[list[dict[str, int | float]], Field(min_length=1)]  # its parameters, each
+    trials: Annotated[list[dict[str, int | float]], Field(min_length=1)]  # parameters of each trial
     rounds: Positive = 2000
     patience: Positive = 100  # rounds without a better validation Norm-GINI
 
 
-class Ablations(Section):
+class AblationsConfig(Section):
     """Variants of one model (Table 3), at the learning rate that was chosen for it."""
 
     model: str = "OptDist"
@@ -34,7 +35,7 @@ class Ablations(Section):
     variants: dict[str, Overrides]
 
 
-class Sweeps(Section):
+class SweepsConfig(Section):
     """One setting of one model at a time (Fig. 4), at the learning rate chosen for it."""
 
     model: str = "OptDist"
@@ -43,14 +44,14 @@ class Sweeps(Section):
     settings: dict[str, Annotated[list[Any], Field(min_length=1)]]  # `section.key` -> its values
 
 
-class Bootstrap(Section):
+class BootstrapConfig(Section):
     """The paired bootstrap over the test split's entities."""
 
     replicates: Annotated[int, Field(ge=0)] = 500
     seed: Annotated[int, Field(ge=0)] = 2024
 
 
-class Experiment(Section):
+class ExperimentConfig(Section):
     """A grid: data sets x models x learning rates and seeds, then ablations and sweeps."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -72,10 +73,10 @@ class Experiment(Section):
     # rows, beyond the last fold of a new deal. The data set's own test split stays unread.
     folds: Annotated[int, Field(ge=3)] | None = None
     tune_seed: Positive = 1  # of the runs that choose a learning rate
-    lightgbm: LightGBM | None = None
-    ablations: Ablations | None = None
-    sweeps: Sweeps | None = None
-    bootstrap: Bootstrap = Bootstrap()
+    lightgbm: LightGBMConfig | None = None
+    ablations: AblationsConfig | None = None
+    sweeps: SweepsConfig | None = None
+    bootstrap: BootstrapConfig = BootstrapConfig()
     # docs/PAGE.md is the report, and docs/results/NAME/ holds the records, both in the repository
     publish: Annotated[str, Field(pattern=r"^[a-z_]+$")] | None = None
 
@@ -87,28 +88,30 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         problems = []
-        for what, wanted in (("ablations", self.ablations), ("sweeps", self.sweeps)):
-            if wanted is None:
+        for name, part in (("ablations", self.ablations), ("sweeps", self.sweeps)):
+            if part is None:
                 continue
-            if wanted.model not in self.models:
-                problems.append(f"{what}.model: {wanted.model} is not in models")
-            unknown = [name for name in wanted.datasets if name not in self.datasets]
+            if part.model not in self.models:
+                problems.append(f"{name}.model: {part.model} is not in models")
+            unknown = [dataset for dataset in part.datasets if dataset not in self.datasets]
             if unknown:
-                problems.append(f"{what}.datasets: {', '.join(unknown)} are not in datasets")
+                problems.append(f"{name}.datasets: {', '.join(unknown)} are not in datasets")
         variants = dict(self.models) | (self.ablations.variants if self.ablations else {})
         variants |= {"sweeps": dict.fromkeys(self.sweeps.settings)} if self.sweeps else {}
         for name, overrides in variants.items():
             other = [key for key in overrides if not key.startswith(("model.", "training."))]
             if other:
-                problems.append(f"{name}: only model.* and training.* differ, not {other}")
-        if self.lightgbm and "LightGBM" in self.models:
-            problems.append("models: the name LightGBM is taken by lightgbm")
+                problems.append(
+                    f"{name}: only model.* and training.* may differ. Received: {', '.join(other)}"
+                )
+        if self.lightgbm and LIGHTGBM in self.models:
+            problems.append(f"models: the name {LIGHTGBM} is that of the section lightgbm")
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
 
-def load_experiment(name: str | Path) -> Experiment:
+def load_experiment(name: str | Path) -> ExperimentConfig:
     """Read `conf/experiments/NAME.yaml`, or a path that ends in .yaml.
 
     Raises:
@@ -117,16 +120,21 @@ def load_experiment(name: str | Path) -> Experiment:
     path = named_file(name, "experiments")
     content = read_yaml(path)
     try:
-        found = Experiment.model_validate({"name": path.stem} | content)
+        experiment = ExperimentConfig.model_validate({"name": path.stem} | content)
     except ValidationError as error:
-        lines = "\n".join(f"  - {line}" for line in problems(error, content, Experiment))
+        lines = "\n".join(f"  - {line}" for line in problems(error, content, ExperimentConfig))
         raise ConfigError(f"{path} has these problems:\n{lines}") from None
     conf = conf_folder()
-    presets = (conf / "experiments").glob("*.yaml") if conf else []
-    own = [p for p in presets if found.publish and read_yaml(p).get("publish") == found.publish]
-    if found.publish and [p.resolve() for p in own] != [path.resolve()]:
+    if experiment.publish and conf:
+        _check_page(path, experiment.publish, conf / "experiments")
+    return experiment
+
+
+def _check_page(path: Path, page: str, presets: Path) -> None:
+    """Keep an experiment from writing over the published page of another."""
+    publishers = [p for p in presets.glob("*.yaml") if read_yaml(p).get("publish") == page]
+    if [p.resolve() for p in publishers] != [path.resolve()]:
         raise ConfigError(
-            f"{path}: publish: {found.publish} is where a preset of conf/experiments keeps its "
-            f"results in the repository. Leave publish out, or name a page of your own in there."
+            f"{path}: publish: {page} is the page of another experiment in {presets}. "
+            f"Leave publish out, or publish from a file of your own in that folder."
         )
-    return found

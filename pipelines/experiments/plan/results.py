@@ -4,69 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipelines.experiments.plan.grid import Cell, Grid, Task
-from pipelines.experiments.plan.store import Record, Store
+from pipelines.experiments.plan.coordinates import Cell, Task
+from pipelines.experiments.plan.grid import Grid
+from pipelines.experiments.plan.records import Failure, Record
+from pipelines.experiments.plan.schedule import schedule
+from pipelines.experiments.plan.store import Store
 
 
 class Results:
-    """The records of a grid's cells, those of other settings or other data left out."""
+    """The records of a grid's cells; those of other settings or other data do not count."""
 
     def __init__(self, grid: Grid, store: Store, fingerprints: Mapping[str, str]) -> None:
-        """Read the `store` for `grid`; `fingerprints` are of the data, by data set."""
+        """Look for a grid's cells in a store.
+
+        Args:
+            grid: what is to be trained.
+            store: where records are.
+            fingerprints: data set -> its data's fingerprint.
+        """
         self.grid, self.store, self.fingerprints = grid, store, fingerprints
         self.failures: dict[str, str] = {}  # what failed in this process, and why
 
-    def record(self, cell: Cell) -> Record | None:
-        """A cell's record, failed or not."""
+    def record(self, cell: Cell) -> Record | Failure | None:
+        """A cell's record, finished or failed."""
         data = self.fingerprints.get(cell.dataset, "")
         return self.store.find(cell, self.grid.settings(cell), data)
 
     def finished(self, cell: Cell, test: bool = False) -> Record | None:
         """A cell's record if it succeeded, and, where `test`, has test metrics."""
         record = self.record(cell)
-        if record is None or "error" in record or (test and not self._tested(record)):
-            return None
-        return record
+        finished = isinstance(record, Record) and (not test or self._tested(record))
+        return record if isinstance(record, Record) and finished else None
 
     def _tested(self, record: Record) -> bool:
         """Whether a record has test metrics, on the resamples that the experiment asks for."""
-        wanted, resamples = self.grid.experiment.bootstrap, record.get("bootstrap", {})
-        same = all(resamples.get(key) == getattr(wanted, key) for key in ("replicates", "seed"))
-        return record["test"] is not None and (same or not wanted.replicates)
+        settings, resamples = self.grid.experiment.bootstrap, record.bootstrap
+        same = resamples is not None and (
+            (resamples.replicates, resamples.seed) == (settings.replicates, settings.seed)
+        )
+        return record.test is not None and (same or not settings.replicates)
 
-    def _validated(self, cell: Cell) -> Record | None:
-        """A cell's record with validation metrics, also where reading the test split failed."""
+    def _validation_gini(self, cell: Cell) -> float | None:
+        """A cell's validation Norm-GINI, also where reading the test split failed later."""
         record = self.record(cell)
-        return record if record is not None and "validation" in record else None
+        return None if record is None else record.validation_gini
 
-    def current(self) -> list[Record]:
-        """The records, failed or not, of the grid's cells as they are now."""
-        found = {}
-        for task in self.grid.tasks():
+    def current(self) -> list[Record | Failure]:
+        """The records, finished or failed, of the grid's cells as they are now."""
+        records = {}
+        for task in schedule(self.grid):
             cell = self.cell(task)
             record = cell and self.record(cell)
             if cell and record:
-                found[cell] = record
-        return list(found.values())
+                records[cell] = record
+        return list(records.values())
 
     def tuning(self, dataset: str, model: str, seed: int) -> dict[str, Cell]:
         """The cells by which a model's trial is chosen for a seed."""
-        of = self.grid.tune_seed(seed)
-        return {trial: Cell(dataset, model, trial, of) for trial in self.grid.trials(model)}
+        tune_seed = self.grid.tune_seed(seed)
+        return {trial: Cell(dataset, model, trial, tune_seed) for trial in self.grid.trials(model)}
 
     def choice(self, dataset: str, model: str, seed: int) -> tuple[str, float] | None:
         """The trial of the best validation Norm-GINI among the finished ones, and that value.
 
         None before any is finished; where a model has one trial, that is it.
         """
-        cells, values = self.tuning(dataset, model, seed), {}
-        for trial, cell in cells.items():
-            record = self._validated(cell)
-            if record is not None:
-                metrics = record["validation"][record["inference"]]
-                values[trial] = metrics["normalized_gini"]
+        cells = self.tuning(dataset, model, seed)
+        known = {trial: self._validation_gini(cell) for trial, cell in cells.items()}
+        values = {trial: value for trial, value in known.items() if value is not None}
         if len(cells) == 1:
-            return next(iter(cells)), values.get(next(iter(cells)), float("nan"))
+            [only] = cells
+            return only, values.get(only, float("nan"))
         best = max(values, key=lambda trial: values[trial], default=None)
         return None if best is None else (best, values[best])
 
@@ -81,7 +89,7 @@ class Results:
         """Whether every trial of the task's model has come to its end."""
         cells = self.tuning(task.dataset, task.base, task.seed).values()
         return len(cells) == 1 or all(
-            cell.name in self.failures or self._validated(cell) for cell in cells
+            cell.name in self.failures or self._validation_gini(cell) is not None for cell in cells
         )
 
     def done(self, task: Task) -> bool:

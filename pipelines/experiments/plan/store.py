@@ -1,25 +1,33 @@
-"""The records of finished cells: one small JSON each, and one for each data set."""
+"""The folder of an experiment's records: one small JSON a cell, and one a data set."""
 
 from __future__ import annotations
 
 import json
-import math
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from optdist.config import ModelConfig, TrainingConfig, fingerprint
+from pydantic import ValidationError
+
+from optdist.config.problems import problems
 from optdist.errors import DataError
 from optdist.files import write_json
-from pipelines.experiments.plan.grid import Cell, read_settings, slug
+from pipelines.experiments.plan.coordinates import Cell, slug
+from pipelines.experiments.plan.measurements import Measurements, Part
+from pipelines.experiments.plan.records import (
+    FORMAT,
+    CellSettings,
+    DatasetRecord,
+    Failure,
+    Record,
+    cell_fingerprint,
+)
+from pipelines.experiments.plan.settings import rounded, same_cell
 
-# Raise it where the same settings learn something else than before: such records are made again.
-FORMAT = 1
-_DEFAULTS = {
-    "model": ModelConfig().model_dump(mode="json"),
-    "training": TrainingConfig().model_dump(mode="json"),
-}
-Record = dict[str, Any]
-_DATA = ".data.json"
+_DATASET = ".data.json"
+_DAMAGED = "{path} is damaged ({error}). Remove it to train its cell again."
+P = TypeVar("P", bound=Part)
+A = TypeVar("A", Record, Failure)
 
 
 class Store:
@@ -28,13 +36,21 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Read what is in `folder`, which need not exist yet."""
         self.folder = folder
-        self._content = {path.name: _read(path) for path in sorted(folder.glob("*.json"))}
+        self._cells: dict[str, Record | Failure] = {}
+        self._datasets: dict[str, DatasetRecord] = {}
+        for path in sorted(folder.glob("*.json")):
+            if path.name.endswith(_DATASET):
+                self._datasets[path.name] = _parsed(path, DatasetRecord, _read(path))
+                continue
+            content = _read(path)
+            kind: type[Record | Failure] = Failure if "error" in content else Record
+            self._cells[path.name] = _parsed(path, kind, content)
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[Record | Failure]:
         """The records of all cells, in the order of their names."""
-        return [r for name, r in self._content.items() if not name.endswith(_DATA)]
+        return list(self._cells.values())
 
-    def find(self, cell: Cell, settings: Record, data: str) -> Record | None:
+    def find(self, cell: Cell, settings: CellSettings, data: str) -> Record | Failure | None:
         """The record of a cell, if it is of these settings and this data.
 
         Args:
@@ -42,75 +58,98 @@ class Store:
             settings: of `Grid.settings`.
             data: the data's fingerprint.
         """
-        record = self._content.get(f"{cell.name}.json")
-        if record is None or record["format"] != FORMAT or record["data"] != data:
+        record = self._cells.get(_file(cell))
+        if record is None or record.format != FORMAT or record.data != data:
             return None
-        stored = dict(record["settings"])
-        if "model" in stored:  # a record may name settings that its model turned out not to read
-            stored["model"] = read_settings(stored["model"])
-        return record if same_settings(stored, rounded(settings)) else None
+        return record if same_cell(record.settings, settings) else None
 
-    def write(self, cell: Cell, settings: Record, data: str, content: Record) -> Record:
-        """Write a cell's record and return it as it will be read."""
-        record = {
-            "format": FORMAT,
-            "dataset": cell.dataset,
-            "variant": cell.variant,
-            "trial": cell.trial,
-            "seed": cell.seed,
-            "data": data,
-            "fingerprint": self.fingerprint(cell, settings, data),
-            "settings": settings,
-            **content,
-        }
-        return self._write(f"{cell.name}.json", record)
+    def write(
+        self, cell: Cell, settings: CellSettings, data: str, measurements: Measurements
+    ) -> Record:
+        """Write the record of a finished cell.
 
-    @staticmethod
-    def fingerprint(cell: Cell, settings: Record, data: str) -> str:
-        """Of everything that decides what a cell learns."""
-        return fingerprint([FORMAT, data, settings, cell.seed])
+        Args:
+            cell: its coordinates.
+            settings: of `Grid.settings`.
+            data: the data's fingerprint.
+            measurements: what it came to.
 
-    def dataset(self, name: str) -> Record | None:
+        Returns:
+            The record as it will be read.
+        """
+        measured = {name: getattr(measurements, name) for name in Measurements.model_fields}
+        record = Record(**_attempt(cell, settings, data), **measured)
+        return self._write_cell(record)
+
+    def write_failure(self, cell: Cell, settings: CellSettings, data: str, reason: str) -> Failure:
+        """Write why a cell failed; validation metrics of an earlier attempt are kept.
+
+        Args:
+            cell: its coordinates.
+            settings: of `Grid.settings`.
+            data: the data's fingerprint.
+            reason: of the failure.
+
+        Returns:
+            The record as it will be read.
+        """
+        before = self.find(cell, settings, data)
+        failure = Failure(
+            **_attempt(cell, settings, data),
+            error=reason,
+            inference=before.inference if before else None,
+            validation=before.validation if before else None,
+        )
+        return self._write_cell(failure)
+
+    def dataset(self, name: str) -> DatasetRecord | None:
         """What is known of a data set."""
-        return self._content.get(slug(name) + _DATA)
+        return self._datasets.get(slug(name) + _DATASET)
 
-    def write_dataset(self, name: str, content: Record) -> Record:
+    def write_dataset(self, name: str, record: DatasetRecord) -> DatasetRecord:
         """Keep what is known of a data set."""
-        return self._write(slug(name) + _DATA, content)
+        file = slug(name) + _DATASET
+        self._datasets[file] = _write(self.folder / file, record)
+        return self._datasets[file]
 
-    def _write(self, name: str, content: Record) -> Record:
-        self._content[name] = rounded(content)
-        write_json(self.folder / name, self._content[name])
-        return self._content[name]
+    def _write_cell(self, record: A) -> A:
+        written = _write(self.folder / _file(record.cell), record)
+        self._cells[_file(record.cell)] = written
+        return written
 
 
-def _read(path: Path) -> Record:
+def _file(cell: Cell) -> str:
+    return f"{cell.name}.json"
+
+
+def _attempt(cell: Cell, settings: CellSettings, data: str) -> dict[str, Any]:
+    """What is recorded of a cell whether it finished or failed."""
+    return {
+        "format": FORMAT,
+        **asdict(cell),
+        "data": data,
+        "fingerprint": cell_fingerprint(cell, settings, data),
+        "settings": settings,
+    }
+
+
+def _write(path: Path, record: P) -> P:
+    content = rounded(record.model_dump(mode="json"))
+    write_json(path, content)
+    return type(record).model_validate(content)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        record: Record = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
-        raise DataError(f"{path} is damaged ({error}). Remove it to run it again.") from error
-    return record
+        raise DataError(_DAMAGED.format(path=path, error=error)) from error
+    return content
 
 
-def same_settings(stored: Any, wanted: Any, default: Any = _DEFAULTS) -> bool:
-    """Whether a record's settings are the wanted ones.
-
-    A setting that is newer than the record counts as its default, which must mean what was done
-    before there was a choice.
-    """
-    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
-        return bool(stored == wanted)
-    known = default if isinstance(default, dict) else {}
-    return set(stored) <= set(wanted) and all(
-        same_settings(stored.get(key, known.get(key)), value, known.get(key))
-        for key, value in wanted.items()
-    )
-
-
-def rounded(value: Any) -> Any:
-    """The value with floats of six significant digits; what is not finite becomes null."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+def _parsed(path: Path, kind: type[P], content: dict[str, Any]) -> P:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        lines = "; ".join(problems(error, content, kind))
+        raise DataError(_DAMAGED.format(path=path, error=lines)) from error

@@ -1,15 +1,16 @@
-"""What was chosen on validation, and what training and scoring cost."""
+"""Tables of what was chosen on validation, and of what training and scoring cost."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from pipelines.experiments.plan.grid import LIGHTGBM
+from pipelines.experiments.plan.coordinates import LIGHTGBM
+from pipelines.experiments.plan.measurements import Cost
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report.render import Block, Heading, Table, Text
+from pipelines.experiments.report.rendering import Block, Heading, Table, Text
 from pipelines.experiments.report.rows import NONE, Row, mean_of, mean_sd, seed_records
 
 _HEADER = (
@@ -46,8 +47,8 @@ def choices(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[B
         yield Text(f"{LIGHTGBM}'s trials. {'; '.join(listed)}.")
 
 
-def section(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:
-    """Cost beside quality; folds, which are smaller than the data, say nothing of it."""
+def costs(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:
+    """The cost of each model; none in cross-validation, whose folds are smaller than the data."""
     if not tables or results.grid.experiment.folds:
         return
     yield Heading(2, "Cost")
@@ -65,8 +66,8 @@ def section(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[B
 def _trials(results: Results, dataset: str, model: str) -> str:
     """The trial chosen, or how often each was where every seed has its own."""
     seeds = dict.fromkeys(map(results.grid.tune_seed, results.grid.experiment.seeds))
-    found = [results.choice(dataset, model, seed) for seed in seeds]
-    counts = Counter(choice[0] for choice in found if choice)
+    choices = [results.choice(dataset, model, seed) for seed in seeds]
+    counts = Counter(choice[0] for choice in choices if choice)
     if len(seeds) == 1:
         return next(iter(counts), NONE)
     return ", ".join(f"{trial} ({n})" for trial, n in counts.most_common()) or NONE
@@ -74,20 +75,19 @@ def _trials(results: Results, dataset: str, model: str) -> str:
 
 def _validated(results: Results, dataset: str, model: str) -> str:
     records = seed_records(results, dataset, model, results.grid.experiment.seeds).values()
-    values = [r["validation"][r["inference"]]["normalized_gini"] for r in records]
-    return mean_sd(np.array(values))
+    return mean_sd(np.array([record.validation_gini for record in records]))
 
 
 def _cost_line(row: Row) -> list[str]:
-    def mean(name: str) -> float:
-        return mean_of(row, lambda record: record["cost"][name])
+    def mean(value: Callable[[Cost], float | None]) -> float:
+        return mean_of(row, lambda record: value(record.cost))
 
     return [
         row.label,
-        f"{mean('parameters'):,.0f}",
-        f"{mean('train_rows_per_second'):,.0f}",
-        f"{mean_of(row, lambda r: r['best_epoch']):.1f}",
-        f"{mean('seconds_to_best'):,.1f}",
-        f"{mean('seconds'):,.1f}",
-        f"{mean_of(row, lambda r: r['cost']['score_rows_per_second'][row.rule]):,.0f}",
+        f"{mean(lambda cost: cost.parameters):,.0f}",
+        f"{mean(lambda cost: cost.train_rows_per_second):,.0f}",
+        f"{mean_of(row, lambda record: record.best_epoch):.1f}",
+        f"{mean(lambda cost: cost.seconds_to_best):,.1f}",
+        f"{mean(lambda cost: cost.seconds):,.1f}",
+        f"{mean(lambda cost: (cost.score_rows_per_second or {}).get(row.rule)):,.0f}",
     ]

@@ -1,30 +1,21 @@
-"""Records as the rows of the paper's tables."""
+"""Makes the rows of the paper's tables from records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from optdist.evaluation.bootstrap import unpack
+from optdist.config.metrics import METRICS, PAPER_METRICS
 from optdist.evaluation.comparison import Comparison, Scores, compare
-from optdist.evaluation.metrics import LOWER_IS_BETTER
-from optdist.evaluation.weighted import METRICS, RESAMPLED
-from pipelines.experiments.plan.grid import LIGHTGBM, Cell
+from pipelines.experiments.plan.coordinates import LIGHTGBM, Cell
+from pipelines.experiments.plan.measurements import Metrics
+from pipelines.experiments.plan.records import Record
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.plan.store import Record
 
 NONE = "-"  # a cell without a figure
-NAMES = {
-    "mae": "MAE ↓",
-    "normalized_gini": "Norm-GINI ↑",
-    "spearman": "Spearman ↑",
-    "normalized_gini_positive": "Norm-GINI(+) ↑",
-    "spearman_positive": "Spearman(+) ↑",
-}
 
 
 @dataclass(frozen=True)
@@ -45,19 +36,18 @@ class Row:
 
     def values(self, metric: str) -> np.ndarray:
         """A test metric [seeds]; empty where the model has none of it."""
-        found = [record["test"][self.rule].get(metric) for record in self.records]
-        return np.array([v for v in found if v is not None], np.float64)
+        values = [test_metrics(record, self.rule).get(metric) for record in self.records]
+        return np.array([v for v in values if v is not None], np.float64)
 
     @cached_property
     def scores(self) -> Scores:
         """What tests are made on."""
-        values = {metric: self.values(metric) for metric in METRICS}
-        if not all("bootstrap" in record for record in self.records):
+        values = {metric: self.values(metric) for metric in PAPER_METRICS}
+        resampled = [r.bootstrap.values(self.rule) for r in self.records if r.bootstrap]
+        if len(resampled) < len(self.records):
             return Scores(values, None)
-        packed = [record["bootstrap"]["metrics"][self.rule] for record in self.records]
-        return Scores(
-            values, {m: np.stack([unpack(metrics[m]) for metrics in packed]) for m in RESAMPLED}
-        )
+        names = resampled[0]
+        return Scores(values, {m: np.stack([metrics[m] for metrics in resampled]) for m in names})
 
 
 def rows_of(
@@ -68,15 +58,14 @@ def rows_of(
     A variant without any is left out.
     """
     records = {variant: seed_records(results, dataset, variant, seeds) for variant in variants}
-    records = {variant: found for variant, found in records.items() if found}
-    common = set.intersection(*(set(found) for found in records.values())) if records else set()
-    rows = []
-    for variant, found in records.items():
-        mine = [found[seed] for seed in sorted(common)]
-        if mine:
-            rules = list(mine[0]["test"])
-            ours = mine[0]["settings"].get("model", {}).get("name") == "optdist"
-            rows += [Row(variant, rule, len(rules) > 1, ours, True, mine) for rule in rules]
+    records = {variant: by_seed for variant, by_seed in records.items() if by_seed}
+    common = set.intersection(*map(set, records.values())) if records else set()
+    rows: list[Row] = []
+    for variant, by_seed in records.items() if common else ():
+        of_variant = [by_seed[seed] for seed in sorted(common)]
+        rules = list(of_variant[0].test or {})
+        ours = (of_variant[0].settings.model or {}).get("name") == "optdist"
+        rows += [Row(variant, rule, len(rules) > 1, ours, True, of_variant) for rule in rules]
     ginis = [float(row.values("normalized_gini").mean()) for row in rows]
     limit = max(ginis, default=0.0) / 2
     return [replace(row, ranks=gini >= limit) for row, gini in zip(rows, ginis, strict=True)]
@@ -86,13 +75,18 @@ def seed_records(
     results: Results, dataset: str, variant: str, seeds: Iterable[int]
 ) -> dict[int, Record]:
     """A variant's records with test metrics, by seed, at the trial that was chosen for it."""
-    found = {}
+    records = {}
     for seed in seeds:
-        choice = results.choice(dataset, results.grid.base(variant), seed)
+        choice = results.choice(dataset, results.grid.variants.base(variant), seed)
         record = choice and results.finished(Cell(dataset, variant, choice[0], seed), test=True)
         if record:
-            found[seed] = record
-    return found
+            records[seed] = record
+    return records
+
+
+def test_metrics(record: Record, rule: str) -> Metrics:
+    """A record's test metrics under a rule of inference; none where the test split is not read."""
+    return (record.test or {}).get(rule, {})
 
 
 def comparisons(
@@ -121,10 +115,10 @@ def best(rows: Sequence[Row]) -> dict[str, str]:
     """The label of the best row in each metric, by the mean over seeds, of those that rank."""
     ranking = [row for row in rows if row.ranks]
     return {
-        metric: (min if metric in LOWER_IS_BETTER else max)(
-            ranking, key=lambda row: float(row.values(metric).mean())
+        metric: max(
+            ranking, key=lambda row: METRICS[metric].sign * float(row.values(metric).mean())
         ).label
-        for metric in METRICS
+        for metric in PAPER_METRICS
     }
 
 
@@ -136,12 +130,12 @@ def mean_sd(values: np.ndarray, digits: int = 4) -> str:
     return f"{values.mean():.{digits}f}{spread}"
 
 
-def p_value(p: float) -> str:
-    """A p-value as it is printed."""
+def format_p(p: float) -> str:
+    """A p-value as tables print it."""
     return "< 0.001" if p < 0.0005 else f"{p:.3f}"
 
 
-def mean_of(row: Row, value: Callable[[Mapping[str, Any]], float | None]) -> float:
-    """The mean of something over a row's records; what is None is left out."""
-    found = [v for v in map(value, row.records) if v is not None]
-    return float(np.mean(found)) if found else float("nan")
+def mean_of(row: Row, value: Callable[[Record], float | None]) -> float:
+    """The mean of a value over a row's records, those left out where it is None."""
+    values = [v for v in map(value, row.records) if v is not None]
+    return float(np.mean(values)) if values else float("nan")

@@ -1,4 +1,4 @@
-"""A cell that is LightGBM with Tweedie loss: what a practitioner would use instead.
+"""Trains LightGBM with Tweedie loss: what a practitioner would use instead of a network.
 
 It sees the same encoded splits as the networks: category ids as categories, and numbers (z-scores,
 which trees do not tell from raw values) with NaN where a value was missing.
@@ -7,17 +7,21 @@ which trees do not tell from raw values) with NaN where a value was missing.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import pyarrow as pa
 
 from optdist.data.encoding import encode
 from optdist.data.feature_table import FeatureTable
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import fit_scale
 from optdist.evaluation.metrics import evaluate, normalized_gini
-from pipelines.experiments.run.cell import Job, Record, rows_per_second, scoring_rows
+from pipelines.experiments.plan.measurements import Cost, Trained
+from pipelines.experiments.run.jobs import Job
+from pipelines.experiments.run.speed import rows_per_second, scoring_rows
 
 _FIXED = {
     "objective": "tweedie",
@@ -31,19 +35,56 @@ _FIXED = {
 }
 
 
-def train_boosting(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
-    """Boost until the validation Norm-GINI stops rising; calibrate the sum as of a network."""
+Columns = dict[str, np.ndarray]
+
+
+def train_boosting(job: Job) -> tuple[Trained, Columns | None]:
+    """Boost until the validation Norm-GINI stops rising; calibrate the sum as of a network.
+
+    Returns:
+        What the training came to, and the test rows' columns if the job reads the test split.
+    """
     table = FeatureTable.open(job.table)
-    schema, wanted = table.schema, dict(job.settings["lightgbm"])
-    rounds, patience = wanted.pop("rounds"), wanted.pop("patience")
+    schema = table.schema
     train, validation = _read(table, "train"), _read(table, "validation")
     matrix = features(train, schema)
+    started = time.monotonic()
+    booster, gini, times = _boosted(job, schema, (matrix, train["label"]), validation)
+    seconds = time.monotonic() - started
+    predicted = booster.predict(features(validation, schema))
+    forecast = float(predicted.sum() + booster.predict(matrix).sum())
+    actual = sum(float(part["label"].sum(dtype=np.float64)) for part in (train, validation))
+    scale = fit_scale(actual, forecast)
+    trees = booster.dump_model()["tree_info"][: booster.best_iteration]
+    cost = Cost(
+        parameters=sum(tree["num_leaves"] for tree in trees),
+        train_rows_per_second=len(matrix) * len(gini) / seconds,
+        seconds=seconds,
+        seconds_to_best=times[booster.best_iteration - 1],
+    )
+    trained = Trained(
+        inference="mean",
+        validation={"mean": {**evaluate(validation["label"], scale * predicted, schema.label)}},
+        history=[*gini[:: max(1, len(gini) // 25)]],
+        best_epoch=booster.best_iteration,
+        epochs=len(gini),
+        cost=cost,
+    )
+    return _tested(trained, booster, scale, table) if job.test else (trained, None)
+
+
+def _boosted(
+    job: Job, schema: FeatureSchema, train: tuple[np.ndarray, np.ndarray], validation: Columns
+) -> tuple[lgb.Booster, list[float], list[float]]:
+    """The booster, and the validation Norm-GINI and the seconds so far after each round."""
+    parameters = dict(job.settings.lightgbm or {})
+    rounds, patience = parameters.pop("rounds"), parameters.pop("patience")
     started = time.monotonic()
     times: list[float] = []
     history: dict[str, Any] = {}
     booster = lgb.train(
-        _FIXED | wanted | {"seed": job.seed, "num_threads": job.threads},
-        _dataset(matrix, train["label"], schema),
+        _FIXED | parameters | {"seed": job.seed, "num_threads": job.threads},
+        _dataset(*train, schema),
         num_boost_round=rounds,
         valid_sets=[_dataset(features(validation, schema), validation["label"], schema)],
         valid_names=["validation"],
@@ -54,47 +95,31 @@ def train_boosting(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
             lambda _: times.append(time.monotonic() - started),
         ],
     )
-    seconds = time.monotonic() - started
-    predicted = booster.predict(features(validation, schema))
-    forecast = float(predicted.sum() + booster.predict(matrix).sum())
-    actual = sum(float(part["label"].sum(dtype=np.float64)) for part in (train, validation))
-    scale = fit_scale(actual, forecast)
-    gini = history["validation"]["normalized_gini"]
-    trees = booster.dump_model()["tree_info"][: booster.best_iteration]
-    record: Record = {
-        "inference": "mean",
-        "validation": {"mean": evaluate(validation["label"], scale * predicted, schema.label)},
-        "test": None,
-        "history": gini[:: max(1, len(gini) // 25)],
-        "best_epoch": booster.best_iteration,
-        "epochs": len(gini),
-        "sdn": None,
-        "cost": {
-            "parameters": sum(tree["num_leaves"] for tree in trees),
-            "train_rows_per_second": len(matrix) * len(gini) / seconds,
-            "seconds": seconds,
-            "seconds_to_best": times[booster.best_iteration - 1],
-        },
-    }
-    if not job.test:
-        return record, None
-    test = _read(table, "test")
-    predicted = scale * booster.predict(features(test, schema))
-    record["test"] = {"mean": evaluate(test["label"], predicted, schema.label)}
+    return booster, history["validation"]["normalized_gini"], times
 
-    def score(rows: Any) -> np.ndarray:
+
+def _tested(
+    trained: Trained, booster: lgb.Booster, scale: float, table: FeatureTable
+) -> tuple[Trained, Columns]:
+    """What the training came to, with test metrics, and the test rows' columns."""
+    schema, test = table.schema, _read(table, "test")
+    predicted = scale * booster.predict(features(test, schema))
+
+    def score(rows: pa.Table) -> np.ndarray:
         return np.asarray(booster.predict(features(encode(rows, schema), schema)))
 
-    speed = rows_per_second(score, scoring_rows(table))
-    record["cost"]["score_rows_per_second"] = {"mean": speed}
-    return record, {
-        "label": test["label"],
-        "group_key": test["group_key"],
-        "predicted_mean": predicted,
-    }
+    speed = {"mean": rows_per_second(score, scoring_rows(table))}
+    tested = trained.model_copy(
+        update={
+            "test": {"mean": evaluate(test["label"], predicted, schema.label)},
+            "cost": trained.cost.model_copy(update={"score_rows_per_second": speed}),
+        }
+    )
+    columns = {"label": test["label"], "group_key": test["group_key"], "predicted_mean": predicted}
+    return tested, columns
 
 
-def features(columns: dict[str, np.ndarray], schema: FeatureSchema) -> np.ndarray:
+def features(columns: Mapping[str, np.ndarray], schema: FeatureSchema) -> np.ndarray:
     """Encoded columns as one float32 matrix [N, F]: ids first, then numbers with NaN."""
     ids = [columns[name].astype(np.float32) for name in schema.categorical_columns]
     numbers = [
@@ -112,7 +137,7 @@ def _dataset(matrix: np.ndarray, label: np.ndarray, schema: FeatureSchema) -> An
     )
 
 
-def _read(table: FeatureTable, split: str) -> dict[str, np.ndarray]:
+def _read(table: FeatureTable, split: str) -> Columns:
     """A split's encoded columns, label and group_key."""
     schema = table.schema
     names = [*schema.categorical_columns, *schema.numeric_columns, "label", "group_key"]

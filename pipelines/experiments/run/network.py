@@ -1,4 +1,4 @@
-"""A cell that is one of the networks."""
+"""Trains one of the networks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,18 @@ from optdist.data.feature_table import FeatureTable
 from optdist.errors import TrainingError
 from optdist.serving.predictor import Predictor, load_predictor
 from optdist.training import TrainingPlan, train
-from pipelines.experiments.run.cell import Job, Record, rows_per_second, scoring_rows
+from pipelines.experiments.plan.measurements import Cost, SdnRows, SdnSummary, Trained
+from pipelines.experiments.run.jobs import Job
+from pipelines.experiments.run.speed import rows_per_second, scoring_rows
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def train_network(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
-    """Train a network, or go on from its folder's checkpoint.
+def train_network(job: Job) -> tuple[Trained, dict[str, np.ndarray] | None]:
+    """Train a network, or continue from its folder's checkpoint.
 
     Returns:
-        The cell's record, and the test rows' arrays if the job reads the test split.
+        What the training came to, and the test rows' columns if the job reads the test split.
     """
     keras.backend.clear_session()
     plan = _plan(job)
@@ -34,39 +37,42 @@ def train_network(job: Job) -> tuple[Record, dict[str, np.ndarray] | None]:
     history = json.loads((plan.path / "history.json").read_text())
     seconds = [epoch["seconds"] for epoch in history]
     best = result["best_epoch"]
-    record: Record = {
-        "inference": result["inference"],
-        "validation": result["validation"],
-        "test": result["test"],
-        "history": [epoch["validation"]["normalized_gini"] for epoch in history],
-        "best_epoch": best,
-        "epochs": result["epochs"],
-        "sdn": None,
-        "cost": {
-            "parameters": result["parameters"],
-            "train_rows_per_second": float(np.median([e["rows_per_second"] for e in history])),
-            "seconds": sum(seconds),
-            "seconds_to_best": sum(seconds[:best]),
-        },
-    }
-    if not job.test:
-        return record, None
-    with np.load(plan.path / "test_predictions.npz", allow_pickle=False) as file:
-        rows = dict(file)
-    if "selected_sdn" in rows:
-        share = history[best - 1]["sdn_share"]
-        record["sdn"] = {"validation_share": share, "test": _sdn_summary(rows, plan.model)}
-    record["cost"]["score_rows_per_second"] = _scoring_speed(job, plan)
-    return record, rows
+    rows, speed, sdn = None, None, None
+    if job.test:
+        with np.load(plan.path / "test_predictions.npz", allow_pickle=False) as file:
+            rows = dict(file)
+        speed = _scoring_speed(job, plan)
+        if "selected_sdn" in rows:
+            share = history[best - 1]["sdn_share"]
+            sdn = SdnSummary(validation_share=share, test=summarize_sdns(rows, len(share)))
+    cost = Cost(
+        parameters=result["parameters"],
+        train_rows_per_second=float(np.median([e["rows_per_second"] for e in history])),
+        seconds=sum(seconds),
+        seconds_to_best=sum(seconds[:best]),
+        score_rows_per_second=speed,
+    )
+    trained = Trained(
+        inference=result["inference"],
+        validation=result["validation"],
+        test=result["test"],
+        history=[epoch["validation"]["normalized_gini"] for epoch in history],
+        best_epoch=best,
+        epochs=result["epochs"],
+        sdn=sdn,
+        cost=cost,
+    )
+    return trained, rows
 
 
 def _plan(job: Job) -> TrainingPlan:
-    training = job.settings["training"] | {"seed": job.seed, "threads_per_rank": job.threads}
+    settings = job.settings
+    training = (settings.training or {}) | {"seed": job.seed, "threads_per_rank": job.threads}
     return TrainingPlan(
         table=job.table,
         table_fingerprint=job.table_fingerprint,
         folder=job.folder,
-        model=ModelConfig(**job.settings["model"]),
+        model=ModelConfig(**(settings.model or {})),
         training=TrainingConfig(**training),
         test=job.test,
     )
@@ -107,23 +113,25 @@ def _train_on_ranks(plan: TrainingPlan) -> dict[str, Any]:
     return result
 
 
-def _sdn_summary(rows: dict[str, np.ndarray], model: ModelConfig) -> list[Record]:
-    """Share, and quantiles of actual and predicted value, of the test rows of each SDN (Fig. 5)."""
-    predicted = rows["predicted_hard"]
-    made = []
-    for i in range(model.num_sdns):
-        mine = rows["selected_sdn"] == i
-        if not mine.any():
-            made.append({"share": 0.0, "actual": None, "predicted": None})
+def summarize_sdns(rows: Mapping[str, np.ndarray], count: int) -> list[SdnRows]:
+    """Share, and quantiles of actual and predicted value, of the test rows of each SDN (Fig. 5).
+
+    Args:
+        rows: [N] each: `label` and `predicted_hard` in currency units, `selected_sdn` in [0, L).
+        count: L, the number of SDNs.
+    """
+    summary = []
+    for i in range(count):
+        selects = rows["selected_sdn"] == i
+        if not selects.any():
+            summary.append(SdnRows(share=0.0, actual=None, predicted=None))
             continue
-        made.append(
-            {
-                "share": float(mine.mean()),
-                "actual": np.quantile(rows["label"][mine], _QUANTILES).tolist(),
-                "predicted": np.quantile(predicted[mine], _QUANTILES).tolist(),
-            }
+        actual, predicted = (
+            np.quantile(rows[name][selects], _QUANTILES).tolist()
+            for name in ("label", "predicted_hard")
         )
-    return made
+        summary.append(SdnRows(share=float(selects.mean()), actual=actual, predicted=predicted))
+    return summary
 
 
 def _rank(plan_file: str, result_file: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs the tasks of a grid on worker processes: what is finished is not run again."""
+"""Runs the tasks of a grid on worker processes; finished cells are not trained again."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from optdist.errors import TrainingError
-from pipelines.experiments.plan.grid import Cell, Task
+from pipelines.experiments.plan.coordinates import Cell, Task
+from pipelines.experiments.plan.records import Failure, Record, cell_fingerprint
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.plan.store import Record, Store
-from pipelines.experiments.run.cell import Job
+from pipelines.experiments.run.estimate import Estimate
+from pipelines.experiments.run.jobs import Job
 from pipelines.experiments.run.workers import Worker
 
 
-class Data(NamedTuple):
+class BuiltTable(NamedTuple):
     """A built feature table: its folder and its fingerprint there."""
 
-    table: str
+    folder: str
     fingerprint: str
 
 
@@ -31,7 +32,7 @@ class Progress:
     """Where a run is after one more cell."""
 
     cell: Cell
-    record: Record  # has "error" where the cell failed
+    record: Record | Failure
     done: int
     total: int
     seconds_left: float
@@ -43,7 +44,7 @@ class Runner:
     def __init__(
         self,
         results: Results,
-        tables: Mapping[str, Data],
+        tables: Mapping[str, BuiltTable],
         folder: Path,
         workers: int,
         on_cell: Callable[[Progress], None],
@@ -53,7 +54,7 @@ class Runner:
 
         Args:
             results: what is finished, and where more goes.
-            tables: of the data sets that have unfinished tasks.
+            tables: data set -> its table, of those that have unfinished tasks.
             folder: where unfinished trainings keep their checkpoints.
             workers: how many cells train at once.
             on_cell: called after each cell.
@@ -84,7 +85,7 @@ class Runner:
                 task = self._next(waiting, [cell for _, cell in running.values()]) if free else None
                 if task is not None:
                     waiting.remove(task)
-                    cell = self._wanted(task)
+                    cell = self._cell(task)
                     if cell is None:
                         ended(task)
                     else:
@@ -99,7 +100,8 @@ class Runner:
                     free.append(worker)
                     rest = [*waiting, *(t for t, _ in running.values())]
                     done = len(tasks) - len(rest)
-                    self.on_cell(Progress(cell, record, done, len(tasks), self._seconds(rest)))
+                    seconds = Estimate(self.results.store).seconds(rest) / self.workers
+                    self.on_cell(Progress(cell, record, done, len(tasks), seconds))
                     ended(task)
         finally:
             for worker in [*free, *running]:
@@ -114,7 +116,7 @@ class Runner:
                 return task
         return None
 
-    def _wanted(self, task: Task) -> Cell | None:
+    def _cell(self, task: Task) -> Cell | None:
         """The cell to run for a task, or None if there is nothing to run."""
         cell = self.results.cell(task)
         if cell is None:
@@ -126,12 +128,12 @@ class Runner:
 
     def _job(self, cell: Cell, test: bool) -> Job:
         settings, bootstrap = self.grid.settings(cell), self.grid.experiment.bootstrap
-        data = self.tables[cell.dataset]
-        ranks = settings.get("training", {}).get("ranks", 1)
+        table = self.tables[cell.dataset]
+        ranks = (settings.training or {}).get("ranks", 1)
         return Job(
             name=cell.name,
-            table=data.table,
-            table_fingerprint=data.fingerprint,
+            table=table.folder,
+            table_fingerprint=table.fingerprint,
             folder=str(self.run_folder(cell)),
             folds_folder=str(self._folds),
             settings=settings,
@@ -144,20 +146,18 @@ class Runner:
 
     def run_folder(self, cell: Cell) -> Path:
         """Where a cell's checkpoints are until its test metrics are known."""
-        digest = Store.fingerprint(cell, self.grid.settings(cell), self._data(cell))
+        digest = cell_fingerprint(cell, self.grid.settings(cell), self._data(cell))
         return self.folder / f"{cell.name}-{digest[:8]}"
 
-    def _record(self, cell: Cell, worker: Worker) -> Record:
+    def _record(self, cell: Cell, worker: Worker) -> Record | Failure:
         """Keep what a worker made of a cell."""
+        of_cell = cell, self.grid.settings(cell), self._data(cell)
         try:
-            content = worker.result()
+            record = self.results.store.write(*of_cell, worker.result())
         except TrainingError as error:
             self.results.failures[cell.name] = str(error)
-            before = self.results.record(cell) or {}  # its validation metrics may have won
-            kept = {key: before[key] for key in ("validation", "inference") if key in before}
-            content = kept | {"error": str(error), "test": None}
-        record = self.results.store.write(cell, self.grid.settings(cell), self._data(cell), content)
-        if record["test"] is not None:  # what it went on from has served, and what it beat
+            return self.results.store.write_failure(*of_cell, str(error))
+        if record.test is not None:  # its checkpoint, and those of the trials it beat, have served
             beaten = self.results.tuning(cell.dataset, cell.variant, cell.seed).values()
             for other in [cell, *beaten] if cell in beaten else [cell]:
                 shutil.rmtree(self.run_folder(other), ignore_errors=True)
@@ -165,22 +165,3 @@ class Runner:
 
     def _data(self, cell: Cell) -> str:
         return self.results.fingerprints[cell.dataset]
-
-    def _seconds(self, tasks: Sequence[Task]) -> float:
-        """The time that `tasks` take, by the cells of the same model and data set, or of any."""
-        known: dict[tuple[str, str], list[float]] = {}
-        for record in self.results.store.records():
-            if "cost" in record:
-                seconds = record["cost"]["cell_seconds"]
-                for key in (
-                    (record["dataset"], record["variant"]),
-                    (record["dataset"], ""),
-                    ("", ""),
-                ):
-                    known.setdefault(key, []).append(seconds)
-        total = 0.0
-        for task in tasks:
-            keys = ((task.dataset, task.variant), (task.dataset, ""), ("", ""))
-            values = next((known[key] for key in keys if key in known), [0.0])
-            total += sum(values) / len(values)
-        return total / self.workers

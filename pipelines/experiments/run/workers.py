@@ -1,8 +1,7 @@
-"""Worker processes that train one cell after the other."""
+"""Runs worker processes that train one cell after the other."""
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -12,12 +11,23 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from optdist.errors import TrainingError
-from pipelines.experiments.run.cell import Job, run_cell
+from pipelines.experiments.plan.measurements import Measurements
+from pipelines.experiments.run.cells import run_cell
+from pipelines.experiments.run.jobs import Job
 
 # Spawned, for TensorFlow does not survive a fork.
 _CONTEXT = multiprocessing.get_context("spawn")
 _CELLS = 25  # then a fresh process: whatever leaks, leaks little
+
+
+class Answer(BaseModel):
+    """What a worker sends back: what the cell came to, or why it failed."""
+
+    measurements: Measurements | None = None
+    error: str = ""
 
 
 class Worker:
@@ -43,22 +53,22 @@ class Worker:
         self.cells += 1
         self.connection.send_bytes(job.model_dump_json().encode())
 
-    def result(self) -> dict[str, Any]:
-        """Wait for the job's record.
+    def result(self) -> Measurements:
+        """Wait for what the cell comes to.
 
         Raises:
             TrainingError: the cell failed, or the process was killed.
         """
         try:
-            answer: dict[str, Any] = json.loads(self.connection.recv_bytes())
+            answer = Answer.model_validate_json(self.connection.recv_bytes())
         except (EOFError, ConnectionError):
             self.stop()
             raise TrainingError(
-                f"The worker was killed: is there memory enough? Its log: {self.log}"
+                f"The worker was killed, perhaps for lack of memory. Its log: {self.log}"
             ) from None
-        if "error" in answer:
-            raise TrainingError(answer["error"])
-        return answer
+        if answer.measurements is None:
+            raise TrainingError(answer.error)
+        return answer.measurements
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -70,7 +80,7 @@ class Worker:
 
 
 def _serve(connection: Connection, log: str) -> None:
-    """The worker's life: a job, its record, the next job."""
+    """Take jobs and answer each until the driver closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver stops its workers itself
     with open(log, "a") as file:
         os.dup2(file.fileno(), 1)
@@ -84,9 +94,9 @@ def _serve(connection: Connection, log: str) -> None:
             return
         print(f"== {job.name}", flush=True)
         try:
-            answer = run_cell(job)
-        except Exception as error:  # one cell's failure is not the others'
+            answer = Answer(measurements=run_cell(job))
+        except Exception as error:  # the other cells can still be trained
             traceback.print_exc()
             sys.stderr.flush()
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        connection.send_bytes(json.dumps(answer).encode())
+            answer = Answer(error=f"{type(error).__name__}: {error}")
+        connection.send_bytes(answer.model_dump_json().encode())

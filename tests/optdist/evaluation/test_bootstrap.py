@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
+from optdist.config.metrics import PAPER_METRICS
 from optdist.data.schema import LabelStatistics
 from optdist.errors import DataError
 from optdist.evaluation import metrics
 from optdist.evaluation.bootstrap import (
     entity_counts,
-    pack,
     paired_bootstrap,
     resampled_metrics,
-    unpack,
 )
-from optdist.evaluation.weighted import METRICS, RESAMPLED, WeightedMetrics
+from optdist.evaluation.weighted import RESAMPLED, WeightedMetrics
 
 TRAIN = LabelStatistics(
     count=2, positives=1, total=1, median=0, log_mean=0, log_std=1, log_min=0, log_max=0
@@ -111,7 +110,7 @@ def test_the_bootstrap_spread_of_a_mean_is_its_standard_error():
     assert found.mean() == pytest.approx(error.mean(), rel=0.01)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", PAPER_METRICS)
 def test_paired_gains_are_differences_on_the_same_resamples_and_better_is_positive(metric):
     y, worse, rng = rows()
     better = 0.7 * y + 0.3 * worse
@@ -143,15 +142,6 @@ def test_the_metrics_of_distributions_are_paired_too(metric, column):
 def test_a_resample_without_positives_says_what_to_set():
     with pytest.raises(DataError, match=r"bootstrap\.replicates"):
         WeightedMetrics(np.array([0.0, 1.0]), np.array([1.0, 2.0]))(np.array([3, 0]))
-
-
-def test_packed_values_come_back_to_a_step():
-    values = np.random.default_rng(2).normal(0.6, 0.01, 500)
-    packed = pack(values)
-    np.testing.assert_allclose(unpack(packed), values, atol=packed["step"])
-    assert packed["step"] < 2e-6
-    assert len(packed["int16"]) < 1400
-    np.testing.assert_array_equal(unpack(pack(np.full(3, 0.25))), [0.25] * 3)
 
 
 @pytest.mark.slow

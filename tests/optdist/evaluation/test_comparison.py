@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from optdist.config.metrics import PAPER_METRICS
 from optdist.evaluation.comparison import Scores, bootstrap_test, compare, holm, t_test
-from optdist.evaluation.weighted import METRICS
 
 
 def test_holm_gives_a_hand_worked_correction():
@@ -29,7 +29,7 @@ def test_the_bootstrap_test_counts_what_lies_beyond_zero():
 def scores(mean, seed, seeds=5, noise=0.001, replicates=400):
     """A model's metrics, whose bootstrap shares the entities' noise with every other model."""
     rng, entities = np.random.default_rng(seed), np.random.default_rng(0)
-    values = {m: mean + noise * rng.standard_normal(seeds) for m in METRICS}
+    values = {m: mean + noise * rng.standard_normal(seeds) for m in PAPER_METRICS}
     shared = 0.01 * entities.standard_normal(replicates)
     own = 0.001 * rng.standard_normal((seeds, replicates))
     return Scores(values, {m: v[:, None] + shared + own for m, v in values.items()})
@@ -76,7 +76,7 @@ def test_equal_models_are_rarely_significant():
 def level(seed, seeds=5, replicates=200):
     """A model as good as every other, but for the luck of its test entities."""
     rng = np.random.default_rng(seed)
-    luck = dict(zip(METRICS, 0.002 * rng.standard_normal(len(METRICS)), strict=True))
+    luck = dict(zip(PAPER_METRICS, 0.002 * rng.standard_normal(len(PAPER_METRICS)), strict=True))
     values = {m: 0.6 + k + 0.0005 * rng.standard_normal(seeds) for m, k in luck.items()}
-    noise = {m: 0.002 * rng.standard_normal(replicates) for m in METRICS}
+    noise = {m: 0.002 * rng.standard_normal(replicates) for m in PAPER_METRICS}
     return Scores(values, {m: v[:, None] + noise[m] for m, v in values.items()})

@@ -7,9 +7,11 @@ import shop
 from table import frame, write_table
 
 from optdist.errors import ConfigError, DataError
-from pipelines.experiments.pipeline import chosen_tasks, duration
+from pipelines.experiments.datasets import data_fingerprint
 from pipelines.experiments.plan.grid import Grid
-from pipelines.experiments.run.feature_tables import data_fingerprint, mean_label
+from pipelines.experiments.plan.schedule import choose_tasks, schedule
+from pipelines.experiments.progress import format_duration
+from pipelines.experiments.run.description import mean_label
 
 
 def test_the_same_data_has_one_fingerprint_wherever_it_lies(tmp_path):
@@ -48,18 +50,18 @@ def test_a_pattern_chooses_models_and_the_tuning_that_they_need(tmp_path):
         "variants": {"without KL": {"model.kl_weight": 0}},
     }
     grid = Grid(grids.experiment(tmp_path, ablations=ablations))
-    assert chosen_tasks(grid, "*") == grid.tasks()
-    ziln = chosen_tasks(grid, "made.ziln")
+    assert choose_tasks(grid, "*") == schedule(grid)
+    ziln = choose_tasks(grid, "made.ziln")
     assert {task.variant for task in ziln} == {"ZILN"}
     assert len(ziln) == 2 + 2
-    without = chosen_tasks(grid, "*without-kl")
+    without = choose_tasks(grid, "*without-kl")
     assert [(task.variant, task.test) for task in without] == [
         ("OptDist", False),
         ("OptDist", False),
         ("OptDist without KL", True),
     ]
     with pytest.raises(ConfigError, match=r"made\.optdist-without-kl"):
-        chosen_tasks(grid, "nobody")
+        choose_tasks(grid, "nobody")
 
 
 def test_the_mean_label_is_of_a_whole_split(tmp_path):
@@ -70,4 +72,4 @@ def test_the_mean_label_is_of_a_whole_split(tmp_path):
 
 
 def test_durations_read_well():
-    assert [duration(s) for s in (5, 89, 300, 7260)] == ["5 s", "89 s", "5 min", "2 h 1 min"]
+    assert [format_duration(s) for s in (5, 89, 300, 7260)] == ["5 s", "89 s", "5 min", "2 h 1 min"]

@@ -7,7 +7,7 @@ import pytest
 from optdist.config import config_from, load_config
 from optdist.config.source import TableConfig
 from optdist.errors import DataError
-from pipelines.experiments.run.feature_tables import data_fingerprint
+from pipelines.experiments.datasets import data_fingerprint
 from pipelines.features.build import build_features
 from pipelines.features.samples import build_samples
 from pipelines.sources.quarantine import LABEL

@@ -10,7 +10,9 @@ from optdist.data.inputs import memory_dataset
 from optdist.errors import ConfigError
 from optdist.models import MODELS, build_model
 from pipelines.experiments.plan.config import load_experiment
-from pipelines.experiments.plan.grid import Cell, Grid
+from pipelines.experiments.plan.coordinates import Cell
+from pipelines.experiments.plan.grid import Grid
+from pipelines.experiments.plan.schedule import schedule
 
 ABLATIONS = {
     "datasets": ["DATASET"],
@@ -32,7 +34,7 @@ def grid(folder, **changes):
 
 
 def test_tasks_come_in_an_order_that_leaves_smaller_tables(tmp_path):
-    tasks = grid(tmp_path, ablations=ABLATIONS, sweeps=SWEEPS).tasks()
+    tasks = schedule(grid(tmp_path, ablations=ABLATIONS, sweeps=SWEEPS))
     blocks = list(dict.fromkeys(task.block for task in tasks))
     assert blocks == [
         "made, tuning",
@@ -52,7 +54,7 @@ PRESETS = sorted(path.stem for path in (conf_folder() / "experiments").glob("*.y
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_valid(name):
-    assert len(Grid(load_experiment(name)).tasks()) > 10
+    assert len(schedule(Grid(load_experiment(name)))) > 10
 
 
 def test_a_copy_of_a_preset_does_not_write_over_its_page(tmp_path):
@@ -63,7 +65,9 @@ def test_a_copy_of_a_preset_does_not_write_over_its_page(tmp_path):
 
 
 def test_presets_grow():
-    counts = [len(Grid(load_experiment(n)).tasks()) for n in ("quick", "complete_journey", "full")]
+    counts = [
+        len(schedule(Grid(load_experiment(n)))) for n in ("quick", "complete_journey", "full")
+    ]
     assert counts == sorted(counts)
 
 
@@ -73,25 +77,27 @@ def test_a_sweep_uses_the_models_own_cell_where_the_value_is_its_own(tmp_path):
         "model.num_sdns": {2: "OptDist model.num_sdns=2", 4: "OptDist"},
         "model.temperature": {0.5: "OptDist model.temperature=0.5", 1: "OptDist"},
     }
-    swept = [t for t in made.tasks() if "sweeps" in t.block and t.variant != "OptDist"]
+    swept = [t for t in schedule(made) if "sweeps" in t.block and t.variant != "OptDist"]
     assert len(swept) == 2 * 2
     assert {task.base for task in swept} == {"OptDist"}
 
 
 def test_settings_are_of_the_variant_the_trial_and_the_overrides(tmp_path):
     made = grid(tmp_path, ablations=ABLATIONS)
-    task = next(t for t in made.tasks() if t.variant == "OptDist without KL")
+    task = next(t for t in schedule(made) if t.variant == "OptDist without KL")
     cell = Cell("made", task.variant, "lr0.01", 1)
     settings = made.settings(cell)
-    assert settings["model"]["kl_weight"] == 0
-    assert settings["model"]["ce_weight"] == 1
-    assert settings["training"]["learning_rate"] == 0.01
-    assert settings["training"]["epochs"] == 2
-    assert "seed" not in settings["training"]
+    assert settings.model["kl_weight"] == 0
+    assert settings.model["ce_weight"] == 1
+    assert settings.training["learning_rate"] == 0.01
+    assert settings.training["epochs"] == 2
+    assert "seed" not in settings.training
     other = Grid(made.experiment, overrides=["training.epochs=7"])
-    assert other.settings(cell)["training"]["epochs"] == 7
+    assert other.settings(cell).training["epochs"] == 7
     trees = Cell("made", "LightGBM", "trial2", 1)
-    assert made.settings(trees) == {"lightgbm": {"num_leaves": 8, "rounds": 40, "patience": 10}}
+    assert made.settings(trees).plain == {
+        "lightgbm": {"num_leaves": 8, "rounds": 40, "patience": 10}
+    }
 
 
 def test_every_problem_of_an_experiment_is_in_one_error(tmp_path):

@@ -1,21 +1,39 @@
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from optdist.config import ModelConfig
 from optdist.errors import DataError
-from pipelines.experiments.plan.grid import Cell
-from pipelines.experiments.plan.store import Store, rounded, same_settings
+from pipelines.experiments.plan.coordinates import Cell
+from pipelines.experiments.plan.measurements import Cost, Measurements, PackedValues
+from pipelines.experiments.plan.records import CellSettings, DatasetRecord, Failure, Record, rounded
+from pipelines.experiments.plan.settings import same_settings
+from pipelines.experiments.plan.store import Store
 
+ROOT = Path(__file__).resolve().parents[4]
 CELL = Cell("shop", "OptDist (w/o) KL", "lr0.001", 3)
-SETTINGS = {"model": {"name": "optdist", "num_sdns": 4}, "training": {"learning_rate": 0.0015}}
+MODEL, TRAINING = {"name": "optdist", "num_sdns": 4}, {"learning_rate": 0.0015}
+SETTINGS = CellSettings(model=MODEL, training=TRAINING)
+
+
+def measurements(**changes):
+    """What a worker reports, small."""
+    cost = Cost(parameters=1, train_rows_per_second=2, seconds=3, seconds_to_best=3)
+    plain = {"inference": "hard", "validation": {"hard": {"normalized_gini": 0.5}}, "cost": cost}
+    plain |= {"history": [0.5], "best_epoch": 1, "epochs": 1, "date": "2025-03-04", "versions": {}}
+    return Measurements(**plain | changes)
 
 
 def test_a_record_is_found_again_by_its_coordinates_settings_and_data(tmp_path):
-    written = Store(tmp_path).write(CELL, SETTINGS, "data", {"test": {"hard": {"mae": 1 / 3}}})
+    tested = measurements(test={"hard": {"mae": 1 / 3}})
+    written = Store(tmp_path).write(CELL, SETTINGS, "data", tested)
     store = Store(tmp_path)
     assert store.find(CELL, SETTINGS, "data") == written
-    assert written["test"]["hard"]["mae"] == 0.333333
+    assert written.test["hard"]["mae"] == 0.333333
     assert store.find(CELL, SETTINGS, "other data") is None
-    changed = {"model": SETTINGS["model"] | {"num_sdns": 5}, "training": SETTINGS["training"]}
+    changed = CellSettings(model=MODEL | {"num_sdns": 5}, training=TRAINING)
     assert store.find(CELL, changed, "data") is None
     assert store.find(Cell("shop", "OptDist", "lr0.001", 3), SETTINGS, "data") is None
     assert [path.name for path in tmp_path.iterdir()] == ["shop.optdist-w-o-kl.lr0-001.seed3.json"]
@@ -39,9 +57,10 @@ def test_a_setting_that_is_gone_or_another_kind_of_model_does_not_match():
 
 def test_a_record_that_names_more_than_its_model_reads_is_found(tmp_path):
     cell = Cell("shop", "ZILN", "lr0.001", 3)
-    wanted = {"model": {"name": "ziln", "tower": [8]}, "training": {}}
-    more = {"model": wanted["model"] | {"num_sdns": 9, "mdme": {"buckets": 2}}, "training": {}}
-    Store(tmp_path).write(cell, more, "data", {"test": None})
+    model = {"name": "ziln", "tower": [8]}
+    wanted = CellSettings(model=model, training={})
+    more = CellSettings(model=model | {"num_sdns": 9, "mdme": {"buckets": 2}}, training={})
+    Store(tmp_path).write(cell, more, "data", measurements())
     assert Store(tmp_path).find(cell, wanted, "data") is not None
 
 
@@ -49,6 +68,44 @@ def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "shop.ziln.lr1.seed1.json").write_text('{"format": 1')
     with pytest.raises(DataError, match=r"shop\.ziln\.lr1\.seed1\.json is damaged"):
         Store(tmp_path)
+
+
+def test_a_record_that_lacks_a_part_is_named_with_the_part(tmp_path):
+    Store(tmp_path).write(CELL, SETTINGS, "data", measurements())
+    [path] = tmp_path.iterdir()
+    content = json.loads(path.read_text())
+    del content["cost"]["parameters"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"is damaged \(cost\.parameters: Field required\)"):
+        Store(tmp_path)
+
+
+def test_a_failure_keeps_the_validation_metrics_of_an_earlier_attempt(tmp_path):
+    store = Store(tmp_path)
+    assert store.write_failure(CELL, SETTINGS, "data", "it broke").validation_gini is None
+    store.write(CELL, SETTINGS, "data", measurements())
+    store.write_failure(CELL, SETTINGS, "data", "it broke")
+    failure = Store(tmp_path).find(CELL, SETTINGS, "data")
+    assert isinstance(failure, Failure)
+    assert (failure.error, failure.validation_gini) == ("it broke", 0.5)
+
+
+@pytest.mark.parametrize("experiment", ["full", "cross_validation", "baselines"])
+def test_published_records_are_read_whole(experiment):
+    folder = ROOT / "docs" / "results" / experiment
+    for path in sorted(folder.glob("*.json"))[::10]:
+        content = json.loads(path.read_text())
+        kind = DatasetRecord if path.name.endswith(".data.json") else Record
+        assert kind.model_validate(content).model_dump(mode="json", exclude_unset=True) == content
+
+
+def test_packed_values_come_back_to_a_step():
+    values = np.random.default_rng(2).normal(0.6, 0.01, 500)
+    packed = PackedValues.pack(values)
+    np.testing.assert_allclose(packed.unpack(), values, atol=packed.step)
+    assert packed.step < 2e-6
+    assert len(packed.int16) < 1400
+    np.testing.assert_array_equal(PackedValues.pack(np.full(3, 0.25)).unpack(), [0.25] * 3)
 
 
 def test_rounding_keeps_six_digits_and_turns_what_is_not_finite_into_null():

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from optdist.evaluation.bootstrap import pack
-from optdist.evaluation.weighted import METRICS, RESAMPLED
-from pipelines.experiments.plan.grid import Cell, Grid
+from optdist.config.metrics import PAPER_METRICS
+from optdist.evaluation.weighted import RESAMPLED
+from pipelines.experiments.plan.coordinates import Cell
+from pipelines.experiments.plan.grid import Grid
+from pipelines.experiments.plan.measurements import Measurements, PackedValues
+from pipelines.experiments.plan.records import Clusters, DatasetRecord
 from pipelines.experiments.plan.results import Results
+from pipelines.experiments.plan.schedule import schedule
 from pipelines.experiments.plan.store import Store
+from pipelines.experiments.report.contents import blocks
 from pipelines.experiments.report.rows import comparisons, mean_sd, rows_of
-from pipelines.experiments.report.sections import blocks
-from pipelines.experiments.report.write import PAPER, write_report
+from pipelines.experiments.report.writing import PAPER, write_report
 
 SEEDS = [1, 2, 3, 4, 5]
 LEVEL = {"ZILN": 0.60, "OptDist": 0.62, "LightGBM": 0.615}
@@ -21,7 +25,7 @@ BOX = [0.0, 0.0, 2.0, 8.0, 40.0]
 
 
 def metrics(value):
-    made = {name: 20 * (1 - value) if name == "mae" else value for name in METRICS}
+    made = {name: 20 * (1 - value) if name == "mae" else value for name in PAPER_METRICS}
     made |= {"mae_zero": 7.0, "mae_mean": 8.0, "mae_median": 7.0, "total_ratio": 1.01}
     made |= {"coverage": 0.9, "coverage_if_positive": 0.91}
     return made | {"mae_q50": 6.5, "nll": 1.5}
@@ -37,7 +41,9 @@ def content(cell, test):
     values = {r: metrics(value + (0.002 if r == "soft" else 0)) for r in rules}
     resamples = {
         rule: {
-            m: pack(v[m] + (-20 if m == "mae" else 1) * (entities + rng.normal(0, 0.001, 200)))
+            m: PackedValues.pack(
+                v[m] + (-20 if m == "mae" else 1) * (entities + rng.normal(0, 0.001, 200))
+            )
             for m in RESAMPLED
         }
         for rule, v in values.items()
@@ -45,7 +51,7 @@ def content(cell, test):
     sdns = [{"share": 0.7, "actual": BOX, "predicted": BOX}]
     sdns.append({"share": 0.3, "actual": BOX, "predicted": BOX})
     sdns.append({"share": 0.0, "actual": None, "predicted": None})
-    return {
+    plain = {
         "inference": rules[0],
         "validation": values,
         "test": values if test else None,
@@ -65,6 +71,7 @@ def content(cell, test):
         "date": "2025-03-04T05:06:07+00:00",
         "versions": {"python": "3.11", "tensorflow-cpu": "2.18.1", "lightgbm": "4"},
     }
+    return Measurements.model_validate(plain)
 
 
 def finished(folder, seeds=SEEDS, **changes):
@@ -72,16 +79,25 @@ def finished(folder, seeds=SEEDS, **changes):
     resamples = {"replicates": 200, "seed": 1}
     grid = Grid(grids.experiment(folder, seeds=seeds, bootstrap=resamples, **changes))
     results = Results(grid, Store(folder / "results"), {"made": "data"})
-    for task in grid.tasks():
+    for task in schedule(grid):
         cell = results.cell(task)
         if not results.finished(cell, task.test):
             made = content(cell, task.test)
             results.store.write(cell, grid.settings(cell), "data", made)
     counts = {"samples": 100, "train": 70, "validation": 10, "test": 20}
     counts |= {"train_positive": 7, "validation_positive": 1, "test_positive": 2}
-    histogram = {"edges": [0.0, 1.0, 2.0], "counts": [[60, 5], [3, 2]]}
-    known = {"data": "data", "counts": counts, "clusters": histogram}
-    known["mean_label"] = {"train": 4.0, "validation": 8.0, "test": 5.0}
+    known = DatasetRecord(
+        format=2,
+        data="data",
+        name="made",
+        description="",
+        counts=counts,
+        label={},
+        categorical=1,
+        numeric=1,
+        mean_label={"train": 4.0, "validation": 8.0, "test": 5.0},
+        clusters=Clusters(edges=[0.0, 1.0, 2.0], counts=[[60, 5], [3, 2]]),
+    )
     results.store.write_dataset("made", known)
     return results
 
@@ -120,12 +136,12 @@ def test_below_five_seeds_there_is_no_dagger_and_the_report_says_so(tmp_path):
 
 def test_mean_and_sd_are_of_the_seeds_that_all_models_have(tmp_path):
     results = finished(tmp_path)
-    lost = results.cell(next(t for t in results.grid.tasks() if t.block == "made, seed 5"))
+    lost = results.cell(next(t for t in schedule(results.grid) if t.block == "made, seed 5"))
     (tmp_path / "results" / f"{lost.name}.json").unlink()
     fewer = Results(results.grid, Store(tmp_path / "results"), {"made": "data"})
     rows = rows_of(fewer, "made", fewer.grid.models, SEEDS)
     assert {len(row.records) for row in rows} == {4}
-    assert {record["seed"] for row in rows for record in row.records} == {1, 2, 3, 4}
+    assert {record.seed for row in rows for record in row.records} == {1, 2, 3, 4}
     assert "made, 4 seeds" in written(fewer, tmp_path)
 
 
@@ -186,14 +202,13 @@ def test_the_report_of_a_cross_validation_says_what_test_means(tmp_path):
 
 def test_a_row_that_does_not_rank_is_neither_the_best_nor_a_rival(tmp_path):
     results = finished(tmp_path)
-    for task in results.grid.tasks():
+    for task in schedule(results.grid):
         cell = results.cell(task)
         if task.test and task.variant == "ZILN":  # as of a model that predicts 0 for nearly all
-            record = results.record(cell) | {"inference": "mean"}
-            worst = {**record["test"]["mean"], "normalized_gini": 0.01, "mae": 1.0}
-            results.store.write(
-                cell, results.grid.settings(cell), "data", record | {"test": {"mean": worst}}
-            )
+            plain = content(cell, task.test)
+            worst = {**plain.test["mean"], "normalized_gini": 0.01, "mae": 1.0}
+            measured = plain.model_copy(update={"test": {"mean": worst}})
+            results.store.write(cell, results.grid.settings(cell), "data", measured)
     text = written(results, tmp_path)
     assert "**" not in table_row(text, "ZILN")[1]
     rows = rows_of(results, "made", results.grid.models, SEEDS)
@@ -220,7 +235,7 @@ def test_a_failed_cell_is_listed_with_its_reason(tmp_path):
     results = finished(tmp_path)
     cell = Cell("made", "ZILN", results.choice("made", "ZILN", 5)[0], 5)
     settings = results.grid.settings(cell)
-    results.store.write(cell, settings, "data", {"error": "it broke", "test": None})
+    results.store.write_failure(cell, settings, "data", "it broke")
     text = written(results, tmp_path)
     assert "it broke" in text.split("## Failed")[1]
 
@@ -248,7 +263,7 @@ def test_the_papers_tables_agree_with_each_other(name):
 
 
 def test_a_model_that_is_far_behind_leaves_the_others_their_scale():
-    from pipelines.experiments.report.figures import norm_gini
+    from pipelines.experiments.report.drawing import norm_gini
 
     scores = {
         "OptDist": [0.60, 0.61],

@@ -14,6 +14,7 @@ from optdist.data.feature_table import SPLITS
 from optdist.data.schema import FIRST_ID, UNKNOWN_ID
 from optdist.errors import DataError
 from optdist.evaluation.comparison import t_test
+from pipelines.experiments.plan.schedule import schedule
 from pipelines.experiments.run.folds import fold_of, fold_table
 
 
@@ -130,17 +131,17 @@ def test_an_experiment_cross_validates_networks_and_trees(tmp_path):
         for model in ("ZILN", "OptDist", "LightGBM"):
             cells = run.results.tuning("made", model, seed)
             found = {trial: run.results.finished(cell) for trial, cell in cells.items()}
-            values = {t: r["validation"][r["inference"]] for t, r in found.items()}
+            values = {t: r.validation[r.inference] for t, r in found.items()}
             best = max(values, key=lambda trial: values[trial]["normalized_gini"])
             assert run.results.choice("made", model, seed)[0] == best
             assert {cell.seed for cell in cells.values()} == {seed}
-    tested = [r for r in run.results.store.records() if r["test"] is not None]
-    assert {(r["variant"], r["seed"]) for r in tested} == {
+    tested = [r for r in run.results.store.records() if r.test is not None]
+    assert {(r.variant, r.seed) for r in tested} == {
         (model, seed) for model in ("ZILN", "OptDist", "LightGBM") for seed in (1, 2)
     }
-    assert all(record["settings"]["split"] == {"folds": 4} for record in tested)
+    assert all(record.settings.split.folds == 4 for record in tested)
     assert json.loads((tmp_path / "table" / "manifest.json").read_text()) == table.manifest
     assert not list((tmp_path / "runs").glob("folds*"))
     # other folds are other cells
     other = grids.Run(tmp_path, table, grids.experiment(tmp_path))
-    assert not any(other.results.done(task) for task in other.grid.tasks())
+    assert not any(other.results.done(task) for task in schedule(other.grid))

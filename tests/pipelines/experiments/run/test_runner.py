@@ -1,16 +1,15 @@
-import json
-
 import grids
 import numpy as np
 import pytest
 from table import write_table
 
-from optdist.config import ModelConfig
 from optdist.errors import TrainingError
-from optdist.evaluation.bootstrap import unpack
 from optdist.evaluation.weighted import RESAMPLED
-from pipelines.experiments.plan.grid import Cell
-from pipelines.experiments.run.network import _sdn_summary
+from pipelines.experiments.plan.coordinates import Cell
+from pipelines.experiments.plan.measurements import SdnRows
+from pipelines.experiments.plan.records import Record
+from pipelines.experiments.plan.schedule import schedule
+from pipelines.experiments.run.network import summarize_sdns
 
 pytestmark = pytest.mark.slow
 
@@ -28,42 +27,42 @@ def test_every_model_is_tuned_on_validation_and_then_run_for_every_seed(finished
     assert sorted(run.blocks) == ["made, seed 1", "made, seed 2", "made, tuning"]
     records = run.results.store.records()
     assert len(records) == 3 * (2 + 1)  # two trials of seed 1, one of which goes on, and seed 2
-    tested = [r for r in records if r["test"] is not None]
-    assert {(r["variant"], r["seed"]) for r in tested} == {
+    tested = [r for r in records if r.test is not None]
+    assert {(r.variant, r.seed) for r in tested} == {
         (model, seed) for model in ("ZILN", "OptDist", "LightGBM") for seed in (1, 2)
     }
     for model in ("ZILN", "OptDist", "LightGBM"):
         trial, best = run.results.choice("made", model, 1)
-        of_model = [r for r in records if r["variant"] == model and r["seed"] == 1]
-        values = {r["trial"]: r["validation"][r["inference"]]["normalized_gini"] for r in of_model}
+        of_model = [r for r in records if r.variant == model and r.seed == 1]
+        values = {r.trial: r.validation[r.inference]["normalized_gini"] for r in of_model}
         assert best == max(values.values()) == values[trial]
-        assert {r["trial"] for r in tested if r["variant"] == model} == {trial}
+        assert {r.trial for r in tested if r.variant == model} == {trial}
 
 
 def test_a_record_is_small_and_holds_metrics_cost_and_resamples(finished):
     folder, table, run = finished
     for record in run.results.store.records():
-        cell = Cell(record["dataset"], record["variant"], record["trial"], record["seed"])
+        cell = Cell(record.dataset, record.variant, record.trial, record.seed)
         path = folder / "results" / f"{cell.name}.json"
         assert path.stat().st_size < 30_000
-        assert json.loads(path.read_text()) == record
-        assert record["cost"]["parameters"] > 0
-        if record["test"] is None:
-            assert "bootstrap" not in record
+        assert Record.model_validate_json(path.read_text()) == record
+        assert record.cost.parameters > 0
+        if record.test is None:
+            assert record.bootstrap is None
             continue
-        speed = record["cost"]["score_rows_per_second"]
-        assert set(speed) == set(record["test"]) and min(speed.values()) > 0
-        assert set(record["bootstrap"]["metrics"]) == set(record["test"])
-        for rule, metrics in record["test"].items():
+        speed = record.cost.score_rows_per_second
+        assert set(speed) == set(record.test) and min(speed.values()) > 0
+        assert set(record.bootstrap.metrics) == set(record.test)
+        for rule, metrics in record.test.items():
             for name in RESAMPLED:
-                values = unpack(record["bootstrap"]["metrics"][rule][name])
+                values = record.bootstrap.metrics[rule][name].unpack()
                 assert len(values) == 20
                 assert abs(np.mean(values) - metrics[name]) < 4 * np.std(values) + 1e-6
     optdist = run.results.finished(
         Cell("made", "OptDist", run.results.choice("made", "OptDist", 1)[0], 2)
     )
-    assert set(optdist["test"]) == {"hard", "soft", "top2"}
-    assert sum(part["share"] for part in optdist["sdn"]["test"]) == pytest.approx(1)
+    assert set(optdist.test) == {"hard", "soft", "top2"}
+    assert sum(part.share for part in optdist.sdn.test) == pytest.approx(1)
 
 
 def test_what_is_finished_is_not_run_again_and_what_is_lost_is(finished):
@@ -75,12 +74,12 @@ def test_what_is_finished_is_not_run_again_and_what_is_lost_is(finished):
     mended = grids.Run(folder, table, grids.experiment(folder)).go()
     assert [progress.cell for progress in mended.cells] == [lost]
     before, after = run.results.finished(lost), mended.results.finished(lost)
-    assert after["test"] == before["test"]  # the same run gives the same figures
+    assert after.test == before.test  # the same run gives the same figures
 
 
 def test_a_changed_setting_or_other_data_makes_records_anew(finished):
     folder, table, run = finished
-    task = run.grid.tasks()[0]
+    task = schedule(run.grid)[0]
     assert run.results.done(task)
     changed = grids.Run(folder, table, grids.experiment(folder), ["training.epochs=3"])
     assert not changed.results.done(task)
@@ -96,7 +95,7 @@ def test_a_failing_cell_is_recorded_and_the_others_go_on(finished, tmp_path):
     run = grids.Run(tmp_path, table, wanted).go()
     failed = Cell("made", "Broken", "lr0.001", 1)
     assert "nobody" in run.results.failures[failed.name]
-    assert "nobody" in run.results.record(failed)["error"]
+    assert "nobody" in run.results.record(failed).error
     assert "no trial of its tuning succeeded" in run.results.failures["made, Broken, seed 1"]
     assert run.results.finished(Cell("made", "ZILN", "lr0.01", 1)) is not None
     assert sorted(run.blocks) == ["made, seed 1", "made, tuning"]
@@ -115,8 +114,8 @@ def test_a_cell_of_two_ranks_trains_under_horovodrun_and_tells_why_it_failed(tmp
     run = grids.Run(tmp_path, table, wanted, ["training.ranks=2"]).go()
     assert not run.results.failures
     record = run.results.finished(Cell("made", "OptDist", "lr0.01", 1), test=True)
-    assert record["settings"]["training"]["ranks"] == 2
-    assert record["epochs"] == 2
+    assert record.settings.training["ranks"] == 2
+    assert record.epochs == 2
     broken = grids.Run(tmp_path, table, wanted, ["training.ranks=3"]).go()
     [reason] = broken.results.failures.values()
     assert "Lower training.ranks" in reason
@@ -125,7 +124,7 @@ def test_a_cell_of_two_ranks_trains_under_horovodrun_and_tells_why_it_failed(tmp
 def test_other_resamples_make_test_metrics_again(finished):
     folder, table, run = finished
     other = grids.Run(folder, table, grids.experiment(folder, bootstrap={"replicates": 21}))
-    tasks = other.grid.tasks()
+    tasks = schedule(other.grid)
     assert {task.test for task in tasks if other.results.done(task)} == {False}
 
 
@@ -152,9 +151,9 @@ def test_the_boxes_of_sdns_are_of_the_rows_that_each_selects():
         "predicted_hard": np.array([1.0, 2.0, 3.0, 4.0, 5.0]),
         "selected_sdn": np.array([2, 0, 0, 0, 0]),
     }
-    first, unused, last = _sdn_summary(rows, ModelConfig(num_sdns=3))
-    assert first["share"] == 0.8
-    assert first["actual"] == pytest.approx([11.5, 17.5, 25.0, 32.5, 38.5])  # of 10, 20, 30, 40
-    assert first["predicted"][2] == 3.5
-    assert unused == {"share": 0.0, "actual": None, "predicted": None}
-    assert last == {"share": 0.2, "actual": [0.0] * 5, "predicted": [1.0] * 5}
+    first, unused, last = summarize_sdns(rows, 3)
+    assert first.share == 0.8
+    assert first.actual == pytest.approx([11.5, 17.5, 25.0, 32.5, 38.5])  # of 10, 20, 30, 40
+    assert first.predicted[2] == 3.5
+    assert unused == SdnRows(share=0.0, actual=None, predicted=None)
+    assert last == SdnRows(share=0.2, actual=[0.0] * 5, predicted=[1.0] * 5)

@@ -1,4 +1,4 @@
-"""A report as blocks, written as Markdown and as HTML."""
+"""Renders the blocks of a report as Markdown and as HTML."""
 
 from __future__ import annotations
 
@@ -77,7 +77,12 @@ def to_markdown(blocks: Sequence[Block], figures: str) -> str:
 
 
 def to_html(blocks: Sequence[Block], pictures: Mapping[str, bytes]) -> str:
-    """One HTML file that needs no other: pictures (PNG, by name) stand in it."""
+    """One HTML file that holds its pictures too.
+
+    Args:
+        blocks: of the report; the first heading is the title.
+        pictures: name -> PNG.
+    """
     title = next((block.text for block in blocks if isinstance(block, Heading)), "")
     body = "\n".join(_element(block, pictures) for block in blocks)
     return (

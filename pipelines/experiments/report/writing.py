@@ -1,4 +1,4 @@
-"""The report of an experiment: the paper's section 4, from the records alone."""
+"""Writes the report of an experiment: the paper's section 4, from the records alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from optdist.files import write_atomically
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report import render
-from pipelines.experiments.report.sections import blocks
+from pipelines.experiments.report import rendering
+from pipelines.experiments.report.contents import blocks
 
 PAPER: dict[str, Any] = yaml.safe_load((Path(__file__).with_name("paper.yaml")).read_text())
 
@@ -23,19 +23,19 @@ def write_report(results: Results, folder: Path, page: Path | None = None) -> No
     Args:
         results: what is finished.
         folder: where the report goes.
-        page: also write this file, and `figures/` beside the records.
+        page: also write this file, and `figures/` next to the records.
     """
-    made = blocks(results, PAPER)
-    pictures = {b.name: _png(b.figure) for b in made if isinstance(b, render.Picture)}
+    content = blocks(results, PAPER)
+    pictures = {b.name: _png(b.figure) for b in content if isinstance(b, rendering.Picture)}
     places = [(folder / "report.md", "figures", folder / "figures")]
     if page:
-        kept = results.store.folder / "figures"
-        places.append((page, kept.relative_to(page.parent).as_posix(), kept))
+        figures = results.store.folder / "figures"
+        places.append((page, figures.relative_to(page.parent).as_posix(), figures))
     for path, link, figure_folder in places:
-        _write(path, render.to_markdown(made, link).encode())
+        _write(path, rendering.to_markdown(content, link).encode())
         for name, data in pictures.items():
             _write(figure_folder / f"{name}.png", data)
-    _write(folder / "report.html", render.to_html(made, pictures).encode())
+    _write(folder / "report.html", rendering.to_html(content, pictures).encode())
 
 
 def _png(figure: Figure) -> bytes:

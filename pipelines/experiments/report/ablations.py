@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from optdist.config.metrics import METRICS
 from optdist.evaluation.comparison import bootstrap_test, t_test
-from optdist.evaluation.metrics import LOWER_IS_BETTER
-from optdist.evaluation.weighted import METRICS
+from pipelines.experiments.plan.records import Record
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report import figures
-from pipelines.experiments.report.render import Block, Heading, Picture, Table, Text
-from pipelines.experiments.report.rows import NONE, Row, mean_of, mean_sd, p_value, rows_of
+from pipelines.experiments.report import drawing
+from pipelines.experiments.report.rendering import Block, Heading, Picture, Table, Text
+from pipelines.experiments.report.rows import NONE, Row, format_p, mean_of, mean_sd, rows_of
 
 EXPLAINED = (
     "Norm-GINI by rule of inference, then what a variant gains over the model under the configured "
@@ -24,35 +24,35 @@ EXPLAINED = (
     "the SDN that is selected most: 100% means that selection collapsed. A variant that a data "
     "set's config has anyway is left out there."
 )
-_GAINS = {"normalized_gini": "Norm-GINI", "spearman": "Spearman", "nll": "NLL"}
+_GAINS = ("normalized_gini", "spearman", "nll")
 Variants = Mapping[str, Mapping[str, Row]]  # variant -> rule of inference -> row
 
 
-def section(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:
+def table3(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:
     """Table 3 and its figure.
 
     Args:
         results: what is finished.
         paper: the paper's own figures, by data set.
     """
-    wanted, overlap = results.grid.experiment.ablations, results.grid.experiment.overlap
-    if not wanted:
+    settings, overlap = results.grid.experiment.ablations, results.grid.experiment.overlap
+    if not settings:
         return
     tables: list[Block] = []
     values: dict[str, dict[str, list[float]]] = {}
-    for dataset in results.grid.named(wanted.datasets):
-        names = {wanted.model: wanted.model, **results.grid.ablations(dataset)}
+    for dataset in results.grid.named(settings.datasets):
+        names = {settings.model: settings.model, **results.grid.ablations(dataset)}
         variants: dict[str, dict[str, Row]] = {}
-        for row in rows_of(results, dataset, names, wanted.seeds):
+        for row in rows_of(results, dataset, names, settings.seeds):
             variants.setdefault(row.model, {})[row.rule] = row
-        if len(variants) < 2 or wanted.model not in variants:
+        if len(variants) < 2 or settings.model not in variants:
             continue
-        tables += ablations(dataset, variants, names, overlap)
+        tables += dataset_table(dataset, variants, names, overlap)
         tables += _published(dataset, paper.get(dataset, {}).get("table3", {}))
         values[dataset] = {
-            names[v]: gains(variants, wanted.model, v, "normalized_gini").tolist()
+            names[v]: gains(variants, settings.model, v, "normalized_gini").tolist()
             for v in variants
-            if v != wanted.model
+            if v != settings.model
         }
     if not tables:
         return
@@ -61,13 +61,13 @@ def section(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:
     yield from tables
     yield Picture(
         "table3",
-        f"Gain in Norm-GINI over {wanted.model}: each seed (dots) and the mean (bar). An arrow is "
-        "the mean of a variant that is far behind.",
-        figures.norm_gini(values, f"gain in Norm-GINI over {wanted.model}", zero=True),
+        f"Gain in Norm-GINI over {settings.model}: each seed (dots) and the mean (bar). An arrow "
+        "is the mean of a variant that is far behind.",
+        drawing.norm_gini(values, f"gain in Norm-GINI over {settings.model}", zero=True),
     )
 
 
-def ablations(
+def dataset_table(
     dataset: str, variants: Variants, names: Mapping[str, str], overlap: float
 ) -> Iterator[Block]:
     """A data set's part of Table 3.
@@ -94,7 +94,8 @@ def ablations(
         lines.append([*line, NONE if np.isnan(largest) else f"{largest:.0%}"])
     seeds = len(_configured(variants[model]).records)
     yield Heading(3, f"{dataset}, {seeds} {'seed' if seeds == 1 else 'seeds'}")
-    shown = [part for name in _GAINS.values() for part in (f"{name} gain", "better in", "p")]
+    titles = [METRICS[metric].title for metric in _GAINS]
+    shown = [part for title in titles for part in (f"{title} gain", "better in", "p")]
     yield Table(["method", *rules, *shown, "total", "largest SDN"], lines)
 
 
@@ -109,20 +110,20 @@ def gains(variants: Variants, model: str, variant: str, metric: str) -> np.ndarr
     a, b = ours.values(metric), theirs.values(metric)
     if not len(a) == len(b) == len(ours.records):
         return np.array([])
-    return (b - a) if metric in LOWER_IS_BETTER else (a - b)
+    return METRICS[metric].sign * (a - b)
 
 
 def _gain(variants: Variants, model: str, variant: str, metric: str, overlap: float) -> list[str]:
     """The gains of a variant as three cells."""
-    found = gains(variants, model, variant, metric)
-    if not len(found):
+    gain = gains(variants, model, variant, metric)
+    if not len(gain):
         return [NONE] * 3
-    p, (ours, theirs) = t_test(found, overlap), (variants[variant], variants[model])
+    p, (ours, theirs) = t_test(gain, overlap), (variants[variant], variants[model])
     a, b = _configured(ours).scores.resampled, _configured(theirs).scores.resampled
-    if metric in METRICS and a is not None and b is not None:
+    if a is not None and b is not None and metric in a:
         p = max(p, bootstrap_test((a[metric] - b[metric]).mean(axis=0)))
-    better = f"{(found > 0).sum()} of {len(found)}"
-    return [f"{found.mean():+.4f}", better, p_value(p) if len(found) > 1 else NONE]
+    better = f"{(gain > 0).sum()} of {len(gain)}"
+    return [f"{gain.mean():+.4f}", better, format_p(p) if len(gain) > 1 else NONE]
 
 
 def _published(dataset: str, figures_of: Mapping[str, float]) -> Iterator[Block]:
@@ -134,9 +135,9 @@ def _published(dataset: str, figures_of: Mapping[str, float]) -> Iterator[Block]
 
 
 def _configured(by_rule: Mapping[str, Row]) -> Row:
-    rule = next(iter(by_rule.values())).records[0]["inference"]
+    rule = next(iter(by_rule.values())).records[0].inference
     return by_rule[rule]
 
 
-def _largest_share(record: Mapping[str, Any]) -> float | None:
-    return max(sdn["share"] for sdn in record["sdn"]["test"]) if record["sdn"] else None
+def _largest_share(record: Record) -> float | None:
+    return max(sdn.share for sdn in record.sdn.test) if record.sdn else None

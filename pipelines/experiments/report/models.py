@@ -1,4 +1,4 @@
-"""Table 2 of the paper: a data set's models, and the tests of their differences."""
+"""Table 2 of the paper: the models on each data set, and the tests of their differences."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from optdist.config.metrics import METRICS, PAPER_METRICS
 from optdist.evaluation.comparison import LEVEL, MIN_SEEDS, Comparison
-from optdist.evaluation.weighted import METRICS
-from pipelines.experiments.plan.grid import LIGHTGBM
+from pipelines.experiments.plan.coordinates import LIGHTGBM
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report import figures
-from pipelines.experiments.report.render import Block, Heading, Picture, Table, Text
-from pipelines.experiments.report.rows import NAMES, NONE, Row, best, comparisons, mean_sd, p_value
+from pipelines.experiments.report import drawing
+from pipelines.experiments.report.rendering import Block, Heading, Picture, Table, Text
+from pipelines.experiments.report.rows import NONE, Row, best, comparisons, format_p, mean_sd
 
 EXPLAINED = (
     "The best of the first five columns is in bold. MAE rewards predicting too little where most "
@@ -32,17 +32,16 @@ EXPLAINED = (
     "Norm-GINI is below half of the best does not rank customers, whatever its MAE: it is neither "
     "the best nor a rival.",
 )
-_EXTRA = {  # name of the column -> metric
-    "NLL ↓": "nll",
-    "MAE of median": "mae_q50",
-    "coverage": "coverage",
-    "coverage(+)": "coverage_if_positive",
+_OF_INTERVALS = ("mae_q50", "coverage", "coverage_if_positive")
+_OF_DISTRIBUTIONS = {  # metric -> the column's name
+    "nll": METRICS["nll"].heading,
+    **{metric: METRICS[metric].title for metric in _OF_INTERVALS},
 }
 _RIVALS = {"baselines": "†", LIGHTGBM: "‡"}
 _TESTS = ("p seeds", "p bootstrap", "p Holm")
 
 
-def section(
+def table2(
     results: Results, paper: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]
 ) -> Iterator[Block]:
     """Table 2 and its figure.
@@ -59,7 +58,7 @@ def section(
     for dataset, rows in tables.items():
         published = paper.get(dataset, {}).get("table2", {})
         overlap = results.grid.experiment.overlap
-        yield from models(dataset, rows, published, overlap, split_ratio(results, dataset))
+        yield from dataset_table(dataset, rows, published, overlap, split_ratio(results, dataset))
     values = {
         dataset: {row.label: row.values("normalized_gini").tolist() for row in rows}
         for dataset, rows in tables.items()
@@ -68,19 +67,19 @@ def section(
         "norm_gini",
         "Norm-GINI on test: each seed (dots) and the mean (bar). An arrow is the mean of a model "
         "that is far behind.",
-        figures.norm_gini(values),
+        drawing.norm_gini(values),
     )
 
 
 def split_ratio(results: Results, dataset: str) -> float | None:
     """The mean training label over the mean test label; None where it is not recorded."""
     known = results.store.dataset(dataset)
-    if not known or "mean_label" not in known or results.grid.experiment.folds:
+    if not known or not known.mean_label or results.grid.experiment.folds:
         return None
-    return float(known["mean_label"]["train"] / known["mean_label"]["test"])
+    return known.mean_label["train"] / known.mean_label["test"]
 
 
-def models(
+def dataset_table(
     dataset: str,
     rows: Sequence[Row],
     published: Mapping[str, Sequence[float]],
@@ -92,7 +91,7 @@ def models(
     Args:
         dataset: its name.
         rows: of its models, over the same seeds.
-        published: the paper's own figures by model, in the order of `METRICS`.
+        published: the paper's own figures by model, in the order of `PAPER_METRICS`.
         overlap: of `optdist.evaluation.comparison.t_test`.
         ratio: of `split_ratio`.
     """
@@ -104,13 +103,14 @@ def models(
         line = [f"always {'zero' if name == 'zero' else f'the {name}'}"]
         errors = rows[0].values(f"mae_{name}")
         errors = errors if np.ptp(errors) else errors[:1]  # the same for each seed of one split
-        line += [mean_sd(errors, 3), *[NONE] * (len(METRICS) - 1)]
+        line += [mean_sd(errors, 3), *[NONE] * (len(PAPER_METRICS) - 1)]
         line += [f"{ratio:.3f}" if ratio and name == "mean" else NONE]
-        lines.append(line + [NONE] * len(_EXTRA))
+        lines.append(line + [NONE] * len(_OF_DISTRIBUTIONS))
     for model, values in published.items():
-        shown = [f"{v:.{_digits(m)}f}" for m, v in zip(METRICS, values, strict=True)]
-        lines.append([f"{model}, paper", *shown, *[NONE] * (1 + len(_EXTRA))])
-    yield Table(["model", *NAMES.values(), "total", *_EXTRA], lines)
+        shown = [METRICS[m].text(v) for m, v in zip(PAPER_METRICS, values, strict=True)]
+        lines.append([f"{model}, paper", *shown, *[NONE] * (1 + len(_OF_DISTRIBUTIONS))])
+    headings = [METRICS[metric].heading for metric in PAPER_METRICS]
+    yield Table(["model", *headings, "total", *_OF_DISTRIBUTIONS.values()], lines)
     if seeds < MIN_SEEDS:
         yield Text(f"No † or ‡: {seeds} of the {MIN_SEEDS} seeds that the tests need.")
     if tests and seeds > 1:
@@ -121,11 +121,12 @@ def models(
 
 def _line(row: Row, tests: Mapping[str, list[Comparison]], winners: Mapping[str, str]) -> list[str]:
     line = [row.label]
-    for i, metric in enumerate(METRICS):
-        text = mean_sd(row.values(metric), _digits(metric))
+    for i, metric in enumerate(PAPER_METRICS):
+        text = mean_sd(row.values(metric), METRICS[metric].digits)
         text = f"**{text}**" if winners[metric] == row.label else text
         line.append(text + "".join(_RIVALS[r] for r in tests if tests[r][i].significant))
-    return [*line, _total(row), *(mean_sd(row.values(m), 3) for m in _EXTRA.values())]
+    extra = [mean_sd(row.values(m), METRICS[m].digits) for m in _OF_DISTRIBUTIONS]
+    return [*line, _total(row), *extra]
 
 
 def _total(row: Row) -> str:
@@ -140,19 +141,15 @@ def _total(row: Row) -> str:
 
 def _test_lines(tests: Mapping[str, Mapping[str, list[Comparison]]]) -> Iterator[list[str]]:
     for label, against in tests.items():
-        for i, metric in enumerate(METRICS):
-            line = [label, NAMES[metric].split()[0]]
+        for i, metric in enumerate(PAPER_METRICS):
+            line = [label, METRICS[metric].title]
             for rival in _RIVALS:
                 name = [against[rival][i].rival] if rival in against else [NONE]
                 line += name if rival == "baselines" else []
                 if rival not in against:
                     line += [NONE] * (1 + len(_TESTS))
                     continue
-                found = against[rival][i]
-                line.append(f"{found.gain:+.{_digits(metric)}f}")
-                line += [p_value(p) for p in (found.t_p, found.bootstrap_p, found.p)]
+                test = against[rival][i]
+                line.append(f"{test.gain:+.{METRICS[metric].digits}f}")
+                line += [format_p(p) for p in (test.t_p, test.bootstrap_p, test.p)]
             yield line
-
-
-def _digits(metric: str) -> int:
-    return 3 if metric == "mae" else 4

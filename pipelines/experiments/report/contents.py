@@ -1,15 +1,21 @@
-"""The sections of a report, one for each table or figure of the paper."""
+"""Puts a report together: its head, a section for each table or figure, and what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines.experiments.plan.records import Failure, Record
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report import costs, pictures, table2, table3
-from pipelines.experiments.report.overview import in_short
-from pipelines.experiments.report.render import Block, Heading, Table, Text
-from pipelines.experiments.report.rows import NONE, rows_of
+from pipelines.experiments.plan.schedule import schedule
+from pipelines.experiments.report.ablations import table3
+from pipelines.experiments.report.costs import choices, costs
+from pipelines.experiments.report.data_sets import table1
+from pipelines.experiments.report.in_short import in_short
+from pipelines.experiments.report.models import table2
+from pipelines.experiments.report.paper_figures import figure1, figure4, figure5
+from pipelines.experiments.report.rendering import Block, Heading, Table, Text
+from pipelines.experiments.report.rows import rows_of
 
 
 def blocks(results: Results, paper: Mapping[str, Any]) -> list[Block]:
@@ -24,35 +30,36 @@ def blocks(results: Results, paper: Mapping[str, Any]) -> list[Block]:
     tables = {dataset: rows for dataset, rows in tables.items() if rows}
     parts = (
         _head(results),
-        _table1(results, paper),
+        table1(results, paper),
         in_short(results, tables),
-        table2.section(results, paper, tables),
-        costs.choices(results, tables),
-        costs.section(results, tables),
-        table3.section(results, paper),
-        pictures.figure4(results),
-        pictures.figure5(tables),
-        pictures.figure1(results),
+        table2(results, paper, tables),
+        choices(results, tables),
+        costs(results, tables),
+        table3(results, paper),
+        figure4(results),
+        figure5(tables),
+        figure1(results),
         _failed(results),
     )
     return [block for part in parts for block in part]
 
 
 def _head(results: Results) -> Iterator[Block]:
-    wanted, records = results.grid.experiment, results.current()
-    done = [record for record in records if "error" not in record]
-    yield Heading(1, f"Results: {wanted.name}")
+    experiment = results.grid.experiment
+    done = [record for record in results.current() if isinstance(record, Record)]
+    name = experiment.name
+    yield Heading(1, f"Results: {name}")
     yield Text(
-        f"{wanted.description} Made by `./spark-submit.sh jobs/experiment.py {wanted.name}` "
+        f"{experiment.description} Made by `./spark-submit.sh jobs/experiment.py {name}` "
         f"from the records of its training runs, and never typed."
     )
     if not done:
         yield Text("No cell is finished yet.")
         return
-    hours = sum(record["cost"]["cell_seconds"] for record in done) / 3600
-    dates = sorted(record["date"][:10] for record in done)
-    versions = done[-1]["versions"]
-    tasks = results.grid.tasks()
+    hours = sum(record.cost.cell_seconds for record in done) / 3600
+    dates = sorted(record.date[:10] for record in done)
+    versions = done[-1].versions
+    tasks = schedule(results.grid)
     ended = sum(results.done(task) for task in tasks)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     yield Text(
@@ -60,7 +67,8 @@ def _head(results: Results) -> Iterator[Block]:
         f"{hours:.1f} hours of worker processes in all. Python {versions['python']}, "
         f"TensorFlow {versions['tensorflow-cpu']}, LightGBM {versions['lightgbm']}."
     )
-    yield Text(_CROSS_VALIDATED.format(folds=wanted.folds) if wanted.folds else _ONE_SPLIT)
+    folds = experiment.folds
+    yield Text(_CROSS_VALIDATED.format(folds=folds) if folds else _ONE_SPLIT)
 
 
 _ONE_SPLIT = (
@@ -80,34 +88,9 @@ _CROSS_VALIDATED = (
 )
 
 
-def _table1(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:
-    rows = []
-    for dataset in results.grid.datasets:
-        known = results.store.dataset(dataset)
-        if known:
-            counts = known["counts"]
-            positives = sum(counts[f"{s}_positive"] for s in ("train", "validation", "test"))
-            rows.append(_counts(dataset, counts["samples"], positives, counts))
-        if dataset in paper:
-            own = paper[dataset]
-            rows.append(_counts(f"{dataset}, paper", own["samples"], own["positives"], {}))
-    if rows:
-        yield Heading(2, "Table 1: data sets")
-        header = ["data set", "samples", "positive", "ratio", "train", "validation", "test"]
-        yield Table(header, rows)
-
-
-def _counts(name: str, samples: int, positives: int, counts: Mapping[str, int]) -> list[str]:
-    splits = [f"{counts[s]:,}" if s in counts else NONE for s in ("train", "validation", "test")]
-    return [name, f"{samples:,}", f"{positives:,}", f"{positives / samples:.2%}", *splits]
-
-
 def _failed(results: Results) -> Iterator[Block]:
-    failed = [record for record in results.current() if "error" in record]
-    if failed:
+    failures = [record for record in results.current() if isinstance(record, Failure)]
+    if failures:
         yield Heading(2, "Failed")
-        lines = [
-            [f"{r['dataset']}, {r['variant']}, {r['trial']}, seed {r['seed']}", r["error"]]
-            for r in failed
-        ]
+        lines = [[f"{r.dataset}, {r.variant}, {r.trial}, seed {r.seed}", r.error] for r in failures]
         yield Table(["cell", "reason"], lines)

@@ -1,36 +1,40 @@
-"""The data of experiments: feature tables, and fingerprints that are the same on every machine."""
+"""Builds the feature tables of an experiment, and fingerprints data the same on every machine."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint, secrets_hidden
-from optdist.data.feature_table import SPLITS, FeatureTable
-from pipelines.experiments.plan.grid import Task
+from pipelines.experiments.plan.coordinates import Task
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.run.clusters import value_by_cluster
-from pipelines.experiments.run.runner import Data
+from pipelines.experiments.run.description import DESCRIPTION, describe
+from pipelines.experiments.run.runner import BuiltTable
 from pipelines.features.build import FORMAT, build_features, finished_features
 from pipelines.session import spark_session
 from pipelines.sources.tables import raw_files, resolved_path
 
-DESCRIPTION = 2  # raise it where `describe` says more
-
 
 def build_tables(
     results: Results, tasks: Sequence[Task], spark: SparkSession | None
-) -> dict[str, Data]:
-    """The feature tables of the data sets that have unfinished tasks."""
+) -> dict[str, BuiltTable]:
+    """The feature tables of the data sets that have unfinished tasks.
+
+    Args:
+        results: what is finished.
+        tasks: what is asked for.
+        spark: a session to use and to leave open; None starts one where features must be built.
+
+    Returns:
+        Data set -> its table.
+    """
     tables, own = {}, spark is None
     for dataset in dict.fromkeys(task.dataset for task in tasks):
         known = results.store.dataset(dataset)
         data = results.fingerprints[dataset]
-        described = known and known["data"] == data and known.get("format") == DESCRIPTION
+        described = known and (known.data, known.format) == (data, DESCRIPTION)
         if described and all(results.done(task) for task in tasks if task.dataset == dataset):
             continue
         config = results.grid.config(dataset)
@@ -40,37 +44,16 @@ def build_tables(
                 config.spark, f"features of {results.grid.experiment.name}"
             )
             table = build_features(spark, config)
-        tables[dataset] = Data(str(table.path), table.manifest["fingerprint"])
+        tables[dataset] = BuiltTable(str(table.path), table.manifest["fingerprint"])
         if not described:
-            results.store.write_dataset(dataset, describe(config, table, data))
+            results.store.write_dataset(dataset, describe(config.dataset, table, data))
     if own and spark is not None:
         spark.stop()  # cells train without it, and need its memory
     return tables
 
 
-def describe(config: Config, table: FeatureTable, data: str) -> dict[str, Any]:
-    """What the report says of a data set."""
-    return {
-        "format": DESCRIPTION,
-        "data": data,
-        "name": config.dataset.name,
-        "description": config.dataset.description,
-        "counts": table.manifest["counts"],
-        "label": table.schema.label.model_dump(exclude={"quantiles"}),
-        "categorical": len(table.schema.categorical),
-        "numeric": len(table.schema.numeric),
-        "mean_label": {split: mean_label(table, split) for split in SPLITS},
-        "clusters": value_by_cluster(table),
-    }
-
-
-def mean_label(table: FeatureTable, split: str) -> float:
-    """The mean label of a split, in currency units."""
-    return float(table.read(split, ["label"]).column(0).to_numpy().mean(dtype=np.float64))
-
-
 def data_fingerprint(config: Config) -> str:
-    """Of all that decides a data set's rows and splits: the same on every machine.
+    """A fingerprint of all that decides a data set's rows and splits, the same on every machine.
 
     Raw files count by their content, a URL by its name alone, and a setting that has its default
     counts for nothing, so that a new setting changes no fingerprint.

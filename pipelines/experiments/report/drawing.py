@@ -1,4 +1,4 @@
-"""The figures of a report, from plain numbers."""
+"""Draws the figures of a report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from pipelines.experiments.plan.measurements import SdnRows
+from pipelines.experiments.plan.records import Clusters
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _BOX = ("whislo", "q1", "med", "q3", "whishi")
@@ -92,64 +95,47 @@ def sweeps(
     return figure
 
 
-def sdn_boxes(values: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Actual and predicted value by selected SDN (Fig. 5), from quantiles.
-
-    Args:
-        values: data set -> one {"share", "actual", "predicted"} for each SDN, quantiles 0.05, 0.25,
-            0.5, 0.75 and 0.95 or None where no row is.
-    """
+def sdn_boxes(values: Mapping[str, Sequence[SdnRows]]) -> Figure:
+    """Actual and predicted value by selected SDN (Fig. 5), from quantiles; data set -> SDNs."""
     figure, panels = _panels(list(values), height=3.6)
     for axes, (dataset, sdns) in zip(panels, values.items(), strict=True):
-        shown = [(i, sdn) for i, sdn in enumerate(sdns) if sdn["actual"]]
-        for offset, name, colour in (
-            (-0.2, "actual", _COLOURS[4]),
-            (0.2, "predicted", _COLOURS[0]),
-        ):
-            boxes = [
-                dict(
-                    zip(
-                        _BOX,
-                        np.log1p(sdn[name]).tolist(),
-                        strict=True,
-                    )
-                )
-                for _, sdn in shown
-            ]
-            drawn = axes.bxp(
-                boxes,
-                positions=np.arange(len(shown)) + offset,
-                widths=0.34,
-                showfliers=False,
-                patch_artist=True,
-                medianprops={"color": "black"},
-            )
-            for box in drawn["boxes"]:
-                box.set(facecolor=colour, alpha=0.75)
-            drawn["boxes"][0].set_label(name)
-        axes.set_xticks(
-            range(len(shown)), [f"SDN {i}\n{sdn['share']:.1%} of rows" for i, sdn in shown]
-        )
-        _currency(
-            axes, max([0.0, *(max(sdn["actual"][-1], sdn["predicted"][-1]) for _, sdn in shown)])
-        )
+        actual = [sdn.actual for sdn in sdns if sdn.actual]
+        predicted = [sdn.predicted for sdn in sdns if sdn.predicted]
+        _boxes(axes, actual, -0.2, "actual", _COLOURS[4])
+        _boxes(axes, predicted, 0.2, "predicted", _COLOURS[0])
+        labels = [f"SDN {i}\n{s.share:.1%} of rows" for i, s in enumerate(sdns) if s.actual]
+        axes.set_xticks(range(len(labels)), labels)
+        _currency(axes, max([0.0, *(quantiles[-1] for quantiles in [*actual, *predicted])]))
         axes.set(title=dataset, ylabel="value (currency)")
         axes.legend(frameon=False, fontsize=9)
     return figure
 
 
-def clusters(values: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Histograms of log(1 + value) of clusters of users (Fig. 1).
+def _boxes(
+    axes: Axes, quantiles: Sequence[Sequence[float]], offset: float, name: str, colour: str
+) -> None:
+    boxes = [dict(zip(_BOX, np.log1p(values).tolist(), strict=True)) for values in quantiles]
+    drawn = axes.bxp(
+        boxes,
+        positions=np.arange(len(boxes)) + offset,
+        widths=0.34,
+        showfliers=False,
+        patch_artist=True,
+        medianprops={"color": "black"},
+    )
+    for box in drawn["boxes"]:
+        box.set(facecolor=colour, alpha=0.75)
+    drawn["boxes"][0].set_label(name)
 
-    Args:
-        values: data set -> {"edges": [B + 1], "counts": [clusters][B]}.
-    """
+
+def clusters(values: Mapping[str, Clusters]) -> Figure:
+    """Histograms of log(1 + value) of clusters of users (Fig. 1); data set -> clusters."""
     figure, panels = _panels(list(values), height=3.3)
     for axes, (dataset, histogram) in zip(panels, values.items(), strict=True):
-        for i, counts in enumerate(histogram["counts"]):
+        for i, counts in enumerate(histogram.counts):
             axes.stairs(
                 counts,
-                histogram["edges"],
+                histogram.edges,
                 color=_COLOURS[i],
                 lw=1.6,
                 label=f"cluster {i + 1}: {sum(counts):,} rows",

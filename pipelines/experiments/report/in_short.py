@@ -1,22 +1,22 @@
-"""What a report says first: how OptDist stands on each data set, and what it promises and holds."""
+"""The table that a report begins with: how OptDist stands on each data set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from optdist.evaluation.comparison import Comparison
-from pipelines.experiments.plan.grid import LIGHTGBM
+from pipelines.experiments.plan.coordinates import LIGHTGBM
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report.render import Block, Heading, Table, Text
-from pipelines.experiments.report.rows import NONE, Row, comparisons, p_value
-from pipelines.experiments.report.table2 import split_ratio
+from pipelines.experiments.report.models import split_ratio
+from pipelines.experiments.report.rendering import Block, Heading, Table, Text
+from pipelines.experiments.report.rows import NONE, Row, comparisons, format_p
 
 
 def in_short(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:
     """A line for each data set."""
     overlap, lines = results.grid.experiment.overlap, []
     for dataset, rows in tables.items():
-        ours = [row for row in rows if row.ours and row.rule == row.records[0]["inference"]]
+        ours = [row for row in rows if row.ours and row.rule == row.records[0].inference]
         if len(ours) == 1:
             tests = comparisons(rows, overlap)[ours[0].label]
             ratio = split_ratio(results, dataset)
@@ -53,12 +53,12 @@ def in_short(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[
 def _line(row: Row, rows: Sequence[Row], tests: Mapping[str, list[Comparison]]) -> list[str]:
     line = [f"{row.values('normalized_gini').mean():.4f}"]
     for rival in ("baselines", LIGHTGBM):
-        found = {c.metric: c for c in tests.get(rival, [])}.get("normalized_gini")
-        if found is None:
+        test = {c.metric: c for c in tests.get(rival, [])}.get("normalized_gini")
+        if test is None:
             line += [NONE, NONE]
             continue
-        name = f" ({found.rival})" if rival == "baselines" else ""
-        line += [f"{found.gain:+.4f}{name}", p_value(max(found.t_p, found.bootstrap_p))]
+        name = f" ({test.rival})" if rival == "baselines" else ""
+        line += [f"{test.gain:+.4f}{name}", format_p(max(test.t_p, test.bootstrap_p))]
     median = row.values("mae_q50") / row.values("mae_zero")
     line += [f"{median.mean():.4f}"]
     line += [f"{row.values(m).mean():.3f}" for m in ("coverage", "coverage_if_positive")]

@@ -1,0 +1,134 @@
+"""The records of an experiment: what each cell was and came to, and what is known of its data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import model_serializer
+
+from optdist.config import fingerprint
+from pipelines.experiments.plan.coordinates import Cell
+from pipelines.experiments.plan.measurements import Measurements, Metrics, Part, gini
+
+# Raise it where the same settings learn something else than before: such cells are trained again.
+FORMAT = 1
+
+
+class FoldsSettings(Part):
+    """Cross-validation: how many folds the rows are dealt into."""
+
+    folds: int
+
+
+class CellSettings(Part):
+    """All settings, next to data and seed, that decide what a network or LightGBM learns.
+
+    They are plain values, so that records outlive changes of the settings' classes.
+    """
+
+    model: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+    lightgbm: dict[str, Any] | None = None
+    split: FoldsSettings | None = None
+
+    @model_serializer
+    def _sections(self) -> dict[str, Any]:
+        return {name: section for name, section in self if section is not None}
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The sections that are there, as JSON has them."""
+        return self.model_dump(mode="json")
+
+
+class Attempt(Part):
+    """A cell that was run: its coordinates, its data and its settings."""
+
+    format: int
+    dataset: str
+    variant: str
+    trial: str
+    seed: int
+    data: str  # the data's fingerprint
+    fingerprint: str  # of everything that decides what the cell learns
+    settings: CellSettings
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that was run."""
+        return Cell(self.dataset, self.variant, self.trial, self.seed)
+
+
+class Record(Measurements, Attempt):
+    """A finished cell."""
+
+    @property
+    def validation_gini(self) -> float:
+        """The validation Norm-GINI by which trials are chosen."""
+        return gini(self.validation, self.inference)
+
+
+class Failure(Attempt):
+    """A cell that failed; validation metrics of an earlier attempt are kept: they may have won."""
+
+    error: str
+    inference: str | None = None
+    validation: dict[str, Metrics] | None = None
+    test: None = None
+
+    @property
+    def validation_gini(self) -> float | None:
+        """The validation Norm-GINI of an earlier attempt, or None."""
+        if self.validation is None or self.inference is None:
+            return None
+        return gini(self.validation, self.inference)
+
+
+class Clusters(Part):
+    """Histograms of log(1 + value) of clusters of rows."""
+
+    edges: list[float]  # [bins + 1]
+    counts: list[list[int]]  # [clusters][bins], the largest cluster first
+
+
+class DatasetRecord(Part):
+    """What the report says of a data set.
+
+    Args:
+        format: of this record.
+        data: the data's fingerprint.
+        name: the data set's.
+        description: the data set's.
+        counts: rows of each split, and how many are positive; rows before the split.
+        label: statistics of the training labels.
+        categorical: how many features are.
+        numeric: how many features are.
+        mean_label: split -> mean label, in currency units.
+        clusters: of training rows; None where no feature is numeric.
+    """
+
+    format: int
+    data: str
+    name: str
+    description: str
+    counts: dict[str, int]
+    label: dict[str, float | None]
+    categorical: int
+    numeric: int
+    mean_label: dict[str, float] | None = None
+    clusters: Clusters | None = None
+
+
+def cell_fingerprint(cell: Cell, settings: CellSettings, data: str) -> str:
+    """A fingerprint of everything that decides what a cell learns."""
+    return fingerprint([FORMAT, data, settings.plain, cell.seed])
+
+
+def rounded(value: Any) -> Any:
+    """A value as records keep it: six significant digits, and null for what is not finite."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,20 @@
+import pytest
+from imports import own_imports, sources
+
+IMPORTS = own_imports(sources())
+ROOM = "pipelines.experiments."
+BELOW = {"plan": ("plan",), "run": ("plan", "run"), "report": ("plan", "report")}
+
+
+@pytest.mark.parametrize("room", BELOW)
+def test_a_room_imports_the_library_and_the_rooms_below_it_alone(room):
+    # so none of them reaches Spark, which the library does not import
+    allowed = ("optdist", *(ROOM + name for name in BELOW[room]))
+    wrong = {
+        module: [
+            one for one in imports if not f"{one}.".startswith(tuple(f"{a}." for a in allowed))
+        ]
+        for module, imports in IMPORTS.items()
+        if module.startswith(ROOM + room)
+    }
+    assert wrong and not any(wrong.values()), wrong
