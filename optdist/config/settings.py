@@ -17,10 +17,18 @@ from optdist.layout import Layout
 class SplitConfig(Section):
     """Shares of train, validation and test, and the seed of the hash (paper 4.1.1: 7:1:2)."""
 
-    train: Share = 0.7
-    validation: Share = 0.1
-    test: Share = 0.2
-    seed: int = 20240
+    train: Share = Field(default=0.7, description="Entities that the model is fitted on [share]")
+    validation: Share = Field(
+        default=0.1,
+        description="Entities that training stops on and intervals are calibrated on [share]",
+    )
+    test: Share = Field(
+        default=0.2, description="Entities that metrics and the promotion rule are read on [share]"
+    )
+    seed: int = Field(
+        default=20240,
+        description="Seed of the hash of `dataset.split_key` that chooses a row's split",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -34,9 +42,18 @@ class SplitConfig(Section):
 class BuildConfig(Section):
     """How the feature table is written."""
 
-    min_row_groups: Positive = 20  # per split; Petastorm shards are row groups, ten a rank do
-    rows_per_group: Positive = 50_000  # at most, of a row group; one row group a file
-    max_quarantined_share: Share = 0.01  # more bad rows than this stop the job
+    min_row_groups: Positive = Field(
+        default=20,
+        description="Row groups of each split at least, one in each file. Ranks share them; ten "
+        "for each rank keep the shares even [row groups]",
+    )
+    rows_per_group: Positive = Field(
+        default=50_000, description="Rows of a row group at most [rows]"
+    )
+    max_quarantined_share: Share = Field(
+        default=0.01,
+        description="Quarantined rows above which the job stops [share of the rows read]",
+    )
 
 
 class TrainingConfig(Section):
@@ -86,17 +103,29 @@ class PromotionConfig(Section):
 class ScoringConfig(Section):
     """The daily scoring job."""
 
-    acquired_within_days: Positive | None = None  # None: everyone acquired by the run date
-    # days that the newest event may lie before the run date; None: no check
-    max_days_behind: Positive | None = 7
-    # levels of the columns q05, q50, ...; at most one decimal of a percent
-    quantiles: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = [
-        0.05,
-        0.5,
-        0.95,
-    ]
-    batch_rows: Positive = 10_000  # of an Arrow batch that an executor scores at once
-    max_quarantined_share: Share = 0.01  # more bad rows than this stop the job
+    acquired_within_days: Positive | None = Field(
+        default=None,
+        description="Score only those whose first purchase is at most this long before the run "
+        "date; null: everyone acquired by then [days]",
+    )
+    max_days_behind: Positive | None = Field(
+        default=7,
+        description="How far the newest event may lie before the run date until the job refuses "
+        "the data as out of date; null: no check [days]",
+    )
+    quantiles: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
+        default=[0.05, 0.5, 0.95],
+        description="Levels of the columns q05, q50, and so on, with at most one decimal of a "
+        "percent [probability]",
+    )
+    batch_rows: Positive = Field(
+        default=10_000,
+        description="Rows of an Arrow batch, which an executor scores in one step [rows]",
+    )
+    max_quarantined_share: Share = Field(
+        default=0.01,
+        description="Quarantined rows above which the job stops [share of the rows read]",
+    )
 
     @model_validator(mode="after")
     def _a_column_each(self) -> Self:
@@ -114,7 +143,11 @@ class ScoringConfig(Section):
 class PathsConfig(Section):
     """Where everything is kept; on a cluster, storage that every node mounts."""
 
-    root: str = "artifacts"
+    root: str = Field(
+        default="artifacts",
+        description="Folder of everything that jobs write; a relative one is seen from where the "
+        "command runs",
+    )
 
 
 class TrackingConfig(Section):
@@ -137,7 +170,11 @@ class Config(Section):
     scoring: ScoringConfig = ScoringConfig()
     paths: PathsConfig = PathsConfig()
     tracking: TrackingConfig = TrackingConfig()
-    spark: dict[str, str] = {}  # Spark settings
+    spark: dict[str, str] = Field(
+        default={},
+        description="Spark's own settings, such as `spark.spark.sql.shuffle.partitions: 64` on the "
+        "command line; what Spark reads only at its start goes to spark-submit",
+    )
 
     # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed
     written: dict[str, Any] = Field(default={}, exclude=True, repr=False)
