@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from _table import write_train_split
 
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig
 from optdist.data.shards import Shard
 from optdist.distributions.ziln import ziln_mean
 from optdist.models import OptDist, build_model
@@ -66,7 +66,7 @@ def main() -> None:
         table = write_train_split(Path(folder), args.rows)
         with Shard(table, "train", args.batch).one_pass() as rows:
             batches = [inputs for inputs, _ in rows]
-    model = build_model(table.schema, ModelConfig(num_sdns=args.sdns, inference="hard"))  # Eq. 18
+    model = build_model(table.schema, OptDistConfig(num_sdns=args.sdns, inference="hard"))  # Eq. 18
     ways: dict[str, Predict] = {
         "routed": prediction_function(model),
         "all SDNs": all_sdns(model),

@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 from _table import write_train_split
 
-from optdist.config import BuildConfig, ModelConfig, TrainingConfig
+from optdist.config import BuildConfig, OptDistConfig, TrainingConfig
 from optdist.data.feature_table import FeatureTable
 from optdist.data.shards import Shard
 from optdist.training import TrainingPlan
@@ -64,7 +64,7 @@ def _ways(table: FeatureTable, options: argparse.Namespace) -> dict[str, Callabl
         table=str(table.path),
         table_fingerprint=table.manifest["fingerprint"],
         folder=str(table.path),
-        model=ModelConfig(sdn=options.sdn),
+        model=OptDistConfig(sdn=options.sdn),
         training=TrainingConfig(
             ranks=1,
             threads_per_rank=options.cores,
@@ -113,7 +113,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--row-groups", type=int, default=BuildConfig().min_row_groups)
     parser.add_argument("--buffer-rows", type=int, default=TrainingConfig().shuffle_buffer_rows)
     parser.add_argument("--batch", type=int, default=TrainingConfig().batch_size)
-    parser.add_argument("--sdn", type=int, nargs="+", default=ModelConfig().sdn)
+    parser.add_argument("--sdn", type=int, nargs="+", default=OptDistConfig().sdn)
     parser.add_argument("--epochs", type=int, default=4, help="of each way in a round")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=1, help="that the process is pinned to")

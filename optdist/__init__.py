@@ -11,7 +11,13 @@ from optdist.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from optdist.config import FeaturesConfig as FeaturesConfig
+    from optdist.config import MdanConfig as MdanConfig
+    from optdist.config import MdmeConfig as MdmeConfig
     from optdist.config import ModelConfig as ModelConfig
+    from optdist.config import MtlMseConfig as MtlMseConfig
+    from optdist.config import OptDistConfig as OptDistConfig
+    from optdist.config import TwoStageConfig as TwoStageConfig
+    from optdist.config import ZilnConfig as ZilnConfig
     from optdist.config import load_config as load_config
     from optdist.data.encoding import fit as fit_schema  # noqa: F401
     from optdist.data.inputs import memory_dataset as memory_dataset
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from optdist.models import MDME as MDME
     from optdist.models import MTLMSE as MTLMSE
     from optdist.models import ZILN as ZILN
+    from optdist.models import CltvModel as CltvModel
     from optdist.models import OptDist as OptDist
     from optdist.models import TwoStage as TwoStage
     from optdist.serving.package import load_model as load_model
@@ -30,16 +37,23 @@ if TYPE_CHECKING:
 
 # The same names for Python, which skips the block above.
 _HOME = {
+    "CltvModel": "optdist.models",
     "FeatureSchema": "optdist.data.schema",
     "FeaturesConfig": "optdist.config",
     "MDAN": "optdist.models",
     "MDME": "optdist.models",
     "MTLMSE": "optdist.models",
+    "MdanConfig": "optdist.config",
+    "MdmeConfig": "optdist.config",
     "ModelConfig": "optdist.config",
+    "MtlMseConfig": "optdist.config",
     "OptDist": "optdist.models",
+    "OptDistConfig": "optdist.config",
     "Predictor": "optdist.serving.predictor",
     "TwoStage": "optdist.models",
+    "TwoStageConfig": "optdist.config",
     "ZILN": "optdist.models",
+    "ZilnConfig": "optdist.config",
     "ZilnMixture": "optdist.distributions.mixture",
     "fit_schema": "optdist.data.encoding",
     "load_config": "optdist.config",

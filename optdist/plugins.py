@@ -29,5 +29,6 @@ def named_class(setting: str, name: str, known: Mapping[str, Any]) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"`{setting}` must be one of {', '.join(known)} or `package.module:Class`. "
-            f"Received: {name!r} ({error})."
+            f"Received: {name!r} ({error}). A class of your own must be importable in every "
+            f"process: install its package on all hosts, or put its folder on PYTHONPATH."
         ) from error

@@ -11,8 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from optdist.errors import DataError
-from optdist.models import OptDist
-from optdist.models.base import prediction_columns
+from optdist.models.base import score_columns
 from optdist.serving.package import Package
 from pipelines.sources.categories import category
 
@@ -29,7 +28,7 @@ def predict(
     """Predict raw samples in an iterator pandas UDF: the columns `keep`, then predictions.
 
     Each Python worker loads the package once and scores in batches of `batch_rows`. The columns are
-    those of OptDist for every model; what a model does not predict is null.
+    those of all models together; what a model does not predict is null.
 
     Raises:
         DataError: the samples lack a column that the model reads.
@@ -43,7 +42,7 @@ def predict(
             f"trained on these features; for a date that was scored before, --refresh reads its "
             f"input again."
         )
-    names = prediction_columns(OptDist, quantiles)
+    names = score_columns(quantiles)
     integer, number = T.IntegerType(), T.FloatType()
     types = [integer if name == "selected_sdn" else number for name in names]
     fields = [T.StructField(name, kind) for name, kind in zip(names, types, strict=True)]

@@ -32,9 +32,9 @@ def experiment(folder, **changes):
         "training.ranks": 1,
         "training.epochs": 2,
         "training.batch_size": 512,
-        "model.sdn": [8],
-        "model.tower": [8],
-        "model.dsm": [8],
+        "model_defaults.sdn": [8],
+        "model_defaults.tower": [8],
+        "model_defaults.dsm": [8],
     }
     made = {
         "name": "small",

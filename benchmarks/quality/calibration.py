@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from _training import Rows, built_table, cosine, fit, predicted, read
 
-from optdist.config import ModelConfig, load_config
+from optdist.config import load_config, model_section
 from optdist.data.feature_table import FeatureTable
 from optdist.distributions.calibration import fit_scale
 from optdist.models import build_model
@@ -71,7 +71,7 @@ def _trained(
 ) -> CltvModel:
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    model = build_model(table.schema, ModelConfig(name=options.model), seed)
+    model = build_model(table.schema, model_section({"name": options.model}), seed)
     rate = cosine(options.learning_rate, rows, batch, options.epochs)
     fit(model, rows, keras.optimizers.Adam(rate, global_clipnorm=5.0), batch, options.epochs)
     return model

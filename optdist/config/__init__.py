@@ -1,12 +1,22 @@
 """The configuration of a job; every setting with its unit, default and source.
 
-`dataset.py` and `source.py` hold what `conf/datasets/*.yaml` may say, `model.py` the models' sizes,
-`settings.py` all else; `loading.py` reads and merges the files.
+`dataset.py` and `source.py` hold what `conf/datasets/*.yaml` may say, `models.py` each model's
+settings, `settings.py` all else; `loading.py` reads and merges the files.
 """
 
 from optdist.config.dataset import DatasetConfig, FeaturesConfig, NumericConfig
 from optdist.config.loading import conf_folder, config_from, fingerprint, load_config
-from optdist.config.model import MdanConfig, MdmeConfig, ModelConfig, MtlMseConfig, TwoStageConfig
+from optdist.config.model_choice import AnyModelConfig, model_section
+from optdist.config.models import (
+    DistributionConfig,
+    MdanConfig,
+    MdmeConfig,
+    ModelConfig,
+    MtlMseConfig,
+    OptDistConfig,
+    TwoStageConfig,
+    ZilnConfig,
+)
 from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
     BuildConfig,
@@ -22,9 +32,11 @@ from optdist.config.settings import (
 from optdist.config.source import SourceConfig
 
 __all__ = [
+    "AnyModelConfig",
     "BuildConfig",
     "Config",
     "DatasetConfig",
+    "DistributionConfig",
     "FeaturesConfig",
     "GateConfig",
     "MdanConfig",
@@ -32,6 +44,7 @@ __all__ = [
     "ModelConfig",
     "MtlMseConfig",
     "NumericConfig",
+    "OptDistConfig",
     "PathsConfig",
     "PromotionConfig",
     "ScoringConfig",
@@ -40,9 +53,11 @@ __all__ = [
     "TrackingConfig",
     "TrainingConfig",
     "TwoStageConfig",
+    "ZilnConfig",
     "conf_folder",
     "config_from",
     "fingerprint",
     "load_config",
+    "model_section",
     "secrets_hidden",
 ]

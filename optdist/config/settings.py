@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from optdist.config.dataset import DatasetConfig
 from optdist.config.metrics import METRICS, ComparedMetric, GateMetric, StopMetric
-from optdist.config.model import ModelConfig
+from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
+from optdist.config.models import OptDistConfig
 from optdist.config.section import FolderName, Positive, Section, Share
 from optdist.layout import Layout
 
@@ -164,7 +165,12 @@ class Config(Section):
     dataset: DatasetConfig
     split: SplitConfig = SplitConfig()
     build: BuildConfig = BuildConfig()
-    model: ModelConfig = ModelConfig()
+    model: AnyModelConfig = OptDistConfig()
+    model_defaults: dict[str, Any] = Field(
+        default={},
+        description="Settings of `model` for whichever model reads them, such as the widths that "
+        "suit a data set; what `model` says itself wins.",
+    )
     training: TrainingConfig = TrainingConfig()
     promotion: PromotionConfig = PromotionConfig()
     scoring: ScoringConfig = ScoringConfig()
@@ -178,6 +184,27 @@ class Config(Section):
 
     # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed
     written: dict[str, Any] = Field(default={}, exclude=True, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_model(cls, sections: Any) -> Any:
+        if not (isinstance(sections, dict) and "model_defaults" in sections):
+            return sections
+        completed = with_defaults(sections.get("model") or {}, sections["model_defaults"])
+        return sections | {"model": completed}
+
+    @field_validator("model_defaults")
+    @classmethod
+    def _read_by_a_model(cls, defaults: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        chosen = getattr(info.data.get("model"), "__class__", OptDistConfig).model_fields
+        unread = [name for name in defaults if not (name in chosen or readers(name))]
+        if unread or "name" in defaults:
+            raise ValueError(
+                f"no model reads {', '.join(unread)}"
+                if unread
+                else "choose the model by model.name, not here"
+            )
+        return defaults
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

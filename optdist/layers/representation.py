@@ -92,7 +92,7 @@ class Embedding(keras.layers.Layer):
         """The constructor's arguments as plain JSON."""
         own = {
             "schema": self.schema.model_dump(mode="json"),
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
             "seed": self.first_seed,
         }
         return super().get_config() | own

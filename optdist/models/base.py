@@ -10,11 +10,12 @@ import keras
 import tensorflow as tf
 from pydantic import TypeAdapter
 
-from optdist.config import ModelConfig
+from optdist.config import DistributionConfig, ModelConfig
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import Calibration
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Bounds
+from optdist.errors import ConfigError
 from optdist.layers import build_representation
 from optdist.models.row_losses import Inputs, RowLossModel
 
@@ -28,20 +29,27 @@ CALIBRATION = "calibration.json"  # in a `.keras` file
 class CltvModel(RowLossModel):
     """A model of customer value on the shared representation (section 3.2).
 
-    A model gives `call` (the networks' outputs), `row_losses` and `predict_distribution`. Each
-    subclass is registered with Keras, so that `keras.models.load_model` finds it once its module is
-    imported.
+    A model gives `config_class` (its settings), `call` (the networks' outputs), `row_losses` and
+    `predict_distribution`. Each subclass is registered with Keras, so that
+    `keras.models.load_model` finds it once its module is imported.
     """
 
-    inferences: ClassVar[tuple[str, ...]] = ("mean",)  # rules of prediction, its own one first
+    config_class: ClassVar[type[ModelConfig]] = ModelConfig
+    # these two follow from `config_class`
+    inferences: ClassVar[tuple[str, ...]] = ("mean",)  # rules of prediction
     has_distribution: ClassVar[bool] = False  # predicts p, mu, sigma, quantiles and intervals
     has_conversion: ClassVar[bool] = False  # predicts p, the probability of y > 0
     selects: ClassVar[bool] = False  # selects one of several networks for each row
 
+    config: ModelConfig
+    networks = 1  # of which one is selected for each row
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Register the class under the package that it is defined in."""
+        """Register the class under its package, and take its abilities from its settings' class."""
         super().__init_subclass__(**kwargs)
         keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
+        cls.inferences = cls.config_class.inferences()
+        cls.has_distribution = cls.config_class.has_distribution
 
     def __init__(
         self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
@@ -50,19 +58,31 @@ class CltvModel(RowLossModel):
 
         Args:
             schema: the encoded features, and the label statistics that outputs start from.
-            config: sizes and settings; the paper's where it gives them.
+            config: sizes and settings, of `config_class`; the paper's where it gives them.
             seed: of the initial weights and, under `fit`, of the noise.
+
+        Raises:
+            ConfigError: `config` holds the settings of another model.
         """
         super().__init__(self.__class__.__name__.lower(), seed)
-        self.schema, self.config = schema, config or ModelConfig()
+        self.schema, self.config = schema, self._own(config or self.config_class())
         self.representation = build_representation(schema, self.config, seed)
         self.calibrations: dict[str, Calibration] = {}
         self.seed = seed
 
     @property
     def inference(self) -> str:
-        """The rule of inference: the configured one where the model has it, else its own."""
-        return inference_of(type(self), self.config)
+        """The configured rule of inference."""
+        return self.config.rule
+
+    def _own(self, config: ModelConfig) -> ModelConfig:
+        """The settings under the name by which a package finds this class again."""
+        if not isinstance(config, self.config_class):
+            raise ConfigError(
+                f"{type(self).__name__} takes {self.config_class.__name__}. "
+                f"Received: {type(config).__name__}."
+            )
+        return config.model_copy(update={"name": model_name(type(self))})
 
     def calibration(self, inference: str | None = None) -> Calibration:
         """What was fitted after training; nothing changes before that."""
@@ -109,7 +129,7 @@ class CltvModel(RowLossModel):
         """Make the model of `get_config`, with its variables built; their values are new ones."""
         model = cls(
             FeatureSchema.model_validate(config["schema"]),
-            ModelConfig.model_validate(config["config"]),
+            cls.config_class.model_validate(config["config"]),
             config["seed"],
         )
         model.build_variables()
@@ -127,10 +147,12 @@ class CltvModel(RowLossModel):
 class DistributionModel(CltvModel):
     """A model whose prediction for a row is a mixture of zero-inflated lognormals."""
 
-    has_distribution = has_conversion = True
+    config_class: ClassVar[type[DistributionConfig]] = DistributionConfig
+    has_conversion = True
+    config: DistributionConfig
 
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: DistributionConfig | None = None, seed: int = 1
     ) -> None:
         """Make the networks; see `CltvModel`."""
         super().__init__(schema, config, seed)
@@ -182,10 +204,11 @@ def _interval(mixture: ZilnMixture, level: float) -> tuple[tf.Tensor, tf.Tensor]
     return low, mixture.quantile(tf.where(from_zero, level, 1 - tail))
 
 
-def inference_of(model: type[CltvModel], config: ModelConfig) -> str:
-    """The configured rule of inference where the model has it, else the model's own."""
-    configured = config.inference
-    return configured if configured in model.inferences else model.inferences[0]
+def model_name(model: type[CltvModel]) -> str:
+    """The name by which a configuration chooses a class of models."""
+    if model.__module__.startswith(f"{__package__}."):
+        return str(model.config_class.model_fields["name"].default)
+    return f"{model.__module__}:{model.__qualname__}"
 
 
 def quantile_name(q: float) -> str:
@@ -195,14 +218,21 @@ def quantile_name(q: float) -> str:
 
 def prediction_columns(model: type[CltvModel], quantiles: Sequence[float]) -> list[str]:
     """The columns that models of a class predict."""
-    columns = ["predicted_cltv"]
-    if model.has_conversion:
-        columns += ["p"]
-    if model.has_distribution:
-        columns += ["mu", "sigma"]
-    if model.selects:
-        columns += ["selected_probability", "selected_sdn"]
-    if model.has_distribution and quantiles:
-        columns += [quantile_name(q) for q in quantiles]
-        columns += ["interval_low", "interval_high", "if_positive_low", "if_positive_high"]
-    return columns
+    return [
+        *["predicted_cltv"],
+        *(["p"] if model.has_conversion else []),
+        *(["mu", "sigma"] if model.has_distribution else []),
+        *(["selected_probability", "selected_sdn"] if model.selects else []),
+        *(_quantile_columns(quantiles) if model.has_distribution and quantiles else []),
+    ]
+
+
+def score_columns(quantiles: Sequence[float]) -> list[str]:
+    """The columns of all models together, which a score table has whichever model scored."""
+    fixed = ["predicted_cltv", "p", "mu", "sigma", "selected_probability", "selected_sdn"]
+    return fixed + (_quantile_columns(quantiles) if quantiles else [])
+
+
+def _quantile_columns(quantiles: Sequence[float]) -> list[str]:
+    ends = ["interval_low", "interval_high", "if_positive_low", "if_positive_high"]
+    return [*map(quantile_name, quantiles), *ends]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from optdist.config import ModelConfig
+from optdist.config import DistributionConfig
 from optdist.data.schema import LabelStatistics
 
 
@@ -30,7 +30,9 @@ def softplus_start(value: float) -> float:
     return float(np.log(np.expm1(value)))
 
 
-def ziln_start(label: LabelStatistics, config: ModelConfig, spread: np.ndarray) -> np.ndarray:
+def ziln_start(
+    label: LabelStatistics, config: DistributionConfig, spread: np.ndarray
+) -> np.ndarray:
     """Biases [L, 3] of L networks that output (p, mu, sigma): share, log-mean, log-deviation.
 
     Args:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import ModelConfig
+from optdist.config import MdanConfig
 from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP
 from optdist.models.base import CltvModel, Inputs, Prediction
@@ -30,13 +30,13 @@ class MDAN(CltvModel):
     """Multi-distribution adaptive networks.
 
     A classifier predicts the bucket of the label: zeros have their own, the positive labels
-    `mdan.buckets` of equal frequency. One channel network per bucket embeds the row, the
+    `model.buckets` of equal frequency. One channel network per bucket embeds the row, the
     classifier's softmax weights the embeddings, and one head predicts the value from their sum.
 
     The cited paper's abstract says that its distance similarity loss tells apart the
     representations of different values; its formula is not public. Choice: the cosine of two
     embeddings should be 1 for the same bucket and fall to 0 for the two farthest, in squared error.
-    `mdan.similarity` says of which two: "channels", two channels' embeddings of one row, by the
+    `model.similarity` says of which two: "channels", two channels' embeddings of one row, by the
     distance of the channels' buckets; "rows", the fused embeddings of two rows of a batch, by the
     distance of their labels' buckets. Both rank validation rows as well as no such loss does
     (docs/baselines.md).
@@ -45,16 +45,19 @@ class MDAN(CltvModel):
     has one hidden layer of the embedding's size.
     """
 
+    config_class = MdanConfig
+    config: MdanConfig
+
     has_conversion = True
 
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: MdanConfig | None = None, seed: int = 1
     ) -> None:
         """Make buckets and networks, outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config
         self.unit = schema.label.positive_mean
-        self.edges = bucket_edges(schema.label, c.mdan.buckets)
+        self.edges = bucket_edges(schema.label, c.buckets)
         self.count = len(self.edges)  # the positive buckets and that of zeros
         classes = class_start(schema.label, self.count - 1)[None, :]
         value = np.array([[softplus_start(schema.label.positive_share)]])
@@ -73,7 +76,7 @@ class MDAN(CltvModel):
 
     def row_losses(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Cross-entropy in nats, squared error in mean positive labels, similarity loss in 0..4."""
-        c = self.config.mdan
+        c = self.config
         bucket = tf.where(y > 0, 1 + bucket_of(y, self.edges), 0)
         ce = -tf.gather(outputs.log_share, bucket, axis=1, batch_dims=1)
         mse = squared_error(y, outputs.value, self.unit)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import ModelConfig
+from optdist.config import MdmeConfig
 from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP
 from optdist.models.base import CltvModel, Inputs, Prediction
@@ -33,12 +33,12 @@ class Outputs(NamedTuple):
 class MDME(CltvModel):
     """Multi Distribution Multi Experts.
 
-    Zeros are a sub-distribution of their own, the positive labels `mdme.sub_distributions` of equal
-    frequency, each with `mdme.buckets` of equal frequency. A tower classifies the sub-distribution,
-    one tower per sub-distribution the bucket in it, and one network per bucket regresses the
-    position in the bucket, in shares of its width. Beside each classifier an ordinal tower of the
-    same size learns the order of the classes and teaches it to the classifier; scoring does not
-    need it.
+    Zeros are a sub-distribution of their own, the positive labels `model.sub_distributions` of
+    equal frequency, each with `model.buckets` of equal frequency. A tower classifies the
+    sub-distribution, one tower per sub-distribution the bucket in it, and one network per bucket
+    regresses the position in the bucket, in shares of its width. Next to each classifier an ordinal
+    tower of the same size learns the order of the classes and teaches it to the classifier; scoring
+    does not need it.
 
     Two rules of inference: "hard" is the cited paper's, the likeliest bucket of the likeliest
     sub-distribution; "soft", the default, is the expectation over all buckets. Choice: where most
@@ -50,16 +50,18 @@ class MDME(CltvModel):
     the log-likelihood of the bucket.
     """
 
-    inferences = ("soft", "hard")
+    config_class = MdmeConfig
+    config: MdmeConfig
+
     has_conversion = True
 
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: MdmeConfig | None = None, seed: int = 1
     ) -> None:
         """Make buckets and towers, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config
-        self.buckets = nested_buckets(schema.label, c.mdme.sub_distributions, c.mdme.buckets)
+        self.buckets = nested_buckets(schema.label, c.sub_distributions, c.buckets)
         d, k = self.buckets.real.shape
         classes = class_start(schema.label, d)[None, :]
         position = logit(np.clip(self.buckets.mean, 0.01, 0.99)).reshape(d * k, 1)
@@ -82,7 +84,7 @@ class MDME(CltvModel):
 
     def row_losses(self, y: tf.Tensor, outputs: Outputs, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Cross-entropies and divergence in nats, squared error in bucket widths squared."""
-        c, b = self.config.mdme, self.buckets
+        c, b = self.config, self.buckets
         k = b.real.shape[1]
         converted = tf.cast(y > 0, tf.float32)
         place = tf.gather(b.place, bucket_of(y, b.edges))  # of zeros too, which `converted` drops

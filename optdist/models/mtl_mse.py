@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import ModelConfig
+from optdist.config import MtlMseConfig
 from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP
 from optdist.models.base import Inputs
@@ -21,23 +21,26 @@ from optdist.models.initial_biases import share_start, softplus_start
 class MTLMSE(ConversionValueModel):
     """Two heads on a shared bottom, trained by cross-entropy and squared error.
 
-    The sources leave two points open, both settings. `mtl_mse.shared` is what the tasks share: the
+    The sources leave two points open, both settings. `model.shared` is what the tasks share: the
     "representation" alone, with a tower each, as in the cited ESMM; or the "tower" too, which
-    then has two outputs. `mtl_mse.error` is what the squared error is of: the "value", over
+    then has two outputs. `model.error` is what the squared error is of: the "value", over
     converted rows; or the "product" of p and value, over all rows, as ESMM trains its product.
     Choice: "representation" and "value", as in ESMM and in two-stage. The shared tower is level
     with them (docs/baselines.md); the shared embeddings are all that sets this model apart from
     two-stage.
     """
 
+    config_class = MtlMseConfig
+    config: MtlMseConfig
+
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: MtlMseConfig | None = None, seed: int = 1
     ) -> None:
         """Make the towers, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config
         start = np.array([share_start(schema.label), softplus_start(1.0)])
-        if c.mtl_mse.shared == "tower":
+        if c.shared == "tower":
             self.towers = StackedMLP(1, [*c.tower, 2], seed, start[None, :], name="towers")
         else:
             self.towers = StackedMLP(2, [*c.tower, 1], seed, start[:, None], name="towers")
@@ -45,7 +48,7 @@ class MTLMSE(ConversionValueModel):
     def call(self, inputs: Inputs, training: bool = False) -> ConversionValue:
         """Compute both heads."""
         found = self.towers(self.representation(inputs))
-        if self.config.mtl_mse.shared == "tower":
+        if self.config.shared == "tower":
             return ConversionValue(found[0, :, 0], self.value_of(found[0, :, 1]))
         return ConversionValue(found[0, :, 0], self.value_of(found[1, :, 0]))
 
@@ -53,7 +56,7 @@ class MTLMSE(ConversionValueModel):
         self, y: tf.Tensor, outputs: ConversionValue, seed: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         """Cross-entropy in nats, and squared error in mean positive labels squared."""
-        c = self.config.mtl_mse
+        c = self.config
         ce = conversion_ce(y, outputs.p_logit)
         if c.error == "product":
             product = tf.sigmoid(outputs.p_logit) * outputs.value

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
@@ -34,11 +34,13 @@ class OptDist(DistributionModel):
     quantiles are the mixture's, while p, mu and sigma in a score row stay the selected SDN's.
     """
 
-    inferences = ("hard", "top2", "soft")
+    config_class = OptDistConfig
+    config: OptDistConfig
+
     selects = True
 
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: OptDistConfig | None = None, seed: int = 1
     ) -> None:
         """Make the networks; SDN i starts from seed + i (section 3.1.2)."""
         super().__init__(schema, config, seed)
@@ -47,6 +49,7 @@ class OptDist(DistributionModel):
         # from the first step on.
         spread = np.linspace(-0.25, 0.25, c.num_sdns) if c.num_sdns > 1 else np.zeros(1)
         start = ziln_start(schema.label, c, spread)
+        self.networks = c.num_sdns
         self.dlm = StackedMLP(c.num_sdns, [*c.sdn, 3], seed, start, name="dlm")
         self.dsm = StackedMLP(1, [*c.dsm, c.num_sdns], seed + 1000, name="dsm")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import ModelConfig
+from optdist.config import TwoStageConfig
 from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP, build_representation
 from optdist.models.base import Inputs
@@ -23,30 +23,33 @@ class TwoStage(ConversionValueModel):
 
     Choice: no parameter sees the other stage's gradient, so learning both in the same steps is
     learning one after the other, with one stopping epoch and one norm to clip by.
-    `two_stage.shared_representation` shares the embeddings, which the stages of the cited work do
+    `model.shared_representation` shares the embeddings, which the stages of the cited work do
     not.
 
-    The regressor's rows are a setting, `two_stage.rows`. "converted" learns E[y | x, y > 0], whose
+    The regressor's rows are a setting, `model.rows`. "converted" learns E[y | x, y > 0], whose
     product with p is the mean. "weighted" counts each row by its predicted conversion, as section
     4.2 hints ("more sufficient for those users with a high predicted conversion rate"), and "all"
     counts each alike: both learn from the zeros too, so that the product with p counts conversion
     twice, calibration has to mend the total, and validation rows were ranked worse.
     """
 
+    config_class = TwoStageConfig
+    config: TwoStageConfig
+
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: TwoStageConfig | None = None, seed: int = 1
     ) -> None:
         """Make both stages, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config
         share = np.array([[share_start(schema.label)]])
-        mean = 1.0 if c.two_stage.rows == "converted" else schema.label.positive_share
+        mean = 1.0 if c.rows == "converted" else schema.label.positive_share
         value = np.array([[softplus_start(mean)]])
         self.classifier = StackedMLP(1, [*c.tower, 1], seed, share, name="classifier")
         self.regressor = StackedMLP(1, [*c.tower, 1], seed + 1000, value, name="regressor")
         self.value_representation = (
             self.representation
-            if c.two_stage.shared_representation
+            if c.shared_representation
             else build_representation(schema, c, seed + 1000)
         )
 
@@ -65,6 +68,6 @@ class TwoStage(ConversionValueModel):
             "converted": tf.cast(y > 0, tf.float32),
             "weighted": tf.stop_gradient(tf.sigmoid(outputs.p_logit)),
             "all": tf.ones_like(y),
-        }[self.config.two_stage.rows]
+        }[self.config.rows]
         mse = weight * squared_error(y, outputs.value, self.unit)
         return {"loss": ce + mse, "ce": ce, "mse": mse}

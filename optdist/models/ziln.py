@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from optdist.config import ModelConfig
+from optdist.config import ZilnConfig
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
@@ -17,8 +17,11 @@ from optdist.models.initial_biases import ziln_start
 class ZILN(DistributionModel):
     """One tower that outputs p, mu and sigma."""
 
+    config_class = ZilnConfig
+    config: ZilnConfig
+
     def __init__(
-        self, schema: FeatureSchema, config: ModelConfig | None = None, seed: int = 1
+        self, schema: FeatureSchema, config: ZilnConfig | None = None, seed: int = 1
     ) -> None:
         """Make the tower, its outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)

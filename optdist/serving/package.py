@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import TypeAdapter
 
 from optdist.config import ModelConfig
+from optdist.config.model_choice import section_class
+from optdist.config.old_models import upgraded
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import Calibration
 from optdist.errors import ModelError, OptDistError
@@ -69,7 +72,8 @@ class Package:
             ModelError: the file is missing or damaged.
         """
         with self._readable():
-            return ModelConfig.model_validate_json(self._checked(_SETTINGS).read_text())
+            settings = upgraded(json.loads(self._checked(_SETTINGS).read_text()))
+            return section_class(settings["name"]).model_validate(settings)
 
     @cached_property
     def schema(self) -> FeatureSchema:
@@ -110,9 +114,7 @@ class Package:
         Raises:
             ModelError: the settings are missing or damaged, or name no model.
         """
-        from optdist.models.base import inference_of
-
-        return inference_of(self.model_class, self.settings)
+        return self.settings.rule
 
     def load_model(self) -> CltvModel:
         """Build the model again; it predicts what it did before `save`, to the last bit.

@@ -53,11 +53,13 @@ class Evaluation:
         validation rows alone.
         """
         self.model.calibrations.clear()
+        model = self.model
+        coverage = model.config.interval if isinstance(model, DistributionModel) else None
         train = self._totals("train")
         for inference in self.model.inferences:
             rows = self._rows("validation", self._graph(self._calibration_reading(inference)))
             seen = (train["label"], train[inference])
-            self.model.calibrations[inference] = _fitted(rows, seen, self.model.config.interval)
+            self.model.calibrations[inference] = _fitted(rows, seen, coverage)
 
     def final(self, split: str) -> tuple[dict[str, dict[str, float]], Rows]:
         """Metrics by rule of inference, and the rows, from one pass over the split.
@@ -86,7 +88,7 @@ class Evaluation:
         """The share of rows that each network is selected for; None where none is selected."""
         if "selected_sdn" not in rows:
             return None
-        counts = np.bincount(rows["selected_sdn"], minlength=self.model.config.num_sdns)
+        counts = np.bincount(rows["selected_sdn"], minlength=self.model.networks)
         shares: list[float] = (counts / len(rows["selected_sdn"])).tolist()
         return shares
 
@@ -171,12 +173,12 @@ class Evaluation:
         return rows
 
 
-def _fitted(rows: Rows, seen: tuple[float, float], coverage: float) -> Calibration:
+def _fitted(rows: Rows, seen: tuple[float, float], coverage: float | None) -> Calibration:
     y = rows["label"]
     actual, predicted = (float(rows[n].sum(dtype=np.float64)) for n in ("label", "predicted_cltv"))
     scale = fit_scale(actual + seen[0], predicted + seen[1])
-    if "cdf" not in rows:
-        return Calibration(scale=scale, coverage=coverage)
+    if coverage is None:
+        return Calibration(scale=scale)
     paid = y > 0
     return Calibration(
         scale=scale,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from optdist.config import ModelConfig, TrainingConfig, fingerprint
+from optdist.config import AnyModelConfig, TrainingConfig, fingerprint
 
 
 class TrainingPlan(BaseModel):
@@ -17,7 +17,7 @@ class TrainingPlan(BaseModel):
     table: str  # the finished feature table's folder
     table_fingerprint: str
     folder: str  # where checkpoints, history, package and predictions go
-    model: ModelConfig
+    model: AnyModelConfig
     training: TrainingConfig
     test: bool = True  # False leaves the test split unread, to choose settings on validation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optdist.config import Config, FeaturesConfig, ModelConfig
+from optdist.config import Config, FeaturesConfig
 from optdist.config.identity import differing
 from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
@@ -51,7 +51,7 @@ def without_effect(overrides: Sequence[str], config: Config, package: Package) -
     for name in names:
         section, _, key = name.partition(".")
         field = key.partition(".")[0]
-        known = section == "model" and field in ModelConfig.model_fields
-        if known and getattr(config.model, field) != getattr(kept, field):
+        ours, theirs = (getattr(model, field, None) for model in (config.model, kept))
+        if section in {"model", "model_defaults"} and ours != theirs:
             found.append(name)
     return found

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import mean_tweedie_deviance
 from table import FEATURES, frame
 
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig
 from optdist.data.encoding import fit
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Ziln
@@ -36,7 +36,7 @@ def mixture(found):
 
 
 def make(model, schema, **settings):
-    return model(schema, ModelConfig(num_sdns=3, sdn=[8], dsm=[8], **settings), 1)
+    return model(schema, OptDistConfig(num_sdns=3, sdn=[8], dsm=[8], **settings), 1)
 
 
 def test_the_mixtures_likelihood_is_that_of_soft_inference(schema):
@@ -74,7 +74,7 @@ def test_schedules_begin_and_end_as_they_say(schema):
 
 def test_pairs_of_embeddings_are_summed(schema):
     # one category alone has no pair
-    layer = _ideas.FactorizationMachine(schema, ModelConfig(), 1)
+    layer = _ideas.FactorizationMachine(schema, OptDistConfig(), 1)
     row = {"categorical": tf.constant([[2]]), "numeric": tf.zeros([1, 1])}
     np.testing.assert_allclose(layer(row)[:, -5:], 0, atol=1e-7)
     layer.columns, layer.offsets = 3, np.array([0, 0, 0], np.int32)

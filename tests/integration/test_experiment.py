@@ -21,7 +21,7 @@ from pipelines.experiments.plan.schedule import schedule
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ["training.epochs=1", "model.sdn=[8]", "model.tower=[8]"]
+SMALL = ["training.epochs=1", "model_defaults.sdn=[8]", "model_defaults.tower=[8]"]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from optdist.config import ModelConfig, TrainingConfig
+from optdist.config import TrainingConfig, model_section
 from optdist.data.feature_table import FeatureTable
 from optdist.errors import TrainingError
 from optdist.serving.predictor import Predictor, load_predictor
@@ -72,7 +72,7 @@ def _plan(job: Job) -> TrainingPlan:
         table=job.table,
         table_fingerprint=job.table_fingerprint,
         folder=job.folder,
-        model=ModelConfig(**(settings.model or {})),
+        model=model_section(settings.model),
         training=TrainingConfig(**training),
         test=job.test,
     )

@@ -103,7 +103,7 @@ def test_an_unknown_data_set_lists_those_found():
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("model.name=optdits", "model.name: Input should be 'optdist'"),
+        ("model.name=optdits", "`model.name` must be one of optdist, ziln"),
         ("model.representation=autodis", "model.representation: String should match pattern"),
         ("model.sigma_min=3", "sigma_min must be below sigma_max"),
         ("promotion.gates.gini.min=0.2", "promotion.gates.gini"),

@@ -1,6 +1,7 @@
 import pytest
 
 from optdist.config import conf_folder, load_config
+from optdist.config.models import SECTIONS
 
 NAMES = sorted(path.stem for path in (conf_folder() / "datasets").glob("*.yaml"))
 
@@ -40,6 +41,13 @@ def test_no_feature_of_criteo_is_known_only_after_the_sale():
 )
 def test_the_papers_data_sets_have_the_papers_sizes(name, tower, sdn, sdns, embedding, batch):
     config = load_config(name)
-    assert (config.model.tower, config.model.sdn) == (tower, sdn)
+    baseline = load_config(name, overrides=["model.name=ziln"])
+    assert (baseline.model.tower, config.model.sdn) == (tower, sdn)
     assert (config.model.num_sdns, config.model.embedding_dim) == (sdns, embedding)
     assert config.training.batch_size == batch
+
+
+@pytest.mark.parametrize("model", SECTIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_can_be_chosen_for_every_data_set(name, model):
+    assert load_config(name, overrides=[f"model.name={model}"]).model.name == model

@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy.special import softmax
 from table import FEATURES, frame
 
-from optdist.config import FeaturesConfig, ModelConfig
+from optdist.config import FeaturesConfig, OptDistConfig
 from optdist.data.encoding import encode, fit
 from optdist.layers import CrossNetwork, PiecewiseLinear, build_representation
 from optdist.layers.autodis import AutoDis
@@ -91,7 +91,7 @@ def test_a_cross_is_dcn_v2s_formula_and_starts_as_the_identity():
 def test_every_representation_trains_all_of_its_weights(settings):
     raw = frame(500)
     schema = fit(raw, FEATURES, "label")
-    config = ModelConfig(num_sdns=2, sdn=[8], dsm=[8], **settings)
+    config = OptDistConfig(num_sdns=2, sdn=[8], dsm=[8], **settings)
     model = build_model(schema, config)
     layer = build_representation(schema, config, seed=1)
     inputs = {
@@ -113,7 +113,7 @@ def test_every_representation_trains_all_of_its_weights(settings):
 def test_the_papers_h_is_the_embeddings_beside_the_z_scores():
     raw = frame(50)
     schema = fit(raw, FEATURES, "label")
-    layer = build_representation(schema, ModelConfig(numeric="zscore", embedding_dim=3), seed=1)
+    layer = build_representation(schema, OptDistConfig(numeric="zscore", embedding_dim=3), seed=1)
     columns = encode(raw, schema)
     h = layer(
         {"categorical": columns["cat_city"][:, None], "numeric": columns["num_spend"][:, None]}

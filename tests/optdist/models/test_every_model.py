@@ -1,5 +1,3 @@
-from typing import get_args
-
 import keras
 import numpy as np
 import pandas as pd
@@ -8,7 +6,9 @@ import tensorflow as tf
 from table import FEATURES, frame, write_table
 
 import optdist
-from optdist.config import ModelConfig, TrainingConfig
+from optdist.config import TrainingConfig, model_section
+from optdist.config.model_choice import with_defaults
+from optdist.config.models import SECTIONS
 from optdist.data.encoding import fit
 from optdist.data.shards import Shard
 from optdist.evaluation.metrics import normalized_gini
@@ -22,7 +22,8 @@ SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}
 
 
 def make(name, raw, **settings):
-    return build_model(fit(raw, FEATURES, "label"), ModelConfig(name=name, **SIZES, **settings))
+    config = model_section(with_defaults({"name": name} | settings, SIZES))
+    return build_model(fit(raw, FEATURES, "label"), config)
 
 
 def learn(model, raw, epochs=8, rate=5e-3):
@@ -138,7 +139,7 @@ def test_it_survives_labels_of_an_odd_kind(name, labels):
 
 
 def test_the_config_names_every_model():
-    assert set(MODELS) == set(get_args(ModelConfig.model_fields["name"].annotation))
+    assert set(MODELS) == set(SECTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,7 @@ def test_a_rank_trains_calibrates_and_evaluates_it(name, table, tmp_path):
             table=str(table.path),
             table_fingerprint="made",
             folder=str(tmp_path),
-            model=ModelConfig(name=name, **SIZES),
+            model=with_defaults({"name": name}, SIZES),
             training=TrainingConfig(ranks=1, epochs=8, batch_size=128, learning_rate=5e-3),
         )
     )

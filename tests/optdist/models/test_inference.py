@@ -1,8 +1,8 @@
 import pytest
+from pydantic import ValidationError
 
-from optdist.config import ModelConfig
+from optdist.config import model_section
 from optdist.models import MODELS
-from optdist.models.base import inference_of
 
 
 @pytest.mark.parametrize(
@@ -12,9 +12,17 @@ from optdist.models.base import inference_of
         ("optdist", "top2", "top2"),
         ("mdme", "soft", "soft"),
         ("mdme", "hard", "hard"),
-        ("mdme", "top2", "soft"),  # a rule that it lacks
-        ("ziln", "soft", "mean"),
+        ("mdme", None, "soft"),
+        ("ziln", None, "mean"),
     ],
 )
 def test_a_model_predicts_by_the_configured_rule_or_by_its_own(name, configured, expected):
-    assert inference_of(MODELS[name], ModelConfig(name=name, inference=configured)) == expected
+    rule = {"inference": configured} if configured else {}
+    assert model_section({"name": name} | rule).rule == expected
+    assert expected in MODELS[name].inferences
+
+
+@pytest.mark.parametrize(("name", "rule"), [("mdme", "top2"), ("ziln", "soft"), ("optdist", "x")])
+def test_a_rule_that_the_model_lacks_is_refused(name, rule):
+    with pytest.raises(ValidationError, match="inference"):
+        model_section({"name": name, "inference": rule})

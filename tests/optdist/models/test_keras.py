@@ -9,7 +9,8 @@ import tensorflow as tf
 from table import FEATURES, frame
 
 import optdist
-from optdist.config import ModelConfig
+from optdist.config import model_section
+from optdist.config.model_choice import with_defaults
 from optdist.data.encoding import fit
 from optdist.distributions.calibration import Calibration
 from optdist.models import MODELS, build_model
@@ -20,7 +21,7 @@ SCHEMA = fit(RAW, FEATURES, "label")
 
 
 def make(name, rate=5e-3):
-    model = build_model(SCHEMA, ModelConfig(name=name, **SIZES), seed=3)
+    model = build_model(SCHEMA, model_section(with_defaults({"name": name}, SIZES)), seed=3)
     model.compile(optimizer=keras.optimizers.Adam(rate))
     return model
 

@@ -7,7 +7,7 @@ from scipy import stats
 from scipy.special import log_softmax, logit, softmax
 from table import FEATURES, frame
 
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig, ZilnConfig
 from optdist.data.encoding import fit
 from optdist.distributions.ziln import Ziln
 from optdist.models import build_model
@@ -46,7 +46,7 @@ SDN_NLL = np.array(
 def test_optdists_loss_is_that_of_the_equations(schema, gumbel):
     settings = {"temperature": 0.7, "ce_weight": 0.3, "kl_weight": 2.0, "focal_exponent": 1.5}
     model = build_model(
-        schema, ModelConfig(num_sdns=L, sdn=[8], dsm=[8], gumbel=gumbel, **settings)
+        schema, OptDistConfig(num_sdns=L, sdn=[8], dsm=[8], gumbel=gumbel, **settings)
     )
     alpha = np.exp(LOG_ALPHA)
     noise = gumbel_noise(tf.constant([B, L]), SEED).numpy()
@@ -70,7 +70,7 @@ def test_optdists_loss_is_that_of_the_equations(schema, gumbel):
 
 
 def test_alignment_trains_the_selection_and_never_an_sdn(schema):
-    model = build_model(schema, ModelConfig(num_sdns=L, sdn=[8], dsm=[8], gumbel="none"))
+    model = build_model(schema, OptDistConfig(num_sdns=L, sdn=[8], dsm=[8], gumbel="none"))
     sdns, log_alpha = ziln(P, MU, SIGMA), tf.constant(LOG_ALPHA, tf.float32)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([*sdns, log_alpha])
@@ -81,18 +81,20 @@ def test_alignment_trains_the_selection_and_never_an_sdn(schema):
 
 
 def test_zilns_loss_is_the_mean_of_the_likelihoods(schema):
-    model = build_model(schema, ModelConfig(name="ziln", tower=[8]))
+    model = build_model(schema, ZilnConfig(tower=[8]))
     found = model.loss_terms(tf.constant(Y, tf.float32), ziln(P[:, 0], MU[:, 0], SIGMA[:, 0]), SEED)
     assert float(found["loss"]) == pytest.approx(SDN_NLL[:, 0].mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("logit", [-40.0, -17.0, 17.0, 40.0])
-@pytest.mark.parametrize("settings", [{"name": "ziln", "tower": [8]}, {"sdn": [8], "num_sdns": 1}])
-def test_the_loss_of_training_and_the_reported_likelihood_agree_at_extremes(
-    schema, settings, logit
-):
-    model = build_model(schema, ModelConfig(dsm=[8], gumbel="none", **settings))
-    stack = model.network if settings.get("name") == "ziln" else model.dlm
+@pytest.mark.parametrize(
+    "config",
+    [ZilnConfig(tower=[8]), OptDistConfig(sdn=[8], num_sdns=1, dsm=[8], gumbel="none")],
+    ids=lambda config: config.name,
+)
+def test_the_loss_of_training_and_the_reported_likelihood_agree_at_extremes(schema, config, logit):
+    model = build_model(schema, config)
+    stack = model.network if config.name == "ziln" else model.dlm
     stack.biases[-1].assign([[[logit, 1.0, 0.5]]])
     y = tf.constant([0.0, 3.0])
     inputs = {"categorical": tf.ones([2, 1], tf.int32), "numeric": tf.zeros([2, 1])}

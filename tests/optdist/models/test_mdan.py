@@ -5,7 +5,7 @@ from scipy.spatial.distance import cosine
 from scipy.special import log_softmax, softmax
 from table import FEATURES, frame
 
-from optdist.config import MdanConfig, ModelConfig
+from optdist.config import MdanConfig
 from optdist.data.encoding import fit
 from optdist.models import build_model
 from optdist.models.mdan import Outputs, _similarity_of_channels, _similarity_of_rows
@@ -20,9 +20,7 @@ def schema():
 
 
 def make(schema, **settings):
-    return build_model(
-        schema, ModelConfig(name="mdan", sdn=[8, 4], tower=[8], mdan=MdanConfig(**settings))
-    )
+    return build_model(schema, MdanConfig(sdn=[8, 4], tower=[8], **settings))
 
 
 @pytest.mark.parametrize("similarity", ["rows", "channels"])

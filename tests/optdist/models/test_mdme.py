@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy.special import expit, log_softmax, softmax
 from table import FEATURES, frame
 
-from optdist.config import MdmeConfig, ModelConfig
+from optdist.config import MdmeConfig
 from optdist.data.encoding import fit, label_statistics
 from optdist.models import build_model
 from optdist.models.mdme import Outputs
@@ -19,9 +19,7 @@ def schema():
 
 
 def make(schema, **settings):
-    return build_model(
-        schema, ModelConfig(name="mdme", sdn=[8, 4], mdme=MdmeConfig(**SIZES | settings))
-    )
+    return build_model(schema, MdmeConfig(sdn=[8, 4], **SIZES | settings))
 
 
 def outputs(model, rows):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from table import FEATURES, frame
 
 import optdist
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig
 from optdist.data.encoding import fit
 from optdist.distributions.calibration import Calibration, fit_level
 from optdist.errors import ConfigError, ModelError
@@ -17,7 +17,7 @@ from optdist.models.base import quantile_name
 from optdist.serving.package import save_package
 from optdist.serving.predictor import load_predictor
 
-SMALL = ModelConfig(num_sdns=3, sdn=[16, 8], dsm=[8], inference="hard")
+SMALL = OptDistConfig(num_sdns=3, sdn=[16, 8], dsm=[8], inference="hard")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_each_sdn_starts_from_a_seed_of_its_own():
 
 def test_outputs_start_at_the_training_labels_statistics(fitted):
     schema = fitted[1]
-    fresh = build_model(schema, ModelConfig(num_sdns=1))
+    fresh = build_model(schema, OptDistConfig(num_sdns=1))
     out = fresh(
         {"categorical": np.zeros([1, 1], np.int32), "numeric": np.zeros([1, 1], np.float32)}
     )

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy.special import expit
 from table import FEATURES, frame
 
-from optdist.config import ModelConfig
+from optdist.config import model_section
 from optdist.data.encoding import fit
 from optdist.models import build_model
 from optdist.models.conversion import ConversionValue, conversion_ce, squared_error
@@ -22,7 +22,7 @@ def schema():
 
 def make(schema, name, **settings):
     return build_model(
-        schema, ModelConfig(name=name, tower=[8], numeric="zscore", **{name: settings})
+        schema, model_section({"name": name, "tower": [8], "numeric": "zscore"} | settings)
     )
 
 

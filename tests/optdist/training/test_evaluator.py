@@ -1,6 +1,6 @@
 from table import write_table
 
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig
 from optdist.models import build_model
 from optdist.training.communicator import OneRank
 from optdist.training.evaluator import Evaluation
@@ -8,7 +8,7 @@ from optdist.training.evaluator import Evaluation
 
 def test_evaluation_holds_the_bytes_a_row_that_its_docstring_says(tmp_path):
     table = write_table(tmp_path, rows=600)
-    model = build_model(table.schema, ModelConfig(num_sdns=2, sdn=[8], dsm=[8]))
+    model = build_model(table.schema, OptDistConfig(num_sdns=2, sdn=[8], dsm=[8]))
     evaluation = Evaluation(table, model, OneRank(), 64)
 
     def bytes_a_row(reading):

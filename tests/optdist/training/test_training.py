@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from table import write_table
 
-from optdist.config import ModelConfig, TrainingConfig
+from optdist.config import OptDistConfig, TrainingConfig
 from optdist.errors import DataError, TrainingError
 from optdist.serving.package import load_model
 from optdist.training import TrainingPlan, train
@@ -23,7 +23,7 @@ def plan(table, folder, **training):
         table=str(table.path),
         table_fingerprint="made",
         folder=str(folder),
-        model=ModelConfig(num_sdns=2, sdn=[16, 8], dsm=[8]),
+        model=OptDistConfig(num_sdns=2, sdn=[16, 8], dsm=[8]),
         training=TrainingConfig(**settings),
     )
 

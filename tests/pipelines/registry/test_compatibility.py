@@ -22,7 +22,7 @@ def package(tmp_path_factory):
         (["model.inference=hard"], []),
         (["model.inference=top2"], ["model.inference"]),
         (["model.inference=hard", "model.interval=0.8"], ["model.interval"]),
-        (["model.mdme.buckets=7"], ["model.mdme.buckets"]),
+        (["model.name=mdme", "model.buckets=7"], ["model.name", "model.buckets"]),
         (["training.epochs=3", "scoring.batch_rows=50"], ["training.epochs"]),
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import rank_function
 
-from optdist.config import ModelConfig, TrainingConfig
+from optdist.config import OptDistConfig, TrainingConfig
 from optdist.training import TrainingPlan
 from pipelines.training import spark_launcher as launching
 from pipelines.training.spark_launcher import launch
@@ -24,7 +24,7 @@ def test_ranks_get_the_drivers_settings_but_none_of_its_secrets(spark, tmp_path,
         table="",
         table_fingerprint="",
         folder=str(tmp_path),
-        model=ModelConfig(),
+        model=OptDistConfig(),
         training=TrainingConfig(),
     )
     found = launch(spark, plan, print)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from table import FEATURES, frame
 
-from optdist.config import ModelConfig, conf_folder
+from optdist.config import conf_folder
 from optdist.data.encoding import fit
 from optdist.data.inputs import memory_dataset
 from optdist.errors import ConfigError
@@ -128,22 +128,24 @@ def test_an_unknown_experiment_lists_those_that_exist():
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_settings_that_are_left_out_of_a_record_do_not_reach_the_model(name, tmp_path):
     wild = {
-        "model.num_sdns": 3,
-        "model.dsm": [5],
-        "model.temperature": 0.3,
-        "model.gumbel": "none",
-        "model.ce_weight": 0.1,
-        "model.kl_weight": 0.2,
-        "model.focal_exponent": 1.0,
-        "model.mdme.buckets": 2,
-        "model.mdan.buckets": 2,
-        "model.mtl_mse.error": "product",
-        "model.two_stage.rows": "all",
+        "model_defaults.num_sdns": 3,
+        "model_defaults.dsm": [5],
+        "model_defaults.temperature": 0.3,
+        "model_defaults.gumbel": "none",
+        "model_defaults.ce_weight": 0.1,
+        "model_defaults.kl_weight": 0.2,
+        "model_defaults.focal_exponent": 1.0,
+        "model_defaults.sub_distributions": 2,
+        "model_defaults.similarity": "rows",
+        "model_defaults.error": "product",
+        "model_defaults.rows": "all",
     }
-    wild = {key: value for key, value in wild.items() if not key.startswith(f"model.{name}.")}
-    wild |= {} if name == "mdme" else {"model.inference": "soft"}
-    plain = grid(tmp_path, models={"OptDist": {}, "M": {"model.name": name}}, lightgbm=None)
-    other = grid(tmp_path, models={"OptDist": {}, "M": {"model.name": name} | wild}, lightgbm=None)
+    read = MODELS[name].config_class.model_fields
+    wild = {k: v for k, v in wild.items() if name == "optdist" or k.split(".")[1] not in read}
+    models = {"OptDist": {}, "M": {"model.name": name}}
+    plain = grid(tmp_path, models=models, lightgbm=None)
+    small = plain.experiment.set
+    other = grid(tmp_path, models=models, set=small | wild, lightgbm=None)
     cell = Cell("made", "M", "lr0.01", 1)
     same = plain.settings(cell) == other.settings(cell)
     assert same == (name != "optdist")
@@ -155,7 +157,7 @@ def test_settings_that_are_left_out_of_a_record_do_not_reach_the_model(name, tmp
     found = []
     for made in (plain, other):
         keras.utils.set_random_seed(1)
-        model = build_model(schema, ModelConfig(**made.config("made", "M").model.model_dump()), 1)
+        model = build_model(schema, made.config("made", "M").model, 1)
         outputs = model(batch, training=True)
         loss = model.loss_terms(y, outputs, np.array([1, 2], np.int32))["loss"]
         found.append((float(loss), model.predict_distribution(batch)["predicted_cltv"].numpy()))

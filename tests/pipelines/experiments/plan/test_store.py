@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optdist.config import ModelConfig
+from optdist.config import MtlMseConfig, OptDistConfig
 from optdist.errors import DataError
 from pipelines.experiments.plan.coordinates import Cell
 from pipelines.experiments.plan.measurements import Cost, Measurements, PackedValues
@@ -40,14 +40,14 @@ def test_a_record_is_found_again_by_its_coordinates_settings_and_data(tmp_path):
 
 
 def test_a_setting_newer_than_the_record_counts_as_its_default():
-    temperature = ModelConfig().temperature
+    temperature = OptDistConfig().temperature
     stored = {"model": {"num_sdns": 4}}
     assert same_settings(stored, {"model": {"num_sdns": 4, "temperature": temperature}})
     assert not same_settings(stored, {"model": {"num_sdns": 4, "temperature": temperature + 1}})
-    nested = {"model": {"mtl_mse": {"error": "value"}}}
-    whole = ModelConfig().mtl_mse.model_dump()
-    assert same_settings(nested, {"model": {"mtl_mse": whole}})
-    assert not same_settings(nested, {"model": {"mtl_mse": whole | {"mse_weight": 7}}})
+    other = {"model": {"name": "mtl_mse", "error": "value"}}
+    whole = MtlMseConfig().model_dump()
+    assert same_settings(other, {"model": whole})
+    assert not same_settings(other, {"model": whole | {"mse_weight": 7}})
 
 
 def test_a_setting_that_is_gone_or_another_kind_of_model_does_not_match():
