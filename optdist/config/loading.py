@@ -1,8 +1,8 @@
-"""Reads configurations: YAML files merged in order, checked as a whole, secrets kept out of print.
+"""Reads configurations: merges YAML files in order and checks the whole.
 
 `conf/base.yaml` <- `conf/env/NAME.yaml` <- the data set's YAML <- `--set section.key=value`.
-`${env:NAME}` is replaced when the configuration is checked; everything that is printed, logged or
-hashed uses the text as written, so that a secret never leaves the process.
+`${env:NAME}` is replaced by the variable's value when the configuration is checked. Everything that
+is printed, logged or hashed has the text of the files, so that a secret never leaves the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from optdist.config.problems import problems
-from optdist.config.secrets import hidden
+from optdist.config.secrets import hide_secrets
 from optdist.config.settings import Config
 from optdist.errors import ConfigError
 
@@ -67,7 +67,7 @@ def load_config(
         resolved = OmegaConf.to_container(merged, resolve=True)
     except (OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
-    return config_from(_plain(resolved), _plain(written))
+    return config_from(_with_spark_keys(resolved), _with_spark_keys(written))
 
 
 def conf_folder() -> Path | None:
@@ -121,31 +121,39 @@ def _shared_layers(env: str) -> list[dict[str, Any]]:
 
 
 def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None = None) -> Config:
-    """Check a merged configuration (`resolved`) and keep it as `written` for print."""
+    """Check a merged configuration.
+
+    Args:
+        resolved: its values, with those of environment variables.
+        written: the same with `${env:NAME}`, which is what is printed; None: `resolved`.
+
+    Raises:
+        ConfigError: listing every problem at once.
+    """
     written = dict(resolved if written is None else written)
     try:
         return Config(**resolved, written=written)
     except ValidationError as error:
         lines = "\n".join(f"  - {line}" for line in problems(error, written, Config))
-        found = hidden(f"The configuration has these problems:\n{lines}", written)
-        raise ConfigError(found) from None
+        message = f"The configuration has these problems:\n{lines}"
+        raise ConfigError(hide_secrets(message, written)) from None
 
 
 def fingerprint(value: Any) -> str:
-    """A short stable hash of anything that JSON can hold."""
+    """A short stable hash of a value that JSON can represent."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _dataset_layer(written: dict[str, Any]) -> dict[str, Any]:
-    """A data set file holds the data set itself, and may carry other sections for it."""
+    """The sections of a data set's file: the data set itself, and others that it may set."""
     sections = set(Config.model_fields) - {"dataset", "written"}
     layer = {key: written.pop(key) for key in list(written) if key in sections}
     return {"dataset": written, **layer}
 
 
-def _plain(merged: Any) -> dict[str, Any]:
-    """A mapping whose `spark` section has dotted keys again, which overrides split at the dots."""
+def _with_spark_keys(merged: Any) -> dict[str, Any]:
+    """The configuration with Spark's dotted keys joined again, which `--set` splits at the dots."""
     flat: dict[str, Any] = {}
 
     def collect(value: Mapping[str, Any], prefix: str) -> None:
@@ -163,16 +171,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping, dates as text.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or holds something else.
+        ConfigError: the file is missing, is not YAML, or contains something else.
     """
     if not path.is_file():
-        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise ConfigError(f"{path} does not exist. Found there: {', '.join(there) or 'nothing'}.")
+        names = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise ConfigError(f"{path} does not exist. Found there: {', '.join(names) or 'nothing'}.")
     try:
         content = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values.")
-    plain: dict[str, Any] = json.loads(json.dumps(content, default=str))  # dates become text
-    return plain
+        raise ConfigError(f"{path} must contain a mapping of keys to values.")
+    mapping: dict[str, Any] = json.loads(json.dumps(content, default=str))  # dates become text
+    return mapping

@@ -1,4 +1,4 @@
-"""Secrets of the environment, kept out of errors."""
+"""Keeps secrets of the environment out of errors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 from optdist.errors import OptDistError
 
 _NAME = re.compile(r"\$\{(?:oc\.)?env:\s*(\w+)")
-_SHORT = 3  # characters: no secret, and common in any text
+_SHORT = 3  # characters: a value this short is no secret, and common in any text
 
 
-def hidden(text: str, written: Mapping[str, Any]) -> str:
-    """`text` with `${env:NAME}` wherever it quotes such a variable's value.
+def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
+    """Replace the value of each variable that a configuration names by `${env:NAME}`.
 
     Args:
-        text: an error's.
-        written: the configuration as it was written. `paths` names no secret: jobs print it.
+        text: an error's text.
+        written: the configuration as its files have it. `paths` names no secret: jobs print it.
     """
     sections = {name: section for name, section in written.items() if name != "paths"}
     names = set(_NAME.findall(json.dumps(sections, default=str)))
@@ -32,16 +32,16 @@ def hidden(text: str, written: Mapping[str, Any]) -> str:
 
 @contextmanager
 def secrets_hidden(written: Mapping[str, Any]) -> Iterator[None]:
-    """Let no error that leaves the block quote a secret that `written` names."""
+    """Hide the secrets that `written` names in every error that leaves the block."""
     try:
         yield
     except OptDistError as error:
-        text = hidden(str(error), written)
+        text = hide_secrets(str(error), written)
         if text == str(error):
             raise
-        raise type(error)(text) from None  # what it came from quotes the secret too
+        raise type(error)(text) from None  # its cause quotes the secret too
 
 
 def _forms(value: str) -> list[str]:
-    """A value as it is, and as a path is shown."""
+    """A value as it is written, and as it looks in a normalized path."""
     return [form for form in (value, os.path.normpath(value)) if len(form) > _SHORT]

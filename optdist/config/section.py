@@ -1,4 +1,4 @@
-"""What all sections of a configuration share."""
+"""The base class of all settings sections, and the types that they share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Section(BaseModel):
-    """Settings that are checked when they are made, and stay as they are."""
+    """Settings that are checked when they are created, and cannot be changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
