@@ -75,7 +75,13 @@ def ziln_nll(y: Any, p_logit: Any, mu: Any, sigma: Any) -> tf.Tensor:
 
 
 def ziln_mean(p: Any, mu: Any, sigma: Any) -> tf.Tensor:
-    """Expected value in currency units (Eq. 19)."""
+    """Expected value in currency units (Eq. 19).
+
+    Args:
+        p: probabilities of a positive value, in [0, 1].
+        mu: means of log y given y > 0, in log-currency.
+        sigma: deviations of log y given y > 0, in log-currency, > 0.
+    """
     p, mu, sigma = _tensors(p, mu, sigma)
     return p * tf.exp(mu + 0.5 * sigma**2)
 
@@ -84,6 +90,12 @@ def ziln_quantile(q: Any, p: Any, mu: Any, sigma: Any) -> tf.Tensor:
     """The smallest y in currency units with P(Y <= y) >= q, for 0 < q < 1.
 
     It is 0 where the mass at zero, 1 - p, already reaches q.
+
+    Args:
+        q: levels, in (0, 1).
+        p: probabilities of a positive value, in [0, 1].
+        mu: means of log y given y > 0, in log-currency.
+        sigma: deviations of log y given y > 0, in log-currency, > 0.
     """
     q, p, mu, sigma = _tensors(q, p, mu, sigma)
     positive = q > 1 - p
@@ -94,7 +106,14 @@ def ziln_quantile(q: Any, p: Any, mu: Any, sigma: Any) -> tf.Tensor:
 
 
 def ziln_cdf(y: Any, p: Any, mu: Any, sigma: Any) -> tf.Tensor:
-    """P(Y <= y) for y >= 0 in currency units."""
+    """P(Y <= y) for y >= 0 in currency units.
+
+    Args:
+        y: values in currency units, >= 0.
+        p: probabilities of a positive value, in [0, 1].
+        mu: means of log y given y > 0, in log-currency.
+        sigma: deviations of log y given y > 0, in log-currency, > 0.
+    """
     y, p, mu, sigma = _tensors(y, p, mu, sigma)
     positive = y > 0
     log_y = tf.math.log(tf.where(positive, y, tf.ones_like(y)))

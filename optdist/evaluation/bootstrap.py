@@ -37,7 +37,13 @@ def entity_counts(keys: np.ndarray, resample: int, seed: int) -> np.ndarray:
 
 
 def entity_hash(keys: np.ndarray, draw: int, seed: int = 0) -> np.ndarray:
-    """Uint64 [G] that look random, and are the same everywhere, of int64 keys [G] and a draw."""
+    """Uint64 [G] that look random, and are the same everywhere, of int64 keys [G] and a draw.
+
+    Args:
+        keys: int64 [G], one for each entity.
+        draw: which draw, >= 0: each has hashes of its own.
+        seed: of all draws, >= 0.
+    """
     salt = _mixed(np.array([seed], np.uint64) + np.array([draw + 1], np.uint64) * _GOLDEN)
     return _mixed(keys.astype(np.int64).view(np.uint64) ^ salt)
 

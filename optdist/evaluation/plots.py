@@ -50,7 +50,13 @@ def sdn_shares(history: Sequence[dict[str, Any]]) -> Figure:
 
 
 def deciles(y_true: np.ndarray, y_pred: np.ndarray, groups: int = 10) -> Figure:
-    """Mean predicted and actual value in tenths of the rows, from the highest prediction down."""
+    """Mean predicted and actual value in tenths of the rows, from the highest prediction down.
+
+    Args:
+        y_true: labels [N] in currency units, >= 0.
+        y_pred: predicted means [N] in currency units.
+        groups: how many parts of equal size, >= 1.
+    """
     order = np.argsort(-y_pred, kind="stable")
     parts = np.array_split(order, groups)
     x = np.arange(1, groups + 1)
@@ -69,7 +75,13 @@ def deciles(y_true: np.ndarray, y_pred: np.ndarray, groups: int = 10) -> Figure:
 
 
 def sdn_boxplots(y_true: np.ndarray, y_pred: np.ndarray, selected: np.ndarray) -> Figure:
-    """Actual and predicted value of the rows of each SDN (Fig. 5), on a log(1 + value) scale."""
+    """Actual and predicted value of the rows of each SDN (Fig. 5), on a log(1 + value) scale.
+
+    Args:
+        y_true: labels [N] in currency units, >= 0.
+        y_pred: predicted means [N] in currency units.
+        selected: the index of each row's SDN, int [N].
+    """
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.subplots()
     sdns = [int(i) for i in np.unique(selected)]

@@ -114,6 +114,11 @@ def build_representation(
 ) -> keras.layers.Layer:
     """Make the representation that `config.representation` names.
 
+    Args:
+        schema: the encoded features.
+        config: the model's settings.
+        seed: of the initial weights, >= 0.
+
     Raises:
         ConfigError: no such name, or the class cannot be imported.
     """

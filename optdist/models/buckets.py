@@ -33,6 +33,12 @@ def bucket_edges(
 ) -> np.ndarray:
     """Edges float32 [N + 1], N <= `count`, of buckets of the training labels in (low, high].
 
+    Args:
+        label: statistics of the training labels.
+        count: buckets at most, >= 1.
+        low: labels above it count, in currency units.
+        high: labels up to it count, in currency units.
+
     Raises:
         DataError: the schema is older than its label quantiles.
     """
@@ -43,7 +49,13 @@ def bucket_edges(
 
 
 def nested_buckets(label: LabelStatistics, ranges: int, buckets: int) -> NestedBuckets:
-    """Ranges of equal frequency, and buckets of equal frequency within each."""
+    """Ranges of equal frequency, and buckets of equal frequency within each.
+
+    Args:
+        label: statistics of the training labels.
+        ranges: ranges at most, >= 1.
+        buckets: buckets of each range at most, >= 1.
+    """
     outer = bucket_edges(label, ranges)
     lows = [-np.inf, *outer[1:-1]]
     inner = [
@@ -69,7 +81,13 @@ def bucket_of(y: tf.Tensor, edges: np.ndarray) -> tf.Tensor:
 
 
 def position_in(y: tf.Tensor, low: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Where in its bucket a label lies, 0..1; 0 in a bucket of one value."""
+    """Where in its bucket a label lies, 0..1; 0 in a bucket of one value.
+
+    Args:
+        y: labels [B] in currency units.
+        low: lower edges of their buckets [B], in currency units.
+        width: widths of the buckets [B], in currency units, >= 0.
+    """
     return tf.clip_by_value(tf.math.divide_no_nan(y - low, width), 0.0, 1.0)
 
 

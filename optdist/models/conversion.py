@@ -56,5 +56,11 @@ def conversion_ce(y: tf.Tensor, p_logit: tf.Tensor) -> tf.Tensor:
 
 
 def squared_error(y: tf.Tensor, predicted: tf.Tensor, unit: float) -> tf.Tensor:
-    """Squared error [B] in units of `unit` squared; `y` and `predicted` are in currency."""
+    """Squared error [B] in units of `unit` squared; `y` and `predicted` are in currency.
+
+    Args:
+        y: labels [B] in currency units.
+        predicted: predictions [B] in currency units.
+        unit: what one unit of the error is, in currency units, > 0.
+    """
     return tf.square((predicted - y) / unit)

@@ -21,7 +21,13 @@ class OptDistModel(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Predict raw rows; `params={"quantiles": [0.05, 0.95]}` adds quantiles."""
+        """Predict raw rows; `params={"quantiles": [0.05, 0.95]}` adds quantiles.
+
+        Args:
+            context: MLflow's; not used.
+            model_input: B rows with the schema's raw columns.
+            params: `quantiles`, a list of levels in (0, 1), or nothing.
+        """
         quantiles = (params or {}).get("quantiles") or []
         return pd.DataFrame(self.predictor.predict(model_input, [float(q) for q in quantiles]))
 

@@ -96,7 +96,13 @@ class Tracker:
         self.client.set_terminated(run_id, "FINISHED")
 
     def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> str:
-        """Register a logged model as a new version, and return the version."""
+        """Register a logged model as a new version, and return the version.
+
+        Args:
+            model_uri: of the logged model.
+            run_id: the run that logged it.
+            tags: of the version.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -120,7 +126,13 @@ class Tracker:
         self.client.set_registered_model_alias(self.model_name, alias, version)
 
     def tag_version(self, version: str, key: str, value: str) -> None:
-        """Tag a version."""
+        """Tag a version.
+
+        Args:
+            version: a registered version's number.
+            key: the tag's name.
+            value: the tag's text.
+        """
         self.client.set_model_version_tag(self.model_name, version, key, value)
 
     def tags(self, version: str) -> dict[str, str]:

@@ -121,7 +121,13 @@ class DatasetRecord(Part):
 
 
 def cell_fingerprint(cell: Cell, settings: CellSettings, data: str) -> str:
-    """A fingerprint of everything that decides what a cell learns."""
+    """A fingerprint of everything that decides what a cell learns.
+
+    Args:
+        cell: which training run of the grid.
+        settings: its settings of model and training.
+        data: the fingerprint of its data set.
+    """
     return fingerprint([FORMAT, data, settings.plain, cell.seed])
 
 

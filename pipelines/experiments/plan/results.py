@@ -60,7 +60,13 @@ class Results:
         return list(records.values())
 
     def tuning(self, dataset: str, model: str, seed: int) -> dict[str, Cell]:
-        """The cells by which a model's trial is chosen for a seed."""
+        """The cells by which a model's trial is chosen for a seed.
+
+        Args:
+            dataset: the data set's name.
+            model: the model's name in the tables.
+            seed: the seed of training, >= 1.
+        """
         tune_seed = self.grid.tune_seed(seed)
         return {trial: Cell(dataset, model, trial, tune_seed) for trial in self.grid.trials(model)}
 
@@ -68,6 +74,11 @@ class Results:
         """The trial of the best validation Norm-GINI among the finished ones, and that value.
 
         None before any is finished; where a model has one trial, that is it.
+
+        Args:
+            dataset: the data set's name.
+            model: the model's name in the tables.
+            seed: the seed of training, >= 1.
         """
         cells = self.tuning(dataset, model, seed)
         known = {trial: self._validation_gini(cell) for trial, cell in cells.items()}

@@ -103,6 +103,12 @@ def gains(variants: Variants, model: str, variant: str, metric: str) -> np.ndarr
     """What a variant gains in a metric over the model [seeds], each under its configured rule.
 
     Empty for the model itself, and where one of the two has none of the metric in some seed.
+
+    Args:
+        variants: the rows of all variants on one data set, by name.
+        model: the name of the model.
+        variant: the name of the variant.
+        metric: the name of a metric.
     """
     if variant == model:
         return np.array([])

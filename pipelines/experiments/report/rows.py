@@ -56,6 +56,12 @@ def rows_of(
     """The rows of variants, over the seeds of which all of them have test metrics.
 
     A variant without any is left out.
+
+    Args:
+        results: what is finished of the grid.
+        dataset: the data set's name.
+        variants: names of models or of their variants.
+        seeds: seeds of training.
     """
     records = {variant: seed_records(results, dataset, variant, seeds) for variant in variants}
     records = {variant: by_seed for variant, by_seed in records.items() if by_seed}
@@ -74,7 +80,14 @@ def rows_of(
 def seed_records(
     results: Results, dataset: str, variant: str, seeds: Iterable[int]
 ) -> dict[int, Record]:
-    """A variant's records with test metrics, by seed, at the trial that was chosen for it."""
+    """A variant's records with test metrics, by seed, at the trial that was chosen for it.
+
+    Args:
+        results: what is finished of the grid.
+        dataset: the data set's name.
+        variant: the name of a model or of a variant.
+        seeds: seeds of training.
+    """
     records = {}
     for seed in seeds:
         choice = results.choice(dataset, results.grid.variants.base(variant), seed)
