@@ -102,7 +102,7 @@ class Reference:
         """The branch of a union that an error names by its tag or class; empty: `part` is a key."""
         if any(self._inner(branch, part) for branch in branches):
             return []
-        return [b for b in branches if part in (b.get("title"), *_tag(b))]
+        return [b for b in branches if part in (b.get("title"), _tag(b))]
 
     def _inner(self, branch: Schema, part: str | int) -> list[Schema]:
         if isinstance(part, int):
@@ -126,15 +126,17 @@ class Reference:
 
     def _below(self, place: str, variants: list[Schema]) -> Iterator[Setting]:
         """The settings of a section; of a union, each one once, with the variants that have it."""
-        found: dict[Setting, list[str]] = {}
+        owners: dict[Setting, list[str]] = {}
         for variant in variants:
             required = variant.get("required", [])
             for key, schema in variant["properties"].items():
+                if "const" in schema and len(variants) > 1:  # it chooses the variant
+                    schema = {**variants[0]["properties"][key], "enum": _tags(variants)}
                 for one in self._of_field(f"{place}{key}", schema, key in required):
-                    found.setdefault(one, []).extend(_tag(variant))
-        for one, tags in found.items():
-            own = tuple(tags) if len(variants) > 1 and len(tags) < len(variants) else one.only_for
-            yield replace(one, only_for=own)
+                    owners.setdefault(one, []).append(_tag(variant))
+        for one, tags in owners.items():
+            is_shared = len(tags) == len(variants)
+            yield one if is_shared else replace(one, only_for=tuple(tags))
 
     def _of_field(self, name: str, schema: Schema, required: bool) -> Iterator[Setting]:
         branches = self._branches(schema)
@@ -185,10 +187,15 @@ def _value_schema(schema: Schema) -> Schema | None:
     return additional if isinstance(additional, dict) else named
 
 
-def _tag(section: Schema) -> list[str]:
+def _tag(section: Schema) -> str:
     """What tells one variant of a section from the others: its constant, or its class."""
     constants = [p["const"] for p in section.get("properties", {}).values() if "const" in p]
-    return constants[:1] or [section.get("title", "")]
+    tag: str = constants[0] if constants else section.get("title", "")
+    return tag
+
+
+def _tags(variants: Sequence[Schema]) -> list[str]:
+    return [_tag(variant) for variant in variants]
 
 
 def _bounds(schema: Schema) -> str:

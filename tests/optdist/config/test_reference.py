@@ -30,7 +30,7 @@ class Whole(Section):
     hidden: int = Field(0, exclude=True)
 
 
-SETTINGS = {one.name: one for one in Reference(Whole).settings() if one.name != "model.name"}
+SETTINGS = {one.name: one for one in Reference(Whole).settings()}
 
 
 def test_a_setting_has_name_values_default_unit_and_meaning():
@@ -44,12 +44,14 @@ def test_a_setting_has_name_values_default_unit_and_meaning():
 
 def test_variants_of_a_section_share_what_they_have_in_common():
     assert [*SETTINGS] == [
+        "model.name",
         "model.size",
         "model.rate",
         "model.rows",
         "tables",
         "tables.NAME.path",
     ]
+    assert SETTINGS["model.name"].values == "a, b"
     assert SETTINGS["model.size"].only_for == ()
     assert SETTINGS["model.rate"].title == "a: How fast"
     assert SETTINGS["model.rows"].title == "b: Which rows"
