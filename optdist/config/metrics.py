@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,12 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 PAPER_METRICS = tuple(metric.name for metric in _ALL if metric.in_paper)
 
 
-def _one_of(metrics: Iterable[Metric]) -> Callable[[str], str]:
-    names = [metric.name for metric in metrics]
+_NAMES = [metric.name for metric in _ALL]
+_COMPARED = [metric.name for metric in _ALL if metric.better]
+_EACH_EPOCH = [name for name in _COMPARED if METRICS[name].each_epoch]
 
+
+def _one_of(names: list[str]) -> Callable[[str], str]:
     def known(name: str) -> str:
         if name not in names:
             raise ValueError(f"must be one of {', '.join(names)}")
@@ -84,6 +87,11 @@ def _one_of(metrics: Iterable[Metric]) -> Callable[[str], str]:
     return known
 
 
-GateMetric = Annotated[str, AfterValidator(_one_of(_ALL))]
-ComparedMetric = Annotated[str, AfterValidator(_one_of(m for m in _ALL if m.better))]
-StopMetric = Annotated[str, AfterValidator(_one_of(m for m in _ALL if m.better and m.each_epoch))]
+def _listed(names: list[str]) -> Any:
+    """Lists the names where settings are explained."""
+    return Field(json_schema_extra={"enum": [*names]})
+
+
+GateMetric = Annotated[str, AfterValidator(_one_of(_NAMES)), _listed(_NAMES)]
+ComparedMetric = Annotated[str, AfterValidator(_one_of(_COMPARED)), _listed(_COMPARED)]
+StopMetric = Annotated[str, AfterValidator(_one_of(_EACH_EPOCH)), _listed(_EACH_EPOCH)]
