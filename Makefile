@@ -38,7 +38,7 @@ imports:  ## Print which room imports which (ARGS=REVISION for another one, ARGS
 	@$(READY); $(BIN)/python tests/imports.py $(ARGS)
 
 settings:  ## Write docs/settings.md from the settings' classes
-	@$(READY); $(BIN)/python -m optdist.config.reference >docs/settings.md
+	@$(READY); $(BIN)/python -m optdist.config.explain >docs/settings.md
 
 lock:  ## Write the lock files from setup.py (ARGS=--upgrade for newer versions)
 	@$(READY); requirements/lock.sh $(ARGS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from optdist.config import Config, load_config
-from optdist.config.reference import as_text
+from optdist.config.explain import as_text
 from optdist.errors import OptDistError
 
 _EXAMPLES = """examples:

@@ -1,4 +1,4 @@
-"""Describes every setting: its name, values, default, unit and meaning, read off the classes.
+"""Reads what every setting is called, may be and means off the settings' classes.
 
 A description ends with its unit in brackets: "Passes over the training rows at most [epochs]".
 """
@@ -9,13 +9,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from textwrap import fill
 from typing import Any
 
 from pydantic import BaseModel
-
-from optdist.config.settings import Config
 
 Schema = Mapping[str, Any]
 _UNIT = re.compile(r"(?s)(.*\S)\s*\[([^\[\]]+)\]\.?")
@@ -42,6 +38,11 @@ class Setting:
     only_for: tuple[str, ...] = ()
 
     @property
+    def section(self) -> str:
+        """The section that it belongs to."""
+        return self.name.split(".")[0]
+
+    @property
     def title(self) -> str:
         """The meaning, after the variants that have the setting."""
         return f"{', '.join(self.only_for)}: {self.meaning}" if self.only_for else self.meaning
@@ -50,7 +51,7 @@ class Setting:
 class Reference:
     """The settings below a section's class."""
 
-    def __init__(self, section: type[BaseModel] = Config) -> None:
+    def __init__(self, section: type[BaseModel]) -> None:
         """Read the JSON schema of `section`, which pydantic makes of its fields."""
         self._schema = section.model_json_schema()
         self._internal = {name for name, f in section.model_fields.items() if f.exclude}
@@ -206,57 +207,3 @@ def _bounds(schema: Schema) -> str:
 
 def _yaml(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value)
-
-
-@cache
-def reference() -> Reference:
-    """The reference of a whole configuration."""
-    return Reference()
-
-
-def as_text(prefix: str = "") -> str:
-    """The settings whose names begin with `prefix`, as a terminal shows them."""
-    blocks = []
-    for one in reference().settings(prefix):
-        unit = f" [{one.unit}]" if one.unit else ""
-        details = f"{one.title}." if one.title and one.title[-1] not in ".:!?" else one.title
-        indent = " " * 4
-        text = fill(
-            f"{details} Values: {one.values}.".strip(),
-            96,
-            initial_indent=indent,
-            subsequent_indent=indent,
-        )
-        blocks.append(f"{one.name} = {one.default}{unit}\n{text}")
-    return "\n".join(blocks)
-
-
-def as_markdown() -> str:
-    """The page docs/settings.md."""
-    lines = _INTRODUCTION.splitlines()
-    for section, text in reference().sections().items():
-        lines += ["", f"## {section}", "", text, ""]
-        lines += ["| Setting | Default | Unit | Values | Meaning |", "|---|---|---|---|---|"]
-        for one in reference().settings(section):
-            if one.name.split(".")[0] == section:
-                cells = (f"`{one.name}`", f"`{one.default}`", one.unit, one.values, one.title)
-                lines.append(
-                    f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-                )
-    return "\n".join(lines) + "\n"
-
-
-_INTRODUCTION = """# Settings
-
-<!-- Written by `make settings` from optdist/config; a test checks that it is current. -->
-
-A configuration is `conf/base.yaml`, then `conf/env/NAME.yaml`, then the data set's file, then
-`--set NAME=VALUE`; the later wins. A data set's file holds the section `dataset` without that word,
-and may hold other sections as well. In a name, NAME is a key that you choose, and [] is an item of
-a list. Where a meaning begins with names of models or kinds, the setting belongs to these alone.
-Any job prints the same with `--help-settings`, or a part of it with `--help-settings training`.
-`${env:NAME}` as a value is read from the environment, and is never printed or logged."""
-
-
-if __name__ == "__main__":
-    print(as_markdown(), end="")
