@@ -64,7 +64,7 @@ def run_experiment(
     grid = Grid(experiment, env, overrides)
     base = grid.config(grid.datasets[0])
     folder = base.layout.experiment(experiment.name)
-    store = Store(records_folder(experiment, base))
+    store = Store(records_folder(experiment, base), report=report_only)
     tasks = [] if report_only else choose_tasks(grid, only)
     results = Results(grid, store, _fingerprints(grid, store, tasks))
     tables = build_tables(results, tasks, spark)

@@ -11,8 +11,19 @@ from optdist.config import fingerprint
 from pipelines.experiments.plan.coordinates import Cell
 from pipelines.experiments.plan.measurements import Measurements, Metrics, Part, gini
 
-# Raise it where the same settings learn something else than before: such cells are trained again.
-FORMAT = 1
+# Raise it where the same settings learn something else than before, and say below what differs:
+# such cells are trained again, and a report of earlier records carries the note.
+FORMAT = 2
+EARLIER = {
+    1: "These runs were made before the seeds of a run were derived independently (records of "
+    "format 1). Then perceptron i of a stack, as an SDN, a tower or a channel network, began with "
+    "seed s from the weights with which perceptron i - 1 began with seed s + 1, and epoch e read "
+    "the rows in the order of epoch e - 1 with seed s + 1. The standard deviations and t-tests "
+    "over seeds take the seeds as independent, so for networks they may understate how much runs "
+    "differ. Norm-GINI was also computed by another rule, which adds 1/n to both Gini coefficients "
+    "of n rows: a constant had 1/n over that of the perfect order instead of 0. Running the "
+    "experiment again trains every cell again.",
+}
 
 
 class FoldsSettings(Part):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from optdist.config import Config, TrainingConfig
 from optdist.config.model_choice import DEFAULT_MODEL, section_class
-from optdist.config.old_models import upgraded
 from pipelines.experiments.plan.records import CellSettings, rounded
 
 # of no influence on what is learned, or a coordinate of its own
@@ -21,12 +21,21 @@ def network_settings(config: Config) -> CellSettings:
     )
 
 
-def same_cell(stored: CellSettings, wanted: CellSettings) -> bool:
-    """Whether a record of `stored` settings is one of the cell that has the `wanted` ones."""
-    plain = stored.plain
-    if stored.model:
-        plain["model"] = upgraded(stored.model)
-    return same_settings(plain, rounded(wanted.plain))
+def agree(stored: CellSettings, wanted: CellSettings) -> bool:
+    """Whether settings of an earlier format are the wanted ones, as far as both name a setting.
+
+    A setting may have moved to another section since, and others may have come or gone.
+    """
+    a, b = _leaves(stored.plain), _leaves(rounded(wanted.plain))
+    return all(a[name] == b[name] for name in a.keys() & b.keys())
+
+
+def _leaves(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by their own names, without those of their sections."""
+    leaves: dict[str, Any] = {}
+    for name, value in settings.items():
+        leaves |= _leaves(value) if isinstance(value, Mapping) else {name: value}
+    return leaves
 
 
 def same_settings(stored: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -21,8 +21,9 @@ from pipelines.experiments.plan.records import (
     Failure,
     Record,
     cell_fingerprint,
+    rounded,
 )
-from pipelines.experiments.plan.settings import rounded, same_cell
+from pipelines.experiments.plan.settings import agree, same_settings
 
 _DATASET = ".data.json"
 _DAMAGED = "{path} is damaged ({error}). Remove it to train its cell again."
@@ -31,10 +32,20 @@ A = TypeVar("A", Record, Failure)
 
 
 class Store:
-    """A folder of records, read once and kept in memory."""
+    """A folder of records, read once and kept in memory.
 
-    def __init__(self, folder: Path) -> None:
-        """Read what is in `folder`, which need not exist yet."""
+    Records of one format alone are found, so that runs that differ in more than their settings are
+    never compared.
+    """
+
+    def __init__(self, folder: Path, report: bool = False) -> None:
+        """Read a folder.
+
+        Args:
+            folder: of the records; it need not exist yet.
+            report: find the records of the newest format in the folder, to report them as they
+                are. By default those of the current format are found, to train the other cells.
+        """
         self.folder = folder
         self._cells: dict[str, Record | Failure] = {}
         self._datasets: dict[str, DatasetRecord] = {}
@@ -45,13 +56,15 @@ class Store:
             content = _read(path)
             kind: type[Record | Failure] = Failure if "error" in content else Record
             self._cells[path.name] = _parsed(path, kind, content)
+        formats = [record.format for record in self._cells.values()]
+        self.format = max(formats, default=FORMAT) if report else FORMAT
 
     def records(self) -> list[Record | Failure]:
         """The records of all cells, in the order of their names."""
         return list(self._cells.values())
 
     def find(self, cell: Cell, settings: CellSettings, data: str) -> Record | Failure | None:
-        """The record of a cell, if it is of these settings and this data.
+        """The record of a cell, if it is of these settings, this data and the store's format.
 
         Args:
             cell: its coordinates.
@@ -59,9 +72,13 @@ class Store:
             data: the data's fingerprint.
         """
         record = self._cells.get(_file(cell))
-        if record is None or record.format != FORMAT or record.data != data:
+        if record is None or (record.format, record.data) != (self.format, data):
             return None
-        return record if same_cell(record.settings, settings) else None
+        if record.format == FORMAT:
+            same = same_settings(record.settings.plain, rounded(settings.plain))
+        else:
+            same = agree(record.settings, settings)
+        return record if same else None
 
     def write(
         self, cell: Cell, settings: CellSettings, data: str, measurements: Measurements

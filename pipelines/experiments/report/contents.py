@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.experiments.plan.records import Failure, Record
+from pipelines.experiments.plan.records import EARLIER, Failure, Record
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.plan.schedule import schedule
 from pipelines.experiments.report.ablations import table3
@@ -69,6 +69,8 @@ def _head(results: Results) -> Iterator[Block]:
     )
     folds = experiment.folds
     yield Text(_CROSS_VALIDATED.format(folds=folds) if folds else _ONE_SPLIT)
+    if done[-1].format in EARLIER:
+        yield Text(EARLIER[done[-1].format])
 
 
 _ONE_SPLIT = (

@@ -8,7 +8,14 @@ from optdist.config import MtlMseConfig, OptDistConfig
 from optdist.errors import DataError
 from pipelines.experiments.plan.coordinates import Cell
 from pipelines.experiments.plan.measurements import Cost, Measurements, PackedValues
-from pipelines.experiments.plan.records import CellSettings, DatasetRecord, Failure, Record, rounded
+from pipelines.experiments.plan.records import (
+    FORMAT,
+    CellSettings,
+    DatasetRecord,
+    Failure,
+    Record,
+    rounded,
+)
 from pipelines.experiments.plan.settings import same_settings
 from pipelines.experiments.plan.store import Store
 
@@ -55,13 +62,46 @@ def test_a_setting_that_is_gone_or_another_kind_of_model_does_not_match():
     assert not same_settings({"lightgbm": {}}, {"model": {"num_sdns": 4}})
 
 
+def written_by_an_earlier_version(folder, **settings):
+    """The record of `CELL`, as of the format before this one."""
+    Store(folder).write(CELL, SETTINGS, "data", measurements())
+    [path] = folder.glob("*.json")
+    content = json.loads(path.read_text()) | {"format": FORMAT - 1}
+    path.write_text(json.dumps(content | {"settings": settings}))
+
+
+def test_a_record_of_an_earlier_format_is_reported_but_its_cell_is_trained_again(tmp_path):
+    written_by_an_earlier_version(tmp_path, model=MODEL, training=TRAINING)
+    assert Store(tmp_path).find(CELL, SETTINGS, "data") is None
+    assert Store(tmp_path, report=True).find(CELL, SETTINGS, "data").format == FORMAT - 1
+    changed = CellSettings(model=MODEL | {"num_sdns": 5}, training=TRAINING)
+    assert Store(tmp_path, report=True).find(CELL, changed, "data") is None
+
+
+def test_records_of_two_formats_are_never_in_one_report(tmp_path):
+    written_by_an_earlier_version(tmp_path, model=MODEL, training=TRAINING)
+    other = Cell("shop", "ZILN", "lr0.001", 3)
+    Store(tmp_path).write(other, SETTINGS, "data", measurements())
+    report = Store(tmp_path, report=True)
+    assert report.find(other, SETTINGS, "data") is not None
+    assert report.find(CELL, SETTINGS, "data") is None
+
+
+def test_settings_of_an_earlier_format_may_have_stood_in_other_sections(tmp_path):
+    old = {"name": "optdist", "optdist": {"num_sdns": 4}, "gone": 1}
+    written_by_an_earlier_version(tmp_path, model=old, training=TRAINING)
+    assert Store(tmp_path, report=True).find(CELL, SETTINGS, "data") is not None
+    old["optdist"]["num_sdns"] = 3
+    written_by_an_earlier_version(tmp_path, model=old, training=TRAINING)
+    assert Store(tmp_path, report=True).find(CELL, SETTINGS, "data") is None
+
+
 def test_a_record_that_names_more_than_its_model_reads_is_found(tmp_path):
-    cell = Cell("shop", "ZILN", "lr0.001", 3)
-    model = {"name": "ziln", "tower": [8]}
-    wanted = CellSettings(model=model, training={})
-    more = CellSettings(model=model | {"num_sdns": 9, "mdme": {"buckets": 2}}, training={})
-    Store(tmp_path).write(cell, more, "data", measurements())
-    assert Store(tmp_path).find(cell, wanted, "data") is not None
+    read = {"name": "ziln", "tower": [8]}
+    more = read | {"num_sdns": 9, "mdme": {"buckets": 2}}
+    written_by_an_earlier_version(tmp_path, model=more, training={})
+    wanted = CellSettings(model=read, training={})
+    assert Store(tmp_path, report=True).find(CELL, wanted, "data") is not None
 
 
 def test_a_damaged_record_is_named(tmp_path):

@@ -1,5 +1,6 @@
 import re
 import zlib
+from pathlib import Path
 
 import grids
 import numpy as np
@@ -8,14 +9,16 @@ from scipy import stats
 
 from optdist.config.metrics import PAPER_METRICS
 from optdist.evaluation.weighted import RESAMPLED
+from pipelines.experiments.plan.config import load_experiment
 from pipelines.experiments.plan.coordinates import Cell
 from pipelines.experiments.plan.grid import Grid
 from pipelines.experiments.plan.measurements import Measurements, PackedValues
-from pipelines.experiments.plan.records import Clusters, DatasetRecord
+from pipelines.experiments.plan.records import EARLIER, FORMAT, Clusters, DatasetRecord
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.plan.schedule import schedule
 from pipelines.experiments.plan.store import Store
 from pipelines.experiments.report.contents import blocks
+from pipelines.experiments.report.rendering import to_markdown
 from pipelines.experiments.report.rows import comparisons, mean_sd, rows_of
 from pipelines.experiments.report.writing import PAPER, write_report
 
@@ -229,6 +232,30 @@ def test_the_first_table_says_how_optdist_stands(tmp_path):
     assert row[2] == f"{gain:+.4f} (ZILN)"
     assert row[6:10] == [f"{6.5 / 7:.4f}", "0.900", "0.910", "1.010"]
     assert row[11] == "0.800"
+
+
+def test_a_report_of_earlier_records_says_what_has_changed_since(tmp_path):
+    results = finished(tmp_path)
+    assert "format 1" not in written(results, tmp_path)
+    for path in (tmp_path / "results").glob("*.seed*.json"):
+        path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 1', 1))
+    earlier = Results(results.grid, Store(tmp_path / "results", report=True), {"made": "data"})
+    text = written(earlier, tmp_path)
+    assert EARLIER[1] in text and "made, 5 seeds" in text
+
+
+PUBLISHED = {"full": "results", "cross_validation": "cross_validation", "baselines": "baselines"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_page_is_what_its_records_say(name):
+    docs = Path(__file__).resolve().parents[4] / "docs"
+    grid, store = Grid(load_experiment(name)), Store(docs / "results" / name, report=True)
+    data = {dataset: store.dataset(dataset).data for dataset in grid.datasets}
+    content = blocks(Results(grid, store, data), PAPER)
+    page = to_markdown(content, f"results/{name}/figures")
+    assert page == (docs / f"{PUBLISHED[name]}.md").read_text()
 
 
 def test_a_failed_cell_is_listed_with_its_reason(tmp_path):
