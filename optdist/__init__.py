@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from optdist.models import CltvModel as CltvModel
     from optdist.models import OptDist as OptDist
     from optdist.models import TwoStage as TwoStage
+    from optdist.models.calibration import calibrate as calibrate
     from optdist.serving.package import load_model as load_model
     from optdist.serving.package import save_package as save_package
     from optdist.serving.predictor import Predictor as Predictor
@@ -55,6 +56,7 @@ _HOME = {
     "ZILN": "optdist.models",
     "ZilnConfig": "optdist.config",
     "ZilnMixture": "optdist.distributions.mixture",
+    "calibrate": "optdist.models.calibration",
     "fit_schema": "optdist.data.encoding",
     "load_config": "optdist.config",
     "load_model": "optdist.serving.package",

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+STEPS = 1000  # levels of intervals that are tried
+
 
 class Calibration(BaseModel):
     """What was fitted after training, for one rule of inference."""
@@ -60,14 +62,66 @@ def held(level: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) ->
     return np.where(y > 0, (cdf >= low) & (cdf <= high), low == 0)
 
 
+def held_counts(
+    y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
+    """How many labels the interval of each level 0.001, 0.002, ..., 1 holds.
+
+    The counts of parts of a split add up to those of the whole. The levels that hold a label have
+    closed forms. The tails are equal up to the level 1 - 2 P(Y = 0), and from there on the interval
+    starts at 0. With equal tails, a positive label is held from the level |2 P(Y <= y) - 1| on, and
+    0 never is; with the interval from 0, a positive label is held from P(Y <= y) on, and 0 always
+    is. (Where the rule changes, the upper end falls, so a label may be held, lost and held again.)
+
+    Args:
+        y: labels [N] >= 0.
+        cdf: P(Y <= y) [N] under the model.
+        zero_mass: P(Y = 0) [N] under the model.
+        weight: [N], what each label counts, >= 0; None counts all as 1.
+
+    Returns:
+        [1000]; the last one, of level 1, is of all labels.
+    """
+    from_zero = _steps(1 - 2 * zero_mass)
+    upper = np.where(y > 0, np.maximum(from_zero, _steps(cdf)), from_zero)
+    equal = np.where(y > 0, np.minimum(from_zero, _steps(np.abs(2 * cdf - 1))), from_zero)
+    gained, lost, gained_again = (
+        np.bincount(steps, weight, minlength=STEPS) for steps in (equal, from_zero, upper)
+    )
+    counts: np.ndarray = np.cumsum(gained - lost + gained_again)
+    return counts
+
+
+def smallest_level(coverage: float, counts: np.ndarray) -> float:
+    """The smallest level, to 0.001, whose intervals hold the share `coverage` of labels.
+
+    Where zeros alone are more than that share, even the smallest level holds more.
+
+    Args:
+        coverage: in (0, 1).
+        counts: [1000], of `held_counts`.
+
+    Returns:
+        In 0.001..0.999; `coverage` itself where there are no labels.
+    """
+    if not counts[-1]:
+        return coverage
+    enough = np.flatnonzero(counts[:-1] / counts[-1] >= coverage)
+    return float((enough[0] + 1 if len(enough) else STEPS - 1) / STEPS)
+
+
 def fit_level(coverage: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) -> float:
     """The smallest level, to 0.001, whose intervals hold the share `coverage` of validation rows.
 
-    Where zeros alone are more than that share, even the smallest level holds more.
+    Args:
+        coverage: in (0, 1).
+        y: labels [N] >= 0.
+        cdf: P(Y <= y) [N] under the model.
+        zero_mass: P(Y = 0) [N] under the model.
     """
-    if not len(y):
-        return coverage
-    grid = np.arange(1, 1000) / 1000
-    shares = np.array([held(level, y, cdf, zero_mass).mean() for level in grid])
-    enough = np.flatnonzero(shares >= coverage)
-    return float(grid[enough[0]] if len(enough) else grid[-1])
+    return smallest_level(coverage, held_counts(y, cdf, zero_mass))
+
+
+def _steps(level: np.ndarray) -> np.ndarray:
+    """The place among 0.001, 0.002, ..., 1 of the first level that is not below `level`."""
+    return np.clip(np.ceil(STEPS * level.astype(np.float64)) - 1, 0, STEPS - 1).astype(np.intp)

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from optdist.data.feature_table import FeatureTable
 from optdist.data.shards import Shard, shard_rows
-from optdist.distributions.calibration import Calibration, fit_level, fit_scale
 from optdist.errors import DataError
 from optdist.evaluation.metrics import evaluate, evaluate_distribution
 from optdist.models.base import CltvModel, DistributionModel, Inputs
+from optdist.models.calibration import calibration_counts, set_calibration
 from optdist.training.communicator import Ranks
 
 Rows = dict[str, np.ndarray]
@@ -52,14 +52,8 @@ class Evaluation:
         The scale takes the totals of training and validation rows, the interval's levels take
         validation rows alone.
         """
-        self.model.calibrations.clear()
-        model = self.model
-        coverage = model.config.interval if isinstance(model, DistributionModel) else None
-        train = self._totals("train")
-        for inference in self.model.inferences:
-            rows = self._rows("validation", self._graph(self._calibration_reading(inference)))
-            seen = (train["label"], train[inference])
-            self.model.calibrations[inference] = _fitted(rows, seen, coverage)
+        counts = self._calibration_counts("validation", levels=True)
+        set_calibration(self.model, counts + self._calibration_counts("train", levels=False))
 
     def final(self, split: str) -> tuple[dict[str, dict[str, float]], Rows]:
         """Metrics by rule of inference, and the rows, from one pass over the split.
@@ -101,27 +95,6 @@ class Evaluation:
         selected = {k: v for k, v in said.items() if k == "selected_sdn"}
         return {"predicted_cltv": mixture.mean(), "nll": mixture.nll(y)} | selected
 
-    def _mean_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {
-            rule: self.model.predict_distribution(inputs, inference=rule)["predicted_cltv"]
-            for rule in self.model.inferences
-        }
-
-    def _calibration_reading(self, inference: str) -> Reading:
-        def read(inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
-            if not isinstance(self.model, DistributionModel):
-                found = self.model.predict_distribution(inputs, inference=inference)
-                return {"predicted_cltv": found["predicted_cltv"]}
-            mixture = self.model.mixture(inputs, inference)[0]
-            return {
-                "predicted_cltv": mixture.mean(),
-                "cdf": mixture.cdf(y),
-                "zero_mass": mixture.zero_mass(),
-                "cdf_if_positive": mixture.if_positive().cdf(y),
-            }
-
-        return read
-
     def _final_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
         rows: dict[str, tf.Tensor] = {}
         for inference in self.model.inferences:
@@ -138,22 +111,25 @@ class Evaluation:
         signature = [self.model.input_signature, tf.TensorSpec([None], tf.float32)]
         return tf.function(reading, input_signature=signature)
 
-    def _totals(self, split: str) -> dict[str, float]:
-        """The sums of label and mean over a split, by rule; no process holds the rows."""
-        reading = self._graph(self._mean_reading)
-        names = ["label", *self.model.inferences]
-        mine = np.zeros([1, len(names)])
-        for rows in self._batches(split, reading):
-            mine += [rows[name].sum(dtype=np.float64) for name in names]
-        return dict(zip(names, self.ranks.gather(mine).sum(axis=0).tolist(), strict=True))
+    def _calibration_counts(self, split: str, levels: bool) -> np.ndarray:
+        """What calibration needs of a split: counts that add up, so no process holds the rows."""
+        with self._shard(split).one_pass() as batches:
+            labelled = ((inputs, keys["label"]) for inputs, keys in batches)
+            counts = calibration_counts(self.model, labelled, levels)
+        total: np.ndarray = self.ranks.gather(counts[None]).sum(axis=0)
+        return total
 
-    def _batches(self, split: str, reading: Any) -> Iterator[Rows]:
-        """This rank's rows of a split: its keys and the reading."""
+    def _shard(self, split: str) -> Shard:
+        """This rank's part of a split."""
         if split not in self.shards:
             self.shards[split] = Shard(
                 self.table, split, self.batch_rows, self.ranks.rank, self.ranks.size
             )
-        with self.shards[split].one_pass() as batches:
+        return self.shards[split]
+
+    def _batches(self, split: str, reading: Any) -> Iterator[Rows]:
+        """This rank's rows of a split: its keys and the reading."""
+        with self._shard(split).one_pass() as batches:
             for inputs, keys in batches:
                 found = reading(inputs, keys["label"]) | keys
                 yield {name: values.numpy() for name, values in found.items()}
@@ -171,20 +147,3 @@ class Evaluation:
                 f"({distinct} distinct). Build the features again."
             )
         return rows
-
-
-def _fitted(rows: Rows, seen: tuple[float, float], coverage: float | None) -> Calibration:
-    y = rows["label"]
-    actual, predicted = (float(rows[n].sum(dtype=np.float64)) for n in ("label", "predicted_cltv"))
-    scale = fit_scale(actual + seen[0], predicted + seen[1])
-    if coverage is None:
-        return Calibration(scale=scale)
-    paid = y > 0
-    return Calibration(
-        scale=scale,
-        coverage=coverage,
-        level=fit_level(coverage, y, rows["cdf"], rows["zero_mass"]),
-        level_if_positive=fit_level(
-            coverage, y[paid], rows["cdf_if_positive"][paid], np.zeros(int(paid.sum()))
-        ),
-    )
