@@ -195,6 +195,18 @@ class DistributionModel(CltvModel):
             found |= {"if_positive_low": low, "if_positive_high": high}
         return found
 
+    def at_bounds(self, selected: Prediction) -> Prediction:
+        """Whether mu and sigma of rows lie at their bounds, bool [B] each.
+
+        Args:
+            selected: `mu` and `sigma` [B], as `mixture` gives them next to the distribution.
+        """
+        b, mu, sigma = self.bounds, selected["mu"], selected["sigma"]
+        return {
+            "at_mu_bound": (mu <= b.mu_min) | (mu >= b.mu_max),
+            "at_sigma_bound": (sigma <= b.sigma_min) | (sigma >= b.sigma_max),
+        }
+
 
 def _interval(mixture: ZilnMixture, level: float) -> tuple[tf.Tensor, tf.Tensor]:
     """The ends of an interval, by the rule of `calibration.interval_levels`."""

@@ -26,7 +26,7 @@ class Evaluation:
     The ranks' predictions are gathered on every rank, because rank metrics (Gini, Spearman) need
     them all. What a rank holds of the test split is most: all columns of every rule of inference,
     for OptDist 164 bytes a row, twice that while they are gathered, and one rule's in float64 while
-    they are measured. After an epoch it is 32 bytes a row of the validation split. That bounds the
+    they are measured. After an epoch it is 34 bytes a row of the validation split. That bounds the
     split that a rank can evaluate.
     """
 
@@ -39,11 +39,16 @@ class Evaluation:
         self.shards: dict[str, Shard] = {}  # of the splits read so far
 
     def epoch(self, split: str) -> tuple[dict[str, float], list[float] | None]:
-        """Metrics of the configured rule of inference, and the share of rows of each network."""
+        """Metrics of the configured rule of inference, and the share of rows of each network.
+
+        For models with a distribution the metrics include `at_mu_bound` and `at_sigma_bound`, the
+        shares of rows whose (selected) mu and sigma lie at a bound: no gradient moves those.
+        """
         rows = self._rows(split, self.at_epoch)
         metrics = evaluate(rows["label"], rows["predicted_cltv"], self.table.schema.label)
-        if "nll" in rows:
-            metrics["nll"] = float(rows["nll"].mean())
+        for name in ("nll", "at_mu_bound", "at_sigma_bound"):
+            if name in rows:
+                metrics[name] = float(rows[name].mean())
         return metrics, self.shares(rows)
 
     def calibrate(self) -> None:
@@ -91,9 +96,10 @@ class Evaluation:
     def _epoch_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
         if not isinstance(self.model, DistributionModel):
             return {"predicted_cltv": self.model.predict_distribution(inputs)["predicted_cltv"]}
-        mixture, said = self.model.mixture(inputs)
-        selected = {k: v for k, v in said.items() if k == "selected_sdn"}
-        return {"predicted_cltv": mixture.mean(), "nll": mixture.nll(y)} | selected
+        mixture, selected = self.model.mixture(inputs)
+        columns = {"predicted_cltv": mixture.mean(), "nll": mixture.nll(y)}
+        columns |= {name: selected[name] for name in ("selected_sdn",) if name in selected}
+        return columns | self.model.at_bounds(selected)
 
     def _final_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
         rows: dict[str, tf.Tensor] = {}

@@ -110,4 +110,14 @@ class ProgressBar:
             f"totals {validation['total_ratio']:.3f}  "
             f"{event['rows_per_second']:>8,.0f} rows/s"
             f"{'  rows per SDN ' + shares if shares else ''}"
+            f"{_at_bounds(validation)}"
         )
+
+
+def _at_bounds(validation: dict[str, float]) -> str:
+    """The shares of rows at a bound of mu or sigma, where they are more than 1%."""
+    return "".join(
+        f"  {name} at a bound {share:.0%}"
+        for name in ("mu", "sigma")
+        if (share := validation.get(f"at_{name}_bound", 0.0)) > 0.01
+    )

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from table import FEATURES, frame
 
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig
 from optdist.data.encoding import encode, fit
 from optdist.data.inputs import stack_inputs
 from optdist.layers import CrossNetwork, Embedding, PiecewiseLinear, StackedMLP
@@ -16,7 +16,7 @@ from optdist.layers.autodis import AutoDis, AutoDisEmbedding
 
 RAW = frame(500)
 SCHEMA = fit(RAW, FEATURES, "label")
-CONFIG = ModelConfig(cross_layers=1, bottom=[4], numeric_bins=4)
+CONFIG = OptDistConfig(cross_layers=1, bottom=[4], numeric_bins=4)
 INPUTS = stack_inputs({k: tf.constant(v) for k, v in encode(RAW, SCHEMA).items()}, SCHEMA, 500)
 NUMBERS = INPUTS["numeric"]
 LAYERS = {

@@ -6,7 +6,8 @@ import pytest
 from table import FEATURES, frame, write_table
 
 import optdist
-from optdist.config import ModelConfig
+from optdist.config import OptDistConfig, model_section
+from optdist.config.model_choice import with_defaults
 from optdist.data.encoding import fit
 from optdist.distributions.calibration import Calibration, fit_level, fit_scale
 from optdist.models import MODELS, build_model
@@ -24,7 +25,7 @@ def rows(frame, label="label", **settings):
 
 
 def trained(name="optdist"):
-    model = build_model(SCHEMA, ModelConfig(name=name, **SIZES))
+    model = build_model(SCHEMA, model_section(with_defaults({"name": name}, SIZES)))
     model.compile(optimizer=keras.optimizers.Adam(5e-3))
     model.fit(rows(RAW), epochs=1, verbose=0)
     return model
@@ -72,7 +73,7 @@ def test_weights_count_and_training_rows_move_the_scale_alone():
 
 def test_the_trainer_calibrates_as_a_notebook_does(tmp_path):
     table, raw = write_table(tmp_path, rows=1000), frame(1000)
-    model = build_model(table.schema, ModelConfig(num_sdns=2, sdn=[8], dsm=[8]))
+    model = build_model(table.schema, OptDistConfig(num_sdns=2, sdn=[8], dsm=[8]))
     Evaluation(table, model, OneRank(), 64).calibrate()
     fitted = dict(model.calibrations)
     parts = [
