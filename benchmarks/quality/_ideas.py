@@ -11,6 +11,7 @@ from optdist.layers.representation import Embedding
 from optdist.models import OptDist
 from optdist.models.optdist import Outputs
 from optdist.objectives.gumbel import gumbel_noise, selection_weights
+from optdist.seeds import derive
 
 
 def mixture_nll(y: tf.Tensor, outputs: Outputs) -> tf.Tensor:
@@ -123,8 +124,12 @@ class TwinTowers(keras.layers.Layer):
     def __init__(self, whole: StackedMLP):
         super().__init__()
         count, hidden, start = whole.count, whole.units[:-1], whole.last_bias
-        self.conversion = StackedMLP(count, [*hidden, 1], whole.first_seed, start[:, :1])
-        self.value = StackedMLP(count, [*hidden, 2], whole.first_seed + 500, start[:, 1:])
+        self.conversion = StackedMLP(
+            count, [*hidden, 1], derive(whole.first_seed, "conversion"), start[:, :1]
+        )
+        self.value = StackedMLP(
+            count, [*hidden, 2], derive(whole.first_seed, "value"), start[:, 1:]
+        )
 
     def call(self, h):
         return tf.concat([self.conversion(h), self.value(h)], axis=-1)
@@ -139,7 +144,7 @@ class CrossedSelection(OptDist):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.cross = CrossNetwork(1, self.config.cross_rank, self.noise_seed + 2000)
+        self.cross = CrossNetwork(1, self.config.cross_rank, derive(self.noise_seed, "interaction"))
 
     def _log_alpha(self, h):
         return super()._log_alpha(self.cross(h))
@@ -170,7 +175,9 @@ class Periodic(Embedding):
         self.frequency = self.add_weight(
             name="frequency",
             shape=(self.numbers, 8),
-            initializer=keras.initializers.RandomNormal(0.0, 0.1, seed=self.first_seed + 7),
+            initializer=keras.initializers.RandomNormal(
+                0.0, 0.1, seed=derive(self.first_seed, "factors")
+            ),
         )
 
     def call(self, inputs):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from optdist.config import ModelConfig
 from optdist.data.schema import FeatureSchema
 from optdist.layers.representation import Embedding
+from optdist.seeds import derive
 
 
 @keras.saving.register_keras_serializable(package="optdist")
@@ -34,7 +35,9 @@ class AutoDisEmbedding(Embedding):
         super().__init__(schema, config.model_copy(update={"numeric": "zscore"}), seed, **kwargs)
         self.config = config
         if self.numbers:
-            self.encoding = AutoDis(schema, config.numeric_bins, config.embedding_dim, seed + 100)
+            self.encoding = AutoDis(
+                schema, config.numeric_bins, config.embedding_dim, derive(seed, "autodis")
+            )
 
 
 @keras.saving.register_keras_serializable(package="optdist")
@@ -75,20 +78,28 @@ class AutoDis(keras.layers.Layer):
         self.first = self.add_weight(
             name="first",
             shape=(n, k),
-            initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=self.first_seed),
+            initializer=keras.initializers.RandomNormal(
+                0.0, 1.0, seed=derive(self.first_seed, "first")
+            ),
         )
         self.shift = self.add_weight(
             name="shift",
             shape=(n, k),
-            initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=self.first_seed + 1),
+            initializer=keras.initializers.RandomNormal(
+                0.0, 1.0, seed=derive(self.first_seed, "shift")
+            ),
         )
         self.second = self.add_weight(
-            name="second", shape=(n, k, k), initializer=scale(1 / k, seed=self.first_seed + 2)
+            name="second",
+            shape=(n, k, k),
+            initializer=scale(1 / k, seed=derive(self.first_seed, "second")),
         )
         self.meta = self.add_weight(
             name="meta",
             shape=(n, k, self.dim),
-            initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=self.first_seed + 3),
+            initializer=keras.initializers.RandomUniform(
+                -0.05, 0.05, seed=derive(self.first_seed, "meta")
+            ),
         )
 
     def call(self, z: tf.Tensor) -> tf.Tensor:

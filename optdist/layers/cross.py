@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from optdist.seeds import derive
+
 
 @keras.saving.register_keras_serializable(package="optdist")
 class CrossNetwork(keras.layers.Layer):
@@ -32,7 +34,7 @@ class CrossNetwork(keras.layers.Layer):
         width = input_shape[-1]
         self.crosses = []
         for i in range(self.depth):
-            glorot = keras.initializers.GlorotUniform(self.first_seed + i)
+            glorot = keras.initializers.GlorotUniform(derive(self.first_seed, i))
             self.crosses.append(
                 (
                     self.add_weight(name=f"v_{i}", shape=(width, self.rank), initializer=glorot),

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from optdist.seeds import derive
+
 
 @keras.saving.register_keras_serializable(package="optdist")
 class StackedMLP(keras.layers.Layer):
@@ -33,7 +35,7 @@ class StackedMLP(keras.layers.Layer):
         Args:
             count: L, the number of perceptrons.
             units: the width of each layer, the last one's included.
-            seed: perceptron i starts from seed + i.
+            seed: each perceptron's own is derived from it.
             last_bias: [L, units[-1]] where the outputs start; their kernels then start small.
             name: the layer's name.
             kwargs: of `keras.layers.Layer`.
@@ -95,7 +97,7 @@ class StackedMLP(keras.layers.Layer):
 
     def _initial(self, i: int, k: int, fan_in: int, fan_out: int) -> np.ndarray:
         limit = np.sqrt(6.0 / (fan_in + fan_out))  # Glorot uniform
-        rng = np.random.default_rng([self.first_seed + i, k])
+        rng = np.random.default_rng(derive(self.first_seed, i, k))
         return rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32)
 
     def _variable(self, name: str, value: np.ndarray) -> keras.Variable:

@@ -13,6 +13,7 @@ from optdist.data.schema import FeatureSchema
 from optdist.layers.cross import CrossNetwork
 from optdist.layers.numeric import PiecewiseLinear
 from optdist.plugins import named_class
+from optdist.seeds import derive
 
 
 @keras.saving.register_keras_serializable(package="optdist")
@@ -52,13 +53,15 @@ class Embedding(keras.layers.Layer):
         if self.numbers and config.numeric == "piecewise":
             self.encoding = PiecewiseLinear(schema, config.numeric_bins)
         self.cross = (
-            CrossNetwork(config.cross_layers, config.cross_rank, seed + 200)
+            CrossNetwork(config.cross_layers, config.cross_rank, derive(seed, "cross"))
             if config.cross_layers
             else None
         )
         self.bottom = [
             keras.layers.Dense(
-                width, "relu", kernel_initializer=keras.initializers.GlorotUniform(seed + 1 + i)
+                width,
+                "relu",
+                kernel_initializer=keras.initializers.GlorotUniform(derive(seed, "bottom", i)),
             )
             for i, width in enumerate(config.bottom)
         ]
@@ -69,7 +72,9 @@ class Embedding(keras.layers.Layer):
             self.table = self.add_weight(
                 name="table",
                 shape=(self.rows, self.dim),
-                initializer=keras.initializers.RandomUniform(-0.05, 0.05, seed=self.first_seed),
+                initializer=keras.initializers.RandomUniform(
+                    -0.05, 0.05, seed=derive(self.first_seed, "table")
+                ),
             )
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -18,6 +18,7 @@ from optdist.distributions.ziln import Bounds
 from optdist.errors import ConfigError
 from optdist.layers import build_representation
 from optdist.models.row_losses import Inputs, RowLossModel
+from optdist.seeds import derive
 
 Prediction = dict[str, tf.Tensor]
 
@@ -66,7 +67,9 @@ class CltvModel(RowLossModel):
         """
         super().__init__(self.__class__.__name__.lower(), seed)
         self.schema, self.config = schema, self._own(config or self.config_class())
-        self.representation = build_representation(schema, self.config, seed)
+        self.representation = build_representation(
+            schema, self.config, derive(seed, "representation")
+        )
         self.calibrations: dict[str, Calibration] = {}
         self.seed = seed
 

@@ -15,6 +15,7 @@ from optdist.models.base import CltvModel, Inputs, Prediction
 from optdist.models.buckets import bucket_edges, bucket_of
 from optdist.models.conversion import squared_error
 from optdist.models.initial_biases import class_start, softplus_start
+from optdist.seeds import derive
 
 
 class Outputs(NamedTuple):
@@ -61,9 +62,11 @@ class MDAN(CltvModel):
         self.count = len(self.edges)  # the positive buckets and that of zeros
         classes = class_start(schema.label, self.count - 1)[None, :]
         value = np.array([[softplus_start(schema.label.positive_share)]])
-        self.classifier = StackedMLP(1, [*c.tower, self.count], seed, classes, name="classifier")
-        self.channels = StackedMLP(self.count, c.sdn, seed + 1000, name="channels")
-        self.head = StackedMLP(1, [c.sdn[-1], 1], seed + 2000, value, name="head")
+        self.classifier = StackedMLP(
+            1, [*c.tower, self.count], derive(seed, "classifier"), classes, name="classifier"
+        )
+        self.channels = StackedMLP(self.count, c.sdn, derive(seed, "channels"), name="channels")
+        self.head = StackedMLP(1, [c.sdn[-1], 1], derive(seed, "head"), value, name="head")
 
     def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Compute the buckets' probabilities, the channels, their sum and the value."""

@@ -16,6 +16,7 @@ from optdist.models.buckets import bucket_of, nested_buckets, position_in
 from optdist.models.initial_biases import class_start, logit
 from optdist.objectives.alignment import alignment_kl
 from optdist.objectives.ordinal import ordinal_ce, ordinal_share
+from optdist.seeds import derive
 
 NEVER = -1e9  # the logit of a bucket that merged with another
 
@@ -65,11 +66,17 @@ class MDME(CltvModel):
         d, k = self.buckets.real.shape
         classes = class_start(schema.label, d)[None, :]
         position = logit(np.clip(self.buckets.mean, 0.01, 0.99)).reshape(d * k, 1)
-        self.sub = StackedMLP(1, [*c.sdn, 1 + d], seed, classes, name="sub")
-        self.sub_ordinal = StackedMLP(1, [*c.sdn, 1 + d], seed + 1000, name="sub_ordinal")
-        self.bucket = StackedMLP(d, [*c.sdn, k], seed + 2000, name="bucket")
-        self.bucket_ordinal = StackedMLP(d, [*c.sdn, k], seed + 3000, name="bucket_ordinal")
-        self.position = StackedMLP(d * k, [*c.sdn, 1], seed + 4000, position, name="position")
+        self.sub = StackedMLP(1, [*c.sdn, 1 + d], derive(seed, "sub"), classes, name="sub")
+        self.sub_ordinal = StackedMLP(
+            1, [*c.sdn, 1 + d], derive(seed, "sub_ordinal"), name="sub_ordinal"
+        )
+        self.bucket = StackedMLP(d, [*c.sdn, k], derive(seed, "bucket"), name="bucket")
+        self.bucket_ordinal = StackedMLP(
+            d, [*c.sdn, k], derive(seed, "bucket_ordinal"), name="bucket_ordinal"
+        )
+        self.position = StackedMLP(
+            d * k, [*c.sdn, 1], derive(seed, "position"), position, name="position"
+        )
 
     def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Compute every tower."""

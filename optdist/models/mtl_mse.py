@@ -16,6 +16,7 @@ from optdist.models.conversion import (
     squared_error,
 )
 from optdist.models.initial_biases import share_start, softplus_start
+from optdist.seeds import derive
 
 
 class MTLMSE(ConversionValueModel):
@@ -41,9 +42,13 @@ class MTLMSE(ConversionValueModel):
         c = self.config
         start = np.array([share_start(schema.label), softplus_start(1.0)])
         if c.shared == "tower":
-            self.towers = StackedMLP(1, [*c.tower, 2], seed, start[None, :], name="towers")
+            self.towers = StackedMLP(
+                1, [*c.tower, 2], derive(seed, "towers"), start[None, :], name="towers"
+            )
         else:
-            self.towers = StackedMLP(2, [*c.tower, 1], seed, start[:, None], name="towers")
+            self.towers = StackedMLP(
+                2, [*c.tower, 1], derive(seed, "towers"), start[:, None], name="towers"
+            )
 
     def call(self, inputs: Inputs, training: bool = False) -> ConversionValue:
         """Compute both heads."""

@@ -16,6 +16,7 @@ from optdist.models.base import DistributionModel, Inputs, Prediction
 from optdist.models.initial_biases import ziln_start
 from optdist.objectives.alignment import alignment_ce, alignment_kl, hard_label, soft_label
 from optdist.objectives.gumbel import gumbel_noise, selection_weights
+from optdist.seeds import derive
 
 
 class Outputs(NamedTuple):
@@ -42,7 +43,7 @@ class OptDist(DistributionModel):
     def __init__(
         self, schema: FeatureSchema, config: OptDistConfig | None = None, seed: int = 1
     ) -> None:
-        """Make the networks; SDN i starts from seed + i (section 3.1.2)."""
+        """Make the networks; each SDN has a seed of its own (section 3.1.2)."""
         super().__init__(schema, config, seed)
         c = self.config
         # Choice: mu is spread by a quarter of the deviation to either side, so that the SDNs differ
@@ -50,8 +51,8 @@ class OptDist(DistributionModel):
         spread = np.linspace(-0.25, 0.25, c.num_sdns) if c.num_sdns > 1 else np.zeros(1)
         start = ziln_start(schema.label, c, spread)
         self.networks = c.num_sdns
-        self.dlm = StackedMLP(c.num_sdns, [*c.sdn, 3], seed, start, name="dlm")
-        self.dsm = StackedMLP(1, [*c.dsm, c.num_sdns], seed + 1000, name="dsm")
+        self.dlm = StackedMLP(c.num_sdns, [*c.sdn, 3], derive(seed, "dlm"), start, name="dlm")
+        self.dsm = StackedMLP(1, [*c.dsm, c.num_sdns], derive(seed, "dsm"), name="dsm")
 
     def call(self, inputs: Inputs, training: bool = False) -> Outputs:
         """Compute every SDN's distribution and the selection probabilities (Eq. 7)."""

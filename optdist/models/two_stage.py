@@ -16,6 +16,7 @@ from optdist.models.conversion import (
     squared_error,
 )
 from optdist.models.initial_biases import share_start, softplus_start
+from optdist.seeds import derive
 
 
 class TwoStage(ConversionValueModel):
@@ -45,12 +46,16 @@ class TwoStage(ConversionValueModel):
         share = np.array([[share_start(schema.label)]])
         mean = 1.0 if c.rows == "converted" else schema.label.positive_share
         value = np.array([[softplus_start(mean)]])
-        self.classifier = StackedMLP(1, [*c.tower, 1], seed, share, name="classifier")
-        self.regressor = StackedMLP(1, [*c.tower, 1], seed + 1000, value, name="regressor")
+        self.classifier = StackedMLP(
+            1, [*c.tower, 1], derive(seed, "classifier"), share, name="classifier"
+        )
+        self.regressor = StackedMLP(
+            1, [*c.tower, 1], derive(seed, "regressor"), value, name="regressor"
+        )
         self.value_representation = (
             self.representation
             if c.shared_representation
-            else build_representation(schema, c, seed + 1000)
+            else build_representation(schema, c, derive(seed, "value_representation"))
         )
 
     def call(self, inputs: Inputs, training: bool = False) -> ConversionValue:

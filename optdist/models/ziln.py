@@ -12,6 +12,7 @@ from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
 from optdist.layers import StackedMLP
 from optdist.models.base import DistributionModel, Inputs, Prediction
 from optdist.models.initial_biases import ziln_start
+from optdist.seeds import derive
 
 
 class ZILN(DistributionModel):
@@ -26,7 +27,9 @@ class ZILN(DistributionModel):
         """Make the tower, its outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         start = ziln_start(schema.label, self.config, np.zeros(1))
-        self.network = StackedMLP(1, [*self.config.tower, 3], seed, start, name="tower")
+        self.network = StackedMLP(
+            1, [*self.config.tower, 3], derive(seed, "tower"), start, name="tower"
+        )
 
     def call(self, inputs: Inputs, training: bool = False) -> Ziln:
         """The parameters [B] of each row's distribution."""

@@ -20,6 +20,7 @@ from optdist.errors import DataError, TrainingError
 from optdist.evaluation.metrics import LOWER_IS_BETTER
 from optdist.files import write_json
 from optdist.models import build_model
+from optdist.seeds import derive
 from optdist.serving.package import save_package
 from optdist.training.checkpoint import load_checkpoint, save_checkpoint
 from optdist.training.communicator import OneRank, Ranks
@@ -90,7 +91,8 @@ class _Run:
         self._start()
         epochs = range(len(self.history) + 1, self.config.epochs + 1)
         # The reader of the next epoch opens while this one trains and is evaluated.
-        with self.shard.passes(self.config.seed + epoch for epoch in epochs) as passes:
+        orders = (derive(self.config.seed, "rows", epoch) for epoch in epochs)
+        with self.shard.passes(orders) as passes:
             while not self._finished():
                 self._epoch(len(self.history) + 1, passes)
         return self._finish()

@@ -19,6 +19,7 @@ from optdist.data.feature_table import FeatureTable
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import fit_scale
 from optdist.evaluation.metrics import evaluate, normalized_gini
+from optdist.seeds import derive
 from pipelines.experiments.plan.measurements import Cost, Trained
 from pipelines.experiments.run.jobs import Job
 from pipelines.experiments.run.speed import rows_per_second, scoring_rows
@@ -83,7 +84,7 @@ def _boosted(
     times: list[float] = []
     history: dict[str, Any] = {}
     booster = lgb.train(
-        _FIXED | parameters | {"seed": job.seed, "num_threads": job.threads},
+        _FIXED | parameters | {"seed": derive(job.seed, "lightgbm"), "num_threads": job.threads},
         _dataset(*train, schema),
         num_boost_round=rounds,
         valid_sets=[_dataset(features(validation, schema), validation["label"], schema)],

@@ -19,8 +19,8 @@ def schema():
     return fit(frame(500), FEATURES, "label")
 
 
-def make(schema, **settings):
-    return build_model(schema, MdanConfig(sdn=[8, 4], tower=[8], **settings))
+def make(schema, seed=1, **settings):
+    return build_model(schema, MdanConfig(sdn=[8, 4], tower=[8], **settings), seed)
 
 
 @pytest.mark.parametrize("similarity", ["rows", "channels"])
@@ -93,7 +93,7 @@ def test_channels_are_fused_by_the_buckets_probabilities(schema):
 
 
 def test_outputs_start_at_the_training_labels_statistics(schema):
-    model = make(schema)
+    model = make(schema, seed=2)
     inputs = {"categorical": tf.zeros([1, 1], tf.int32), "numeric": tf.zeros([1, 1])}
     found = model.predict_distribution(inputs)
     assert float(found["p"][0]) == pytest.approx(schema.label.positive_share, abs=0.02)
