@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -46,6 +47,7 @@ def _send_code(session: SparkSession) -> None:
         for path in _sources():
             bundle.write(path, path.relative_to(_TREE))
     session.sparkContext.addPyFile(str(archive))
+    sys.path.remove(str(archive))  # the driver goes on with the tree, which has conf/ next to it
 
 
 def _sources() -> Iterator[Path]:
