@@ -11,7 +11,7 @@ import time
 import numpy as np
 from scipy.stats import norm
 
-from optdist.distributions.calibration import fit_level, held
+from optdist.distributions.calibration import contains, fit_level
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -50,7 +50,7 @@ def drawn(rows: int, positive: float) -> Rows:
 def searched_level(coverage: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) -> float:
     """Try every level of a grid on every row."""
     grid = np.arange(1, 1000) / 1000
-    shares = np.array([held(level, y, cdf, zero_mass).mean() for level in grid])
+    shares = np.array([contains(level, y, cdf, zero_mass).mean() for level in grid])
     enough = np.flatnonzero(shares >= coverage)
     return float(grid[enough[0]] if len(enough) else grid[-1])
 

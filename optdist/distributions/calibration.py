@@ -1,9 +1,9 @@
-"""Calibration: totals by a scale factor, intervals by their level on the validation split.
+"""Fits a scale that makes totals agree, and the level at which intervals hold enough rows.
 
-Choice: a scale, not isotonic regression, because it keeps the order of customers (isotonic makes
-ties) and has one parameter. It moves the mean alone: the mean of a lognormal hangs on its far tail,
-which says little about the median. It is fitted on training and validation rows together: the
-totals of a small split hang on a few customers, and one factor cannot overfit
+Choice: a scale, not isotonic regression, because it keeps the order of customers (isotonic
+regression makes ties) and has one parameter. It changes the mean alone: the mean of a lognormal
+depends on its far tail, which says little about the median. It is fitted on training and validation
+rows together: the totals of a small split depend on a few customers, and one factor cannot overfit
 (`docs/benchmarks.md` has the figures).
 """
 
@@ -12,30 +12,30 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-STEPS = 1000  # levels of intervals that are tried
+STEPS = 1000  # levels of intervals, from 1 / STEPS to 1
 
 
 class Calibration(BaseModel):
-    """What was fitted after training, for one rule of inference."""
+    """The calibration of one rule of inference, fitted after training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scale: float = 1.0  # of the predicted mean, so that totals agree
-    coverage: float = 0.9  # the share of rows that an interval is to hold
-    level: float = 0.9  # the nominal level at which intervals held it
-    level_if_positive: float = 0.9  # the same for the interval of the value given a purchase
+    scale: float = 1.0  # multiplies the predicted mean, so that totals agree
+    coverage: float = 0.9  # the share of rows that intervals should contain
+    level: float = 0.9  # the nominal level at which they contained it
+    level_if_positive: float = 0.9  # the same, of intervals of y given y > 0
 
 
 def fit_scale(actual: float, predicted: float) -> float:
-    """Actual over predicted total, in currency; 1 if either is 0."""
+    """The actual total over the predicted one, both in currency; 1 if either is 0."""
     return actual / predicted if actual > 0 and predicted > 0 else 1.0
 
 
 def interval_levels(level: float, zero_mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two quantile levels of an interval that is to hold a row's value with `level`.
+    """The quantile levels of the ends of an interval that contains the value at `level`.
 
-    The tails are equal, unless P(Y = 0) fills the lower one: the interval then starts at 0, which
-    is its level 0, and all of the error lies above.
+    The tails are equal, unless P(Y = 0) fills the lower one: the interval then starts at 0, at the
+    quantile level 0, and the whole error is above it.
 
     Args:
         level: in (0, 1).
@@ -49,8 +49,8 @@ def interval_levels(level: float, zero_mass: np.ndarray) -> tuple[np.ndarray, np
     return np.where(from_zero, 0.0, tail), np.where(from_zero, level, 1 - tail)
 
 
-def held(level: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) -> np.ndarray:
-    """Whether the interval of `level` holds each label.
+def contains(level: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) -> np.ndarray:
+    """Whether the interval of `level` contains each label.
 
     Args:
         level: in (0, 1).
@@ -62,16 +62,17 @@ def held(level: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) ->
     return np.where(y > 0, (cdf >= low) & (cdf <= high), low == 0)
 
 
-def held_counts(
+def contained_counts(
     y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray, weight: np.ndarray | None = None
 ) -> np.ndarray:
-    """How many labels the interval of each level 0.001, 0.002, ..., 1 holds.
+    """How many labels the interval of each level 0.001, 0.002, ..., 1 contains.
 
-    The counts of parts of a split add up to those of the whole. The levels that hold a label have
-    closed forms. The tails are equal up to the level 1 - 2 P(Y = 0), and from there on the interval
-    starts at 0. With equal tails, a positive label is held from the level |2 P(Y <= y) - 1| on, and
-    0 never is; with the interval from 0, a positive label is held from P(Y <= y) on, and 0 always
-    is. (Where the rule changes, the upper end falls, so a label may be held, lost and held again.)
+    The counts of the parts of a split add up to those of the whole. The levels whose interval
+    contains a label have closed forms. The tails are equal below the level 1 - 2 P(Y = 0); from
+    there on the interval starts at 0. With equal tails, a positive label is inside from the level
+    |2 P(Y <= y) - 1| on, and 0 never is. From 0, a positive label is inside from the level
+    P(Y <= y) on, and 0 always is. Where the rule changes, the upper end falls, so a label may be
+    inside, then outside, then inside again.
 
     Args:
         y: labels [N] >= 0.
@@ -93,13 +94,13 @@ def held_counts(
 
 
 def smallest_level(coverage: float, counts: np.ndarray) -> float:
-    """The smallest level, to 0.001, whose intervals hold the share `coverage` of labels.
+    """The smallest level, to 0.001, whose intervals contain the share `coverage` of labels.
 
-    Where zeros alone are more than that share, even the smallest level holds more.
+    Where zeros alone are more than that share, even the smallest level contains more.
 
     Args:
         coverage: in (0, 1).
-        counts: [1000], of `held_counts`.
+        counts: [1000], of `contained_counts`.
 
     Returns:
         In 0.001..0.999; `coverage` itself where there are no labels.
@@ -111,7 +112,7 @@ def smallest_level(coverage: float, counts: np.ndarray) -> float:
 
 
 def fit_level(coverage: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.ndarray) -> float:
-    """The smallest level, to 0.001, whose intervals hold the share `coverage` of validation rows.
+    """The smallest level, to 0.001, whose intervals contain the share `coverage` of labels.
 
     Args:
         coverage: in (0, 1).
@@ -119,7 +120,7 @@ def fit_level(coverage: float, y: np.ndarray, cdf: np.ndarray, zero_mass: np.nda
         cdf: P(Y <= y) [N] under the model.
         zero_mass: P(Y = 0) [N] under the model.
     """
-    return smallest_level(coverage, held_counts(y, cdf, zero_mass))
+    return smallest_level(coverage, contained_counts(y, cdf, zero_mass))
 
 
 def _steps(level: np.ndarray) -> np.ndarray:

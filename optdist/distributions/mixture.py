@@ -1,4 +1,4 @@
-"""Mixtures of zero-inflated lognormals: what OptDist says of a customer under soft inference."""
+"""Mixtures of zero-inflated lognormals, which OptDist predicts under soft inference."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Lognormals(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """Where the search for quantiles stands, [N] each."""
+    """The state of the search for quantiles, [N] each."""
 
     z: tf.Tensor  # log-currency
     low: tf.Tensor  # the bracket's ends
@@ -117,19 +117,19 @@ def _log_quantile(mixture: _Lognormals, level: tf.Tensor, steps: int) -> tf.Tens
         return parts[:, 0]
     start = tf.reduce_sum(mixture.weights * parts, axis=-1)
     low, high = tf.reduce_min(parts, axis=-1), tf.reduce_max(parts, axis=-1)
-    found = _Search(start, low, high, tf.ones_like(start, tf.bool))
-    found = _searched(mixture, target, found, _STEPS_OF_ALL)
-    left = tf.where(found.open)  # a few rows go on alone
-    rest = _searched(
+    state = _Search(start, low, high, tf.ones_like(start, tf.bool))
+    state = _search(mixture, target, state, _STEPS_OF_ALL)
+    left = tf.where(state.open)  # a few rows go on alone
+    rest = _search(
         _Lognormals(*(tf.gather_nd(x, left) for x in mixture)),
         tf.gather_nd(target, left),
-        _Search(*(tf.gather_nd(x, left) for x in found)),
+        _Search(*(tf.gather_nd(x, left) for x in state)),
         steps - _STEPS_OF_ALL,
     )
-    return tf.tensor_scatter_nd_update(found.z, left, rest.z)
+    return tf.tensor_scatter_nd_update(state.z, left, rest.z)
 
 
-def _searched(mixture: _Lognormals, target: tf.Tensor, search: _Search, steps: int) -> _Search:
+def _search(mixture: _Lognormals, target: tf.Tensor, start: _Search, steps: int) -> _Search:
     """Newton's method on probit(P(z)): a line for one lognormal, and nearly one for several.
 
     A step that leaves the bracket is replaced by the bracket's middle.
@@ -152,7 +152,7 @@ def _searched(mixture: _Lognormals, target: tf.Tensor, search: _Search, steps: i
         *tf.while_loop(
             lambda *state: tf.reduce_any(_Search(*state).open),
             lambda *state: tuple(step(*state)),
-            tuple(search),
+            tuple(start),
             maximum_iterations=steps,
         )
     )

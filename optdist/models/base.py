@@ -1,4 +1,4 @@
-"""What the trainer, the package and scoring ask of a model, whichever it is."""
+"""The base of all models: what training, packages and scoring need of each."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class CltvModel(RowLossModel):
         return config.model_copy(update={"name": model_name(type(self))})
 
     def calibration(self, inference: str | None = None) -> Calibration:
-        """What was fitted after training; nothing changes before that."""
+        """The calibration of a rule, fitted after training; before that it changes nothing."""
         return self.calibrations.get(inference or self.inference, Calibration())
 
     @property
@@ -167,7 +167,7 @@ class DistributionModel(CltvModel):
     def mixture(
         self, inputs: Inputs, inference: str | None = None
     ) -> tuple[ZilnMixture, Prediction]:
-        """The distribution of each row, and what a score row says of the network behind it."""
+        """The distribution of each row, and the selected network's columns of its score row."""
         raise NotImplementedError
 
     def predict_distribution(
@@ -176,27 +176,37 @@ class DistributionModel(CltvModel):
         """Predict mean, distribution, quantiles and intervals; see `CltvModel`.
 
         `predicted_cltv` is the calibrated mean. Quantiles are the distribution's own. The interval
-        ends hold the calibrated share of rows; those named `if_positive` are for y given y > 0.
+        ends contain the calibrated share of rows; those named `if_positive` are for y given y > 0.
         """
-        return self.described(*self.mixture(inputs, inference), quantiles, inference)
+        return self.predict_mixture(*self.mixture(inputs, inference), quantiles, inference)
 
-    def described(
+    def predict_mixture(
         self,
         mixture: ZilnMixture,
-        said: Prediction,
+        selected: Prediction,
         quantiles: Sequence[float],
         inference: str | None = None,
     ) -> Prediction:
-        """What is predicted of rows whose `mixture` is known; see `predict_distribution`."""
+        """Predict B rows whose mixture is known.
+
+        Args:
+            mixture: the distributions.
+            selected: the columns [B] that `mixture` gives with it.
+            quantiles: levels in (0, 1).
+            inference: whose calibration is used; None is the configured rule's.
+
+        Returns:
+            As `predict_distribution`.
+        """
         fitted = self.calibration(inference)
-        found = {"predicted_cltv": fitted.scale * mixture.mean()} | said
-        found |= {quantile_name(q): mixture.quantile(q) for q in quantiles}
+        columns = {"predicted_cltv": fitted.scale * mixture.mean()} | selected
+        columns |= {quantile_name(q): mixture.quantile(q) for q in quantiles}
         if quantiles:
             low, high = _interval(mixture, fitted.level)
-            found |= {"interval_low": low, "interval_high": high}
+            columns |= {"interval_low": low, "interval_high": high}
             low, high = _interval(mixture.if_positive(), fitted.level_if_positive)
-            found |= {"if_positive_low": low, "if_positive_high": high}
-        return found
+            columns |= {"if_positive_low": low, "if_positive_high": high}
+        return columns
 
     def at_bounds(self, selected: Prediction) -> Prediction:
         """Whether mu and sigma of rows lie at their bounds, bool [B] each.

@@ -11,8 +11,8 @@ import tensorflow as tf
 from optdist.distributions.calibration import (
     STEPS,
     Calibration,
+    contained_counts,
     fit_scale,
-    held_counts,
     smallest_level,
 )
 from optdist.models.base import CltvModel, DistributionModel, Inputs
@@ -41,7 +41,7 @@ def calibrate(
 
 
 def calibration_counts(model: CltvModel, batches: Iterable[Any], levels: bool = True) -> np.ndarray:
-    """What calibration needs to know of rows; the counts of parts add up to those of the whole.
+    """Count what calibration needs; the counts of parts of the rows add up to those of the whole.
 
     Args:
         model: whose own calibration does not matter.
@@ -49,8 +49,8 @@ def calibration_counts(model: CltvModel, batches: Iterable[Any], levels: bool = 
         levels: count for the intervals' levels too, not for the scale alone.
 
     Returns:
-        For each of R rules of inference the total label, the total mean, and `held_counts` of the
-        two kinds of interval: float64 [R, 2 + 2 * STEPS].
+        For each of R rules of inference the total label, the total mean, and `contained_counts` of
+        the two kinds of interval: float64 [R, 2 + 2 * STEPS].
     """
     levels = levels and model.has_distribution
     read = _reading(model, levels)
@@ -63,7 +63,7 @@ def calibration_counts(model: CltvModel, batches: Iterable[Any], levels: bool = 
             columns = {name: values.numpy() for name, values in rules[rule].items()}
             row[:2] += [_total(values, weight) for values in (label, columns["mean"])]
             if levels:
-                row[2:] += np.concatenate(list(_held(label, columns, weight)))
+                row[2:] += np.concatenate(list(_contained(label, columns, weight)))
     return counts
 
 
@@ -117,14 +117,16 @@ def _reading(model: CltvModel, levels: bool) -> Any:
     )
 
 
-def _held(
+def _contained(
     y: np.ndarray, columns: dict[str, np.ndarray], weight: np.ndarray | None
 ) -> Iterator[np.ndarray]:
-    """`held_counts` of the intervals of all rows, and of those given a purchase."""
-    yield held_counts(y, columns["cdf"], columns["zero_mass"], weight)
+    """`contained_counts` of the intervals of all rows, and of those given a purchase."""
+    yield contained_counts(y, columns["cdf"], columns["zero_mass"], weight)
     paid = y > 0
     cdf = columns["cdf_if_positive"][paid]
-    yield held_counts(y[paid], cdf, np.zeros_like(cdf), None if weight is None else weight[paid])
+    yield contained_counts(
+        y[paid], cdf, np.zeros_like(cdf), None if weight is None else weight[paid]
+    )
 
 
 def _total(values: np.ndarray, weight: np.ndarray | None) -> float:

@@ -86,14 +86,14 @@ class OptDist(DistributionModel):
         else:
             logits = tf.gather(tf.transpose(self.dlm(h), [1, 0, 2]), order, axis=1, batch_dims=1)
         sdns = ziln_parameters(logits, self.bounds)
-        said = {
+        selected = {
             "p": sdns.p[:, 0],
             "mu": sdns.mu[:, 0],
             "sigma": sdns.sigma[:, 0],
             "selected_sdn": order[:, 0],
             "selected_probability": tf.exp(log_weights[:, 0]),
         }
-        return ZilnMixture(tf.nn.log_softmax(log_weights, axis=-1), *sdns), said
+        return ZilnMixture(tf.nn.log_softmax(log_weights, axis=-1), *sdns), selected
 
     def _log_alpha(self, h: tf.Tensor) -> tf.Tensor:
         return tf.nn.log_softmax(self.dsm(h)[0], axis=-1)

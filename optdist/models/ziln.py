@@ -43,7 +43,7 @@ class ZILN(DistributionModel):
         self, inputs: Inputs, inference: str | None = None
     ) -> tuple[ZilnMixture, Prediction]:
         """The distribution of each row, a mixture of one."""
-        found = self(inputs)
-        said = {"p": found.p, "mu": found.mu, "sigma": found.sigma}
-        one = [x[:, None] for x in (tf.zeros_like(found.p_logit), *found)]
-        return ZilnMixture(*one), said
+        one = self(inputs)
+        selected = {"p": one.p, "mu": one.mu, "sigma": one.sigma}
+        parts = [x[:, None] for x in (tf.zeros_like(one.p_logit), *one)]
+        return ZilnMixture(*parts), selected

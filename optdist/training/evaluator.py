@@ -1,4 +1,4 @@
-"""Evaluation over whole splits: every row exactly once, on all ranks together."""
+"""Evaluates a model on whole splits: every row exactly once, on all ranks together."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Reading = Callable[[Inputs, tf.Tensor], dict[str, tf.Tensor]]
 
 
 class Evaluation:
-    """Reads a model's predictions for whole splits.
+    """Predicts whole splits and measures the predictions.
 
     The ranks' predictions are gathered on every rank, because rank metrics (Gini, Spearman) need
-    them all. What a rank holds of the test split is most: all columns of every rule of inference,
-    for OptDist 164 bytes a row, twice that while they are gathered, and one rule's in float64 while
-    they are measured. After an epoch it is 34 bytes a row of the validation split. That bounds the
-    split that a rank can evaluate.
+    them all. The test split takes the most memory: all columns of every rule of inference, for
+    OptDist 164 bytes a row, twice that while they are gathered, and one rule's in float64 while
+    they are measured. After an epoch it is 34 bytes a row of the validation split. That limits the
+    splits that a rank can evaluate; calibration only counts, and takes none.
     """
 
     def __init__(
@@ -105,12 +105,12 @@ class Evaluation:
         rows: dict[str, tf.Tensor] = {}
         for inference in self.model.inferences:
             if isinstance(self.model, DistributionModel):
-                mixture, said = self.model.mixture(inputs, inference)
-                found = self.model.described(mixture, said, (0.5,), inference)
-                found["nll"] = mixture.nll(y)
+                mixture, selected = self.model.mixture(inputs, inference)
+                columns = self.model.predict_mixture(mixture, selected, (0.5,), inference)
+                columns["nll"] = mixture.nll(y)
             else:
-                found = self.model.predict_distribution(inputs, inference=inference)
-            rows |= {f"{inference}/{name}": values for name, values in found.items()}
+                columns = self.model.predict_distribution(inputs, inference=inference)
+            rows |= {f"{inference}/{name}": values for name, values in columns.items()}
         return rows
 
     def _graph(self, reading: Reading) -> Any:
@@ -137,8 +137,8 @@ class Evaluation:
         """This rank's rows of a split: its keys and the reading."""
         with self._shard(split).one_pass() as batches:
             for inputs, keys in batches:
-                found = reading(inputs, keys["label"]) | keys
-                yield {name: values.numpy() for name, values in found.items()}
+                columns = reading(inputs, keys["label"]) | keys
+                yield {name: values.numpy() for name, values in columns.items()}
 
     def _rows(self, split: str, reading: Any) -> Rows:
         """The reading of every row of a split, gathered from all ranks and counted."""

@@ -3,10 +3,10 @@ import pytest
 from scipy.stats import lognorm
 
 from optdist.distributions.calibration import (
+    contained_counts,
+    contains,
     fit_level,
     fit_scale,
-    held,
-    held_counts,
     interval_levels,
     smallest_level,
 )
@@ -47,19 +47,19 @@ def test_too_narrow_distributions_get_a_higher_level_that_holds_what_it_should()
     level = fit_level(0.9, y, cdf, zero)
     # the interval of a normal with sigma 1 must reach 1.645 * 1.5 deviations
     assert level == pytest.approx(0.9864, abs=0.002)
-    assert held(level, y, cdf, zero).mean() == pytest.approx(0.9, abs=0.01)
+    assert contains(level, y, cdf, zero).mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_where_zeros_alone_are_more_than_the_share_the_interval_is_zero():
     y, cdf, zero = drawn(10_000, 0.05, 1.0)
     level = fit_level(0.9, y, cdf, zero)
-    assert held(level, y, cdf, zero).mean() == pytest.approx((y == 0).mean())
+    assert contains(level, y, cdf, zero).mean() == pytest.approx((y == 0).mean())
 
 
 def searched_level(coverage, y, cdf, zero_mass):
     """`fit_level` as it was: every level of a grid is tried on every row."""
     grid = np.arange(1, 1000) / 1000
-    shares = np.array([held(level, y, cdf, zero_mass).mean() for level in grid])
+    shares = np.array([contains(level, y, cdf, zero_mass).mean() for level in grid])
     enough = np.flatnonzero(shares >= coverage)
     return float(grid[enough[0]] if len(enough) else grid[-1])
 
@@ -81,21 +81,21 @@ def test_levels_are_those_of_a_search_over_all_levels(seed):
 
 def test_a_label_may_be_held_lost_and_held_again():
     y, cdf, zero = np.array([1.0]), np.array([0.7]), np.array([0.2])
-    counts = held_counts(y, cdf, zero)
-    each = [held(level, y, cdf, zero).sum() for level in np.arange(1, 1000) / 1000]
+    counts = contained_counts(y, cdf, zero)
+    each = [contains(level, y, cdf, zero).sum() for level in np.arange(1, 1000) / 1000]
     assert counts[:-1].tolist() == each
     assert counts[[398, 400, 598, 600, 698, 700]].tolist() == [0, 1, 1, 0, 0, 1]
 
 
 def test_counts_of_parts_add_up_and_weights_count_rows_several_times():
     y, cdf, zero = drawn(500, 0.6, 1.0)
-    whole = held_counts(y, cdf, zero)
-    parts = sum(held_counts(y[i::3], cdf[i::3], zero[i::3]) for i in range(3))
+    whole = contained_counts(y, cdf, zero)
+    parts = sum(contained_counts(y[i::3], cdf[i::3], zero[i::3]) for i in range(3))
     np.testing.assert_array_equal(whole, parts)
     weight = RNG.integers(0, 4, 500)
-    repeated = held_counts(*(np.repeat(x, weight) for x in (y, cdf, zero)))
-    np.testing.assert_allclose(held_counts(y, cdf, zero, weight), repeated, atol=1e-9)
+    repeated = contained_counts(*(np.repeat(x, weight) for x in (y, cdf, zero)))
+    np.testing.assert_allclose(contained_counts(y, cdf, zero, weight), repeated, atol=1e-9)
 
 
 def test_without_rows_the_level_is_the_share():
-    assert smallest_level(0.8, held_counts(*(np.zeros(0) for _ in range(3)))) == 0.8
+    assert smallest_level(0.8, contained_counts(*(np.zeros(0) for _ in range(3)))) == 0.8
