@@ -18,9 +18,9 @@ def run(args: argparse.Namespace) -> None:
     spark = spark_session(config.spark, f"score {config.dataset.name}")
     tracker = Tracker(config)
     done = score(spark, config, tracker, args.run_date, args.model, args.refresh)
-    aside = sum(done.quarantined.values())
-    print(f"  {done.rows:,} rows in and out, {aside:,} bad rows set aside {done.quarantined or ''}")
-    if aside:
+    bad_rows, reasons = sum(done.quarantined.values()), done.quarantined or ""
+    print(f"  {done.rows:,} rows in and out, {bad_rows:,} bad rows quarantined {reasons}")
+    if bad_rows:
         print(f"  bad rows: {config.layout.scores.quarantine(done.run_date)}")
     if done.last_event:
         print(f"  the data reach {done.last_event}")
