@@ -32,6 +32,11 @@ def leftovers(config: Config, tracker: Tracker, keep_days: int) -> list[Leftover
 
     Never the features, run and package of champion and challenger, nor the packages and samples
     that a published date of scores names.
+
+    Args:
+        config: names the data set whose folders are searched.
+        tracker: the registry, which knows what champion and challenger need.
+        keep_days: what a job used within this many days stays, >= 1.
     """
     before = time.time() - keep_days * _DAY
     old = [(path, lock) for path, lock in _candidates(config, tracker) if _newest(path) < before]

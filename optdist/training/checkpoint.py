@@ -15,7 +15,13 @@ from optdist.files import write_atomically
 
 
 def save_checkpoint(path: Path, variables: Iterable[keras.Variable], state: dict[str, Any]) -> None:
-    """Write variables, in their order, and a JSON state."""
+    """Write variables, in their order, and a JSON state.
+
+    Args:
+        path: the file; the one there is replaced in one step.
+        variables: their values, in an order that stays.
+        state: what else training goes on with, as JSON.
+    """
     arrays = {f"v{i:05d}": np.asarray(v) for i, v in enumerate(variables)}
     write_atomically(path, lambda file: np.savez(file, state=np.array(json.dumps(state)), **arrays))
 
