@@ -3,6 +3,6 @@
 import os
 
 
-def environment(plan_json, events_path):
+def environment():
     """The rank's environment."""
     return dict(os.environ)

@@ -22,8 +22,8 @@ from imports import (
 DOORS = {
     "horovod": {
         "optdist.training.communicator",
+        "optdist.training.local_launcher",
         "pipelines.training.spark_launcher",
-        "pipelines.experiments.run.network",
     },
     "lightgbm": {"pipelines.experiments.run.boosting"},
     "matplotlib": {

@@ -1,7 +1,8 @@
 """The configuration of a job; every setting with its unit, default and source.
 
 `dataset.py` and `source.py` hold what `conf/datasets/*.yaml` may say, `models.py` each model's
-settings, `settings.py` all else; `loading.py` reads and merges the files.
+settings, `training.py` training and its engine, `settings.py` everything else; `loading.py` reads
+and merges the files.
 """
 
 from optdist.config.dataset import DatasetConfig, FeaturesConfig, NumericConfig
@@ -27,11 +28,12 @@ from optdist.config.settings import (
     ScoringConfig,
     SplitConfig,
     TrackingConfig,
-    TrainingConfig,
 )
 from optdist.config.source import SourceConfig
+from optdist.config.training import MACHINE_SETTINGS, HorovodConfig, TrainingConfig
 
 __all__ = [
+    "MACHINE_SETTINGS",
     "AnyModelConfig",
     "BuildConfig",
     "Config",
@@ -39,6 +41,7 @@ __all__ = [
     "DistributionConfig",
     "FeaturesConfig",
     "GateConfig",
+    "HorovodConfig",
     "MdanConfig",
     "MdmeConfig",
     "ModelConfig",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from optdist.config.dataset import DatasetConfig
-from optdist.config.metrics import METRICS, ComparedMetric, GateMetric, StopMetric
+from optdist.config.metrics import METRICS, ComparedMetric, GateMetric
 from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
 from optdist.config.models import OptDistConfig
 from optdist.config.section import FolderName, Positive, Section, Share
+from optdist.config.training import HorovodConfig, TrainingConfig
 from optdist.layout import Layout
 
 
@@ -55,29 +56,6 @@ class BuildConfig(Section):
         default=0.01,
         description="Quarantined rows above which the job stops [share of the rows read]",
     )
-
-
-class TrainingConfig(Section):
-    """One training run."""
-
-    ranks: Positive = 2
-    seed: Positive = 1
-    batch_size: Positive = (
-        2048  # of all ranks together, so that their number changes no result much
-    )
-    epochs: Positive = 12  # at most
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3  # of the paper's grid (4.1.4)
-    schedule: Literal["constant", "cosine"] = "cosine"  # down to 2% after the last epoch
-    clip_norm: Annotated[float, Field(gt=0)] | None = 5.0  # of all gradients together
-    stop_metric: StopMetric = "normalized_gini"
-    patience: Positive = 4  # epochs without a better `stop_metric`
-    shuffle_buffer_rows: Positive = 262_144  # of each rank; a shard that fits is read once
-    # sum an embedding's gradient over ranks as a whole table, or as the rows that a batch has:
-    # false from about 100,000 categories on (docs/benchmarks.md)
-    sparse_as_dense: bool = True
-    threads_per_rank: Positive | None = None  # None: the host's cores shared by its ranks
-    start_timeout_seconds: Positive = 300  # until all ranks have a slot
-    nics: list[str] = []  # network interfaces for Horovod on hosts with several
 
 
 class GateConfig(Section):
@@ -152,11 +130,19 @@ class PathsConfig(Section):
 
 
 class TrackingConfig(Section):
-    """MLflow: MLFLOW_TRACKING_URI wins over `uri`; the default is an sqlite file under the root."""
+    """The MLflow store of runs and the registry of models."""
 
-    uri: str | None = None
-    experiment: str = "optdist"  # MLflow's, to which runs belong
-    model_name: FolderName | None = None  # None: optdist-<data set>
+    uri: str | None = Field(
+        default=None,
+        description="The store's URI, unless MLFLOW_TRACKING_URI is set; null: an sqlite file "
+        "under paths.root",
+    )
+    experiment: str = Field(
+        default="optdist", description="The MLflow experiment that runs belong to"
+    )
+    model_name: FolderName | None = Field(
+        default=None, description="The registered model's name; null: optdist-<data set>"
+    )
 
 
 class Config(Section):
@@ -172,6 +158,7 @@ class Config(Section):
         "suit a data set; what `model` says itself wins.",
     )
     training: TrainingConfig = TrainingConfig()
+    horovod: HorovodConfig = HorovodConfig()
     promotion: PromotionConfig = PromotionConfig()
     scoring: ScoringConfig = ScoringConfig()
     paths: PathsConfig = PathsConfig()

@@ -17,6 +17,8 @@ from optdist.tracking.logged_model import log_package
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from optdist.training.result import EpochRecord
+
 
 class Run:
     """One MLflow run, written by the driver alone."""
@@ -45,13 +47,16 @@ class Run:
         self.log_params({f"data.{k}": v for k, v in (what | manifest["counts"]).items()})
         self._log_text(yaml.safe_dump(dict(manifest), sort_keys=False), "data_manifest.yaml")
 
-    def log_epoch(self, record: Mapping[str, Any]) -> None:
+    def log_epoch(self, record: EpochRecord) -> None:
         """Log one epoch's loss, speed, validation metrics and SDN shares."""
-        step = record["epoch"]
-        values = {name: record[name] for name in ("loss", "learning_rate", "rows_per_second")}
-        values |= {f"val_{name}": value for name, value in record["validation"].items()}
-        values |= {f"sdn_share_{i}": share for i, share in enumerate(record["sdn_share"] or [])}
-        self._log_metrics(values, step)
+        values = {
+            "loss": record.loss,
+            "learning_rate": record.learning_rate,
+            "rows_per_second": record.rows_per_second,
+        }
+        values |= {f"val_{name}": value for name, value in record.validation.items()}
+        values |= {f"sdn_share_{i}": share for i, share in enumerate(record.sdn_share or [])}
+        self._log_metrics(values, record.epoch)
 
     def log_metrics(self, metrics: Mapping[str, float], prefix: str = "") -> None:
         """Log final metrics."""

@@ -1,4 +1,4 @@
-"""The ranks of a run and what they do together: the only door to Horovod in the library."""
+"""The ranks of a run and what they do together; the library imports Horovod here alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
+
+from optdist.config import HorovodConfig
 
 
 class Ranks(Protocol):
@@ -91,3 +93,16 @@ class HorovodRanks:
         """The ranks' arrays along the first axis; their lengths may differ."""
         result: np.ndarray = self.hvd.allgather(tf.constant(values)).numpy()
         return result
+
+
+def broadcast_text(ranks: Ranks, text: str) -> str:
+    """The text of rank 0, on all ranks."""
+    data = np.frombuffer(text.encode(), np.uint8)
+    length = int(ranks.broadcast_array(np.array([len(data)], np.int64))[0])
+    padded = np.resize(data, length) if len(data) else np.zeros(length, np.uint8)
+    return ranks.broadcast_array(padded).tobytes().decode()
+
+
+def stall_limit(horovod: HorovodConfig) -> dict[str, str]:
+    """The environment by which ranks end where one hangs; Horovod's default is only to warn."""
+    return {"HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": str(horovod.stall_timeout_seconds)}

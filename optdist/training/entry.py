@@ -1,41 +1,38 @@
-"""What the launchers start on every Horovod rank."""
+"""What a launcher starts on every Horovod rank; as a script, for a plan in a file."""
 
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
-from optdist.files import write_atomically
 from optdist.training.communicator import HorovodRanks
+from optdist.training.event_file import EventWriter
 from optdist.training.plan import TrainingPlan
-from optdist.training.progress import EventWriter
 from optdist.training.worker import train
 
-FAILED = "error-{}.txt"  # of a rank, in the run's folder
 
+def run_rank(plan_json: str) -> str:
+    """Train the plan as one of the ranks; rank 0 reports its progress to the run's folder.
 
-def failure_reason(folder: Path) -> str | None:
-    """What the first rank that failed left in a run's folder, or None."""
-    for path in sorted(folder.glob(FAILED.format("*"))):
-        return path.read_text().split("\n\n")[0]
-    return None
+    A rank that fails leaves the reason in that folder, because Horovod only says that it failed.
 
+    Args:
+        plan_json: a `TrainingPlan`.
 
-def run_rank(plan_json: str, events_path: str) -> dict[str, Any]:
-    """Train the plan as one of the ranks; rank 0 reports to `events_path`.
-
-    A rank that fails leaves the reason in the run's folder, for Horovod tells only that it failed.
+    Returns:
+        The run's `TrainingResult` as JSON, the same on all ranks.
     """
     plan = TrainingPlan.model_validate_json(plan_json)
     ranks = HorovodRanks(plan.training.sparse_as_dense)
-    with EventWriter(events_path if ranks.rank == 0 else os.devnull) as writer:
+    with EventWriter(plan.run_folder.events if ranks.rank == 0 else os.devnull) as writer:
         try:
-            return train(plan, ranks, writer)
+            return train(plan, ranks, writer).to_json()
         except Exception as error:
-            reason = f"{error}\n\n{traceback.format_exc()}"
-            write_atomically(
-                plan.path / FAILED.format(ranks.rank), lambda file: file.write(reason.encode())
-            )
+            plan.run_folder.write_failure(ranks.rank, f"{error}\n\n{traceback.format_exc()}")
             raise
+
+
+if __name__ == "__main__":
+    run_rank(Path(sys.argv[1]).read_text())

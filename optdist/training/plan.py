@@ -1,4 +1,4 @@
-"""What a rank is told: everything that one training run needs, as plain data."""
+"""The plan of a training run: everything that a rank needs to know, as plain data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from optdist.config import AnyModelConfig, TrainingConfig, fingerprint
+from optdist.config import MACHINE_SETTINGS, AnyModelConfig, TrainingConfig, fingerprint
+from optdist.training.run_folder import RunFolder
 
 
 class TrainingPlan(BaseModel):
@@ -16,19 +17,23 @@ class TrainingPlan(BaseModel):
 
     table: str  # the finished feature table's folder
     table_fingerprint: str
-    folder: str  # where checkpoints, history, package and predictions go
+    folder: str  # the run's folder: checkpoints, history, package and predictions
     model: AnyModelConfig
     training: TrainingConfig
     test: bool = True  # False leaves the test split unread, to choose settings on validation
 
     @property
-    def path(self) -> Path:
+    def run_folder(self) -> RunFolder:
         """The run's folder."""
+        return RunFolder(self.path)
+
+    @property
+    def path(self) -> Path:
+        """Where the run's folder is."""
         return Path(self.folder)
 
     @property
     def fingerprint(self) -> str:
         """Of everything that decides the weights; a checkpoint of another plan is not resumed."""
-        machine = {"start_timeout_seconds", "nics", "threads_per_rank"}
-        training = self.training.model_dump(exclude=machine)
+        training = self.training.model_dump(exclude=set(MACHINE_SETTINGS))
         return fingerprint([self.table_fingerprint, self.model.model_dump(), training])

@@ -1,64 +1,10 @@
-"""Progress from rank 0 to the driver: one JSON line per event in a file that both can see."""
+"""Shows the progress of a training run on the terminal."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-
 from tqdm import tqdm
 
-
-class EventWriter:
-    """Appends events to a file, steps at most twice a second."""
-
-    def __init__(self, path: str | Path) -> None:
-        """Open `path` for appending."""
-        self.file = Path(path).open("a", buffering=1)  # noqa: SIM115 - closed by __exit__
-        self.last = 0.0
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        """Write one event."""
-        now = time.monotonic()
-        if event["event"] == "step" and now - self.last < 0.5:
-            return
-        self.last = now
-        self.file.write(json.dumps(event) + "\n")
-
-    def __enter__(self) -> Self:
-        """Return the writer itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Close the file."""
-        self.file.close()
-
-
-class EventReader:
-    """Reads the events that were appended since the last call."""
-
-    def __init__(self, path: Path) -> None:
-        """Start at the file's beginning; the file need not exist yet."""
-        self.path, self.position = path, 0
-
-    def new(self) -> Iterator[dict[str, Any]]:
-        """Yield the whole lines that came since."""
-        if not self.path.exists():
-            return
-        with self.path.open() as file:
-            file.seek(self.position)
-            while (line := file.readline()).endswith("\n"):
-                self.position = file.tell()
-                yield json.loads(line)
-
+from optdist.training.event_file import Event
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps [{elapsed}{postfix}]"
 
@@ -70,7 +16,7 @@ class ProgressBar:
         """Show nothing before the first event."""
         self.bar: tqdm | None = None
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         """Show one event."""
         if event["event"] == "resume":
             tqdm.write(f"resuming after epoch {event['epoch']}")
@@ -85,7 +31,7 @@ class ProgressBar:
             self.bar.close()
             self.bar = None
 
-    def _step(self, event: dict[str, Any]) -> None:
+    def _step(self, event: Event) -> None:
         if self.bar is None:
             self.bar = tqdm(
                 desc=f"epoch {event['epoch']}",
@@ -100,7 +46,7 @@ class ProgressBar:
             f"loss {event['loss']:.4f}, {event['rows_per_second']:,.0f} rows/s", refresh=True
         )
 
-    def _epoch(self, event: dict[str, Any]) -> None:
+    def _epoch(self, event: Event) -> None:
         self.close()
         validation = event["validation"]
         shares = " ".join(f"{part:.0%}" for part in event["sdn_share"] or [])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optdist.config import load_config
+from optdist.config import HorovodConfig, load_config
 from optdist.errors import DataError, ModelError, TrainingError
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
 from optdist.tracking.logged_model import synthetic_rows
@@ -15,7 +15,7 @@ from pipelines.prediction import predict
 from pipelines.registry.promotion import promote
 from pipelines.scoring.pipeline import score
 from pipelines.training.pipeline import run_training, summary, training_plan
-from pipelines.training.spark_launcher import launch
+from pipelines.training.spark_launcher import SparkHorovod
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
@@ -53,9 +53,8 @@ def test_the_run_is_in_mlflow_with_config_data_metrics_plots_and_model(trained):
     assert run.info.status == "FINISHED"
     assert run.data.params["model.num_sdns"] == "4"
     assert run.data.params["data.fingerprint"] == report.table.rsplit("/", 1)[-1]
-    assert (
-        run.data.metrics["test_normalized_gini"] == report.result["test"]["soft"]["normalized_gini"]
-    )
+    test = report.result.test["soft"]
+    assert run.data.metrics["test_normalized_gini"] == test["normalized_gini"]
     assert len(tracker.client.get_metric_history(report.run_id, "val_normalized_gini")) == 3
     artifacts = {item.path for item in tracker.client.list_artifacts(report.run_id)}
     plots = {item.path for item in tracker.client.list_artifacts(report.run_id, "plots")}
@@ -147,7 +146,7 @@ def test_ranks_without_slots_are_refused_at_once(spark, trained):
     many = config.model_copy(update={"training": config.training.model_copy(update={"ranks": 5})})
     plan = training_plan(many, FeatureTable.open(report.table))
     with pytest.raises(TrainingError, match=r"--master 'local\[5\]'"):
-        launch(spark, plan, print)
+        SparkHorovod(spark, HorovodConfig()).launch(plan, print)
 
 
 def test_a_failing_rank_ends_the_run_with_its_reason(spark, trained):
@@ -157,7 +156,7 @@ def test_a_failing_rank_ends_the_run_with_its_reason(spark, trained):
     plan = training_plan(config, FeatureTable.open(report.table))
     broken = plan.model_copy(update={"table_fingerprint": "another"})
     with pytest.raises((TrainingError, DataError), match="rebuilt since"):
-        launch(spark, broken, print)
+        SparkHorovod(spark, HorovodConfig()).launch(broken, print)
 
 
 def test_the_default_data_set_has_the_numbers_that_its_rules_give(spark):

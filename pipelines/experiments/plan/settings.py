@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optdist.config import Config, TrainingConfig
+from optdist.config import MACHINE_SETTINGS, Config, TrainingConfig
 from optdist.config.model_choice import DEFAULT_MODEL, section_class
 from pipelines.experiments.plan.records import CellSettings, rounded
 
 # of no influence on what is learned, or a coordinate of its own
-_NOT_SETTINGS = {"seed", "start_timeout_seconds", "nics", "threads_per_rank"}
+_NOT_SETTINGS = {"seed", *MACHINE_SETTINGS}
 
 
 def network_settings(config: Config) -> CellSettings:

@@ -118,6 +118,8 @@ def test_an_unknown_data_set_lists_those_found():
         ("scoring.quantiles=[0.5, 0.5]", "quantiles must differ"),
         ("scoring.quantiles=[]", "at least 1 item"),
         ("model.sdn=[64", "cannot be merged"),
+        ("training.nics=[eth0]", r"training\.nics is now horovod\.nics: move it there"),
+        ("training.start_timeout_seconds=9", r"is now horovod\.start_timeout_seconds"),
         ("training.ranks=50", r"training.ranks \(50\) is more than build.min_row_groups"),
     ],
 )

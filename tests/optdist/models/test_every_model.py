@@ -158,8 +158,8 @@ def test_a_rank_trains_calibrates_and_evaluates_it(name, table, tmp_path):
             training=TrainingConfig(ranks=1, epochs=8, batch_size=128, learning_rate=5e-3),
         )
     )
-    assert result["test"][result["inference"]]["normalized_gini"] > 0.4
-    assert set(result["calibration"]) == set(MODELS[name].inferences)
+    assert result.test_metrics["normalized_gini"] > 0.4
+    assert set(result.calibration) == set(MODELS[name].inferences)
     model = load_predictor(tmp_path / "package").model
     actual = predicted = 0.0
     for split in ("train", "validation"):

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from table import write_table
@@ -7,8 +5,8 @@ from table import write_table
 from optdist.config import OptDistConfig, TrainingConfig
 from optdist.errors import DataError, TrainingError
 from optdist.serving.package import load_model
-from optdist.training import TrainingPlan, train
-from optdist.training import worker as worker_module
+from optdist.training import RunFolder, TrainingPlan, train
+from optdist.training import epoch as epoch_module
 from optdist.training.communicator import OneRank
 
 
@@ -29,34 +27,31 @@ def plan(table, folder, **training):
 
 
 def weights(folder):
-    return load_model(folder / "package").get_weights()
+    return load_model(RunFolder(folder).package).get_weights()
 
 
 def test_a_run_learns_and_leaves_its_folder_whole(table, tmp_path):
     events = []
     result = train(plan(table, tmp_path, learning_rate=0.02), on_event=events.append)
-    assert result["test"]["hard"]["normalized_gini"] > 0.6
-    history = json.loads((tmp_path / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3]
-    assert sum(history[0]["sdn_share"]) == pytest.approx(1)
+    assert result.test["hard"]["normalized_gini"] > 0.6
+    folder = RunFolder(tmp_path)
+    history = folder.history()
+    assert [record.epoch for record in history] == [1, 2, 3]
+    assert sum(history[0].sdn_share) == pytest.approx(1)
     assert {event["event"] for event in events} == {"step", "epoch"}
-    with np.load(tmp_path / "test_predictions.npz") as rows:
-        assert len(rows["label"]) == 800
+    assert len(folder.predictions()["label"]) == 800
+    assert folder.result() == result
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(table, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_to_the_same_weights(table, tmp_path):
     train(plan(table, tmp_path / "whole"))
-    epoch = worker_module._Run._epoch
 
-    def interrupted(self, number, passes):
-        if number == 3:
+    def interrupting(event):
+        if event["event"] == "step" and event["epoch"] == 3:
             raise KeyboardInterrupt
-        epoch(self, number, passes)
 
-    monkeypatch.setattr(worker_module._Run, "_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(plan(table, tmp_path / "cut"))
-    monkeypatch.undo()
+        train(plan(table, tmp_path / "cut"), on_event=interrupting)
     events = []
     # on another number of cores, too
     train(plan(table, tmp_path / "cut", threads_per_rank=1), on_event=events.append)
@@ -69,19 +64,19 @@ def test_a_crash_between_the_best_weights_and_the_checkpoint_loses_neither(
     table, tmp_path, monkeypatch
 ):
     train(plan(table, tmp_path / "whole"))
-    save = worker_module.save_checkpoint
+    save = RunFolder.save_checkpoint
 
-    def crashing(path, variables, state):
-        if path.name == worker_module.CHECKPOINT and len(state["history"]) == 3:
+    def crashing(folder, variables, state):
+        if len(state["history"]) == 3:
             raise KeyboardInterrupt
-        save(path, variables, state)
+        save(folder, variables, state)
 
-    monkeypatch.setattr(worker_module, "save_checkpoint", crashing)
+    monkeypatch.setattr(RunFolder, "save_checkpoint", crashing)
     with pytest.raises(KeyboardInterrupt):
         train(plan(table, tmp_path / "cut"))
     monkeypatch.undo()
-    kept = sorted(path.name for path in (tmp_path / "cut").glob("best-*.npz"))
-    assert kept == ["best-2.npz", "best-3.npz"]
+    kept = [epoch for epoch in range(1, 4) if RunFolder(tmp_path / "cut").best(epoch).exists()]
+    assert kept == [2, 3]
     train(plan(table, tmp_path / "cut"))
     for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
@@ -94,14 +89,14 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(table, tmp_path):
 
 
 def test_a_damaged_checkpoint_says_what_to_remove(table, tmp_path):
-    (tmp_path / "checkpoint.npz").write_bytes(b"half a file")
+    RunFolder(tmp_path).checkpoint.write_bytes(b"half a file")
     with pytest.raises(TrainingError, match="Remove the file"):
         train(plan(table, tmp_path))
 
 
 def test_training_stops_when_validation_no_longer_improves(table, tmp_path):
     result = train(plan(table, tmp_path, epochs=40, patience=1, learning_rate=0.05))
-    assert result["epochs"] == result["best_epoch"] + 1 < 40
+    assert result.epochs == result.best_epoch + 1 < 40
 
 
 def test_a_rebuilt_table_is_noticed(table, tmp_path):
@@ -110,8 +105,8 @@ def test_a_rebuilt_table_is_noticed(table, tmp_path):
 
 
 def test_a_shard_that_comes_up_short_stops_the_run(table, tmp_path, monkeypatch):
-    real = worker_module.shard_rows
-    monkeypatch.setattr(worker_module, "shard_rows", lambda t, s, n: [r + 5 for r in real(t, s, n)])
+    real = epoch_module.shard_rows
+    monkeypatch.setattr(epoch_module, "shard_rows", lambda t, s, n: [r + 5 for r in real(t, s, n)])
     with pytest.raises(DataError, match="The reader lost rows"):
         train(plan(table, tmp_path))
 
@@ -124,5 +119,5 @@ class Drifted(OneRank):
 
 
 def test_ranks_with_different_weights_stop_the_run(table, tmp_path):
-    with pytest.raises(TrainingError, match="The ranks hold different weights"):
+    with pytest.raises(TrainingError, match="The ranks have different weights"):
         train(plan(table, tmp_path), Drifted())

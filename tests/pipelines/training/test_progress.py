@@ -1,13 +1,12 @@
-import json
-
 import pytest
 from shop import config
 
 from optdist.errors import ModelError
 from optdist.tracking import Tracker
-from optdist.training.progress import EventWriter
+from optdist.training.event_file import EventWriter, following
+from optdist.training.result import EpochRecord
+from optdist.training.run_folder import RunFolder
 from pipelines.training.pipeline import _EpochLog
-from pipelines.training.spark_launcher import _following
 
 
 def epochs(count):
@@ -17,6 +16,7 @@ def epochs(count):
             "loss": 3.0 - epoch,
             "learning_rate": 0.1,
             "rows_per_second": 5.0,
+            "seconds": 2.0,
             "validation": {"normalized_gini": epoch / 4},
             "sdn_share": None,
         }
@@ -37,11 +37,11 @@ def test_a_store_that_is_down_for_one_epoch_loses_none_and_stops_nothing(
     log, written = _EpochLog(run), run.log_epoch
 
     def down_for_the_second(record):
-        if record["epoch"] == 2:
+        if record.epoch == 2:
             raise ModelError("https://me:secret@host does not answer")
         written(record)
 
-    with _following(tmp_path / "events.jsonl", log), EventWriter(tmp_path / "events.jsonl") as out:
+    with following(tmp_path / "events.jsonl", log), EventWriter(tmp_path / "events.jsonl") as out:
         monkeypatch.setattr(run, "log_epoch", down_for_the_second)
         for record in epochs(3):
             out({"event": "epoch", **record})
@@ -51,8 +51,8 @@ def test_a_store_that_is_down_for_one_epoch_loses_none_and_stops_nothing(
     assert "secret" not in printed
 
     monkeypatch.undo()
-    (tmp_path / "history.json").write_text(json.dumps(epochs(3)))
-    log.complete(tmp_path)
+    RunFolder(tmp_path).write_history([EpochRecord(**record) for record in epochs(3)])
+    log.complete(RunFolder(tmp_path).history())
     assert sorted(logged(run)) == [1, 2, 3]
 
 

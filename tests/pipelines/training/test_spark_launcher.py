@@ -4,10 +4,8 @@ from pathlib import Path
 import pytest
 import rank_function
 
-from optdist.config import OptDistConfig, TrainingConfig
-from optdist.training import TrainingPlan
-from pipelines.training import spark_launcher as launching
-from pipelines.training.spark_launcher import launch
+from optdist.config import HorovodConfig
+from pipelines.training.spark_launcher import SparkHorovod
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,15 +17,8 @@ def test_ranks_get_the_drivers_settings_but_none_of_its_secrets(spark, tmp_path,
     monkeypatch.setenv("HADOOP_CREDSTORE_PASSWORD", "hunter2")
     monkeypatch.setenv("NCCL_DEBUG", "WARN")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
-    monkeypatch.setattr(launching, "run_rank", rank_function.environment)
-    plan = TrainingPlan(
-        table="",
-        table_fingerprint="",
-        folder=str(tmp_path),
-        model=OptDistConfig(),
-        training=TrainingConfig(),
-    )
-    found = launch(spark, plan, print)
+    launcher = SparkHorovod(spark, HorovodConfig())
+    found = launcher.run_ranks(rank_function.environment, (), 2, tmp_path / "horovod.log")[0]
     assert found["HOROVOD_SIZE"] == "2" and found["PATH"] == os.environ["PATH"]
     assert found["HOROVOD_STALL_SHUTDOWN_TIME_SECONDS"] == "600"
     assert found["NCCL_DEBUG"] == "WARN"

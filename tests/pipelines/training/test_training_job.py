@@ -1,14 +1,14 @@
 import datetime as dt
-import json
 
 import pytest
 from shop import config, transactions
 
 from optdist.config.identity import identity
 from optdist.tracking import CHAMPION, Tracker
-from optdist.training.plan import TrainingPlan
+from optdist.training import Registration, RunFolder
 from pipelines.training import pipeline as training
 from pipelines.training.pipeline import registered_before, run_training
+from pipelines.training.spark_launcher import SparkHorovod
 
 AS_OF = dt.date(2024, 12, 1)
 
@@ -36,7 +36,7 @@ def test_a_run_and_its_version_say_what_they_are_of(trained):
 
     tags = tracker.tags(tracker.resolve(CHAMPION))
     assert identity(made).items() <= tags.items()
-    test = report.result["test"][report.result["inference"]]
+    test = report.result.test_metrics
     assert tags["test_mae"] == f"{test['mae']:.4f}"
     assert {"test_normalized_gini", "test_spearman", "test_total_ratio"} <= tags.keys()
 
@@ -58,33 +58,27 @@ def test_a_retry_after_a_failed_promotion_trains_and_registers_nothing_anew(
     version = str(int(report.version) + 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "launch", fail)
+        patch.setattr(SparkHorovod, "launch", fail)
         again = run_training(spark, made, AS_OF)
     assert (again.version, again.run_id) == (version, failed.info.run_id)
     assert tracker.client.get_run(again.run_id).info.status == "FINISHED"
     assert tracker.find(str(int(version) + 1)) is None
-    assert "against" in again.decision and again.result["test"] == report.result["test"]
+    assert "against" in again.decision and again.result.test == report.result.test
 
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr(training, "launch", fail)
+        patch.setattr(SparkHorovod, "launch", fail)
         run_training(spark, made, AS_OF)  # it has ended, so the next start trains anew
 
 
 @pytest.mark.slow
 def test_a_version_of_another_registry_is_not_gone_on_with(trained, tmp_path):
-    made, tracker, report = trained
-    plan = TrainingPlan(
-        table="",
-        table_fingerprint="",
-        folder=str(tmp_path),
-        model=made.model,
-        training=made.training,
-    )
-    assert registered_before(tracker, plan) is None
-    left = {"run_id": report.run_id, "version": report.version}
-    (tmp_path / "registered.json").write_text(json.dumps(left))
-    assert registered_before(tracker, plan) == left
-    (tmp_path / "registered.json").write_text(json.dumps(left | {"run_id": "another"}))
-    assert registered_before(tracker, plan) is None
-    (tmp_path / "registered.json").write_text(json.dumps(left | {"version": "77"}))
-    assert registered_before(tracker, plan) is None
+    _, tracker, report = trained
+    folder = RunFolder(tmp_path)
+    assert registered_before(tracker, folder) is None
+    earlier = Registration(run_id=report.run_id, version=report.version)
+    folder.write_registration(earlier)
+    assert registered_before(tracker, folder) == earlier
+    folder.write_registration(earlier.model_copy(update={"run_id": "another"}))
+    assert registered_before(tracker, folder) is None
+    folder.write_registration(earlier.model_copy(update={"version": "77"}))
+    assert registered_before(tracker, folder) is None

@@ -1,0 +1,90 @@
+"""Settings of a training run, and of the engine that starts its ranks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from optdist.config.metrics import StopMetric
+from optdist.config.section import Positive, Section
+
+# They say where a plan runs and how fast, and decide no weights.
+MACHINE_SETTINGS = frozenset({"engine", "threads_per_rank"})
+_MOVED = {name: f"horovod.{name}" for name in ("nics", "start_timeout_seconds")}
+
+
+class TrainingConfig(Section):
+    """One training run."""
+
+    engine: str = Field(
+        default="spark_horovod",
+        description="What starts the ranks: spark_horovod (in Spark's task slots), local_horovod "
+        "(on this machine), one_process (this process, without Horovod), or package.module:Class "
+        "of a launcher of your own",
+    )
+    ranks: Positive = Field(default=2, description="Processes that train together [processes]")
+    seed: Positive = Field(default=1, description="Seed of initial weights, row orders and noise")
+    batch_size: Positive = Field(
+        default=2048,
+        description="Rows of a step, of all ranks together, so that their number hardly changes "
+        "the result [rows]",
+    )
+    epochs: Positive = Field(default=12, description="Passes over the training rows, at most")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        default=2e-3, description="Adam's, at the first step; in the paper's grid (4.1.4)"
+    )
+    schedule: Literal["constant", "cosine"] = Field(
+        default="cosine",
+        description="Whether the learning rate stays, or falls to 2% by the end of the last epoch",
+    )
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        default=5.0, description="Largest norm of all gradients together; null: no limit"
+    )
+    stop_metric: StopMetric = Field(
+        default="normalized_gini",
+        description="The validation metric that picks the best epoch and ends the training",
+    )
+    patience: Positive = Field(
+        default=4,
+        description="How long training continues without a better stop_metric [epochs]",
+    )
+    shuffle_buffer_rows: Positive = Field(
+        default=262_144,
+        description="How many rows a rank shuffles in memory; a shard that fits is read once "
+        "[rows]",
+    )
+    sparse_as_dense: bool = Field(
+        default=True,
+        description="Whether ranks sum an embedding's gradient as a whole table, or as the rows "
+        "that a batch has: set it to false from about 100,000 categories on (docs/benchmarks.md)",
+    )
+    threads_per_rank: Positive | None = Field(
+        default=None,
+        description="TensorFlow's threads in a rank; null: the host's cores, shared by its ranks "
+        "[threads]",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_moved(cls, settings: Any) -> Any:
+        moved = [name for name in _MOVED if isinstance(settings, dict) and name in settings]
+        if moved:
+            places = ", ".join(f"training.{name} is now {_MOVED[name]}" for name in moved)
+            raise ValueError(f"{places}: move it there")
+        return settings
+
+
+class HorovodConfig(Section):
+    """The engines spark_horovod and local_horovod: how their ranks find each other."""
+
+    nics: list[str] = Field(
+        default=[],
+        description="Network interfaces that ranks may use on hosts with several; empty: all",
+    )
+    start_timeout_seconds: Positive = Field(
+        default=300, description="How long ranks may take to start [seconds]"
+    )
+    stall_timeout_seconds: Positive = Field(
+        default=600, description="How long ranks wait for one that hangs, before all end [seconds]"
+    )

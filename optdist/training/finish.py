@@ -1,0 +1,53 @@
+"""The end of a run: the best epoch's weights, calibrated, evaluated once and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optdist.serving.package import Package
+from optdist.training.evaluator import Evaluation
+from optdist.training.plan import TrainingPlan
+from optdist.training.result import EpochRecord, TrainingResult, best_epoch
+
+
+def finish(
+    plan: TrainingPlan, evaluation: Evaluation, history: Sequence[EpochRecord]
+) -> TrainingResult:
+    """Calibrate the best epoch on validation, evaluate it on test, and write the run's folder.
+
+    Args:
+        plan: of the run, and of its folder.
+        evaluation: of the model that was trained; its weights become those of the best epoch.
+        history: the records of all epochs.
+
+    Returns:
+        The result, the same on all ranks.
+    """
+    folder, model, ranks = plan.run_folder, evaluation.model, evaluation.ranks
+    best = best_epoch(history, plan.training.stop_metric)
+    if ranks.rank == 0:
+        folder.load_best(best, model.variables)
+    ranks.broadcast([variable.value for variable in model.variables])
+    evaluation.calibrate()
+    validation, _ = evaluation.final("validation")
+    test, rows = evaluation.final("test") if plan.test else (None, None)
+    result = TrainingResult(
+        best_epoch=best,
+        epochs=len(history),
+        inference=model.inference,
+        validation=validation,
+        test=test,
+        test_sdn_share=None if rows is None else evaluation.shares(rows),
+        calibration=model.calibrations,
+        seconds=sum(record.seconds for record in history),
+        rows=evaluation.table.manifest["counts"],
+        parameters=int(model.count_params()),
+        ranks=ranks.size,
+        plan=plan.fingerprint,
+    )
+    if ranks.rank == 0:
+        Package.save(model, folder.package)
+        if rows is not None:
+            folder.write_predictions(rows)
+        folder.write_result(result)
+    return result

@@ -1,0 +1,88 @@
+"""Trains on this machine without Spark: in this process, or on Horovod ranks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Self
+
+from optdist.config import Config, HorovodConfig
+from optdist.errors import ConfigError, TrainingError
+from optdist.training.communicator import stall_limit
+from optdist.training.event_file import OnEvent, following, tolerant
+from optdist.training.plan import TrainingPlan
+from optdist.training.result import TrainingResult
+from optdist.training.worker import train
+
+
+class OneProcess:
+    """Trains in this process; Horovod need not be installed."""
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Check that one rank is asked for.
+
+        Raises:
+            ConfigError: `training.ranks` is not 1.
+        """
+        if config.training.ranks != 1:
+            raise ConfigError(
+                f"training.engine one_process has one rank, but training.ranks is "
+                f"{config.training.ranks}. Set training.ranks=1, or choose another engine."
+            )
+        return cls()
+
+    def launch(self, plan: TrainingPlan, on_event: OnEvent) -> TrainingResult:
+        """Train a plan in this process."""
+        plan.run_folder.prepare()
+        return train(plan, on_event=tolerant(on_event))
+
+
+class LocalHorovod:
+    """Trains on Horovod ranks of this machine, as `horovodrun` starts them."""
+
+    def __init__(self, horovod: HorovodConfig) -> None:
+        """Take Horovod's settings."""
+        self.horovod = horovod
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Take Horovod's settings from a configuration."""
+        return cls(config.horovod)
+
+    def launch(self, plan: TrainingPlan, on_event: OnEvent) -> TrainingResult:
+        """Train a plan on `plan.training.ranks` processes.
+
+        Raises:
+            TrainingError: a rank failed; the message names the log.
+        """
+        run = plan.run_folder
+        run.prepare()
+        run.plan.write_text(plan.model_dump_json())
+        with run.log.open("w") as log, following(run.events, on_event):
+            ended = subprocess.run(
+                [*self._horovodrun(plan.training.ranks), str(run.plan)],
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
+                check=False,
+            )
+        if ended.returncode:
+            raise TrainingError(f"{run.failure() or 'A rank failed.'} Details: {run.log}")
+        return run.result()
+
+    def _horovodrun(self, ranks: int) -> list[str]:
+        """The command up to the plan's file."""
+        nics = ["--network-interfaces", ",".join(self.horovod.nics)] if self.horovod.nics else []
+        wait = ["--start-timeout", str(self.horovod.start_timeout_seconds)]
+        launcher = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", str(ranks)]
+        return [*launcher, *nics, *wait, sys.executable, "-m", "optdist.training.entry"]
+
+    def _environment(self) -> dict[str, str]:
+        """This process's environment; ranks can import whatever this process can."""
+        return (
+            dict(os.environ)
+            | stall_limit(self.horovod)
+            | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        )

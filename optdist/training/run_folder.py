@@ -1,0 +1,172 @@
+"""The folder of one training run: the one place that knows its files' names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from optdist.errors import TrainingError
+from optdist.files import write_atomically, write_json
+from optdist.serving.package import Package
+from optdist.training.checkpoint import load_checkpoint, save_checkpoint
+from optdist.training.result import EpochRecord, TrainingResult
+
+if TYPE_CHECKING:
+    import keras
+
+_BEST, _FAILURE = "best-{}.npz", "error-{}.txt"  # of an epoch, of a rank
+_HISTORY = TypeAdapter(list[EpochRecord])
+
+
+class Registration(BaseModel):
+    """The MLflow run that a folder's model was registered by, and the version that it became."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run_id: str
+    version: str
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Reads and writes a run's folder.
+
+    A run writes, in this order: the epochs' checkpoint, best weights and history; the model's
+    package, the test predictions and the result; and, once it is registered, the registration.
+    """
+
+    path: Path
+
+    @property
+    def package(self) -> Package:
+        """The model's package."""
+        return Package(self.path / "package")
+
+    @property
+    def events(self) -> Path:
+        """The file by which rank 0 reports its progress."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What the ranks print."""
+        return self.path / "horovod.log"
+
+    @property
+    def plan(self) -> Path:
+        """The plan, for a launcher whose ranks read it from a file."""
+        return self.path / "plan.json"
+
+    def prepare(self) -> None:
+        """Make the folder and remove what an earlier start reported; checkpoints stay."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for old in [self.events, *self.path.glob(_FAILURE.format("*"))]:
+            old.unlink(missing_ok=True)
+
+    # Epochs ---------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint(self) -> Path:
+        """All variables and the state after the last epoch."""
+        return self.path / "checkpoint.npz"
+
+    def best(self, epoch: int) -> Path:
+        """The model's weights after the best epoch so far."""
+        return self.path / _BEST.format(epoch)
+
+    def save_best(self, epoch: int, variables: Iterable[keras.Variable]) -> None:
+        """Keep the weights of an epoch that is the best so far."""
+        save_checkpoint(self.best(epoch), variables, {"epoch": epoch})
+
+    def load_best(self, epoch: int, variables: Iterable[keras.Variable]) -> None:
+        """Fill `variables` with the weights of the best epoch."""
+        load_checkpoint(self.best(epoch), variables)
+
+    def save_checkpoint(self, variables: Iterable[keras.Variable], state: dict[str, Any]) -> None:
+        """Keep what the next start needs to go on after this epoch."""
+        save_checkpoint(self.checkpoint, variables, state)
+
+    def load_checkpoint(self, variables: Iterable[keras.Variable]) -> dict[str, Any]:
+        """Fill `variables` with those of the last epoch and return the state.
+
+        Raises:
+            TrainingError: the file is damaged or is of another model.
+        """
+        return load_checkpoint(self.checkpoint, variables)
+
+    def remove_beaten(self, best: int) -> None:
+        """Remove the weights of epochs other than the best one."""
+        for old in self.path.glob(_BEST.format("*")):
+            if old != self.best(best):
+                old.unlink()
+
+    def history(self) -> list[EpochRecord]:
+        """The records of all epochs so far, those before a restart included."""
+        return _HISTORY.validate_json(self._text("history.json"))
+
+    def write_history(self, records: Sequence[EpochRecord]) -> None:
+        """Write the records of all epochs so far."""
+        write_json(self.path / "history.json", [record.model_dump() for record in records])
+
+    # The end --------------------------------------------------------------------------------------
+
+    def result(self) -> TrainingResult:
+        """The finished run's result.
+
+        Raises:
+            TrainingError: the run has not finished, or the file is damaged.
+        """
+        try:
+            return TrainingResult.model_validate_json(self._text("metrics.json"))
+        except ValidationError as error:
+            raise TrainingError(f"{self.path}/metrics.json is damaged: {error}") from error
+
+    def write_result(self, result: TrainingResult) -> None:
+        """Write the finished run's result."""
+        write_json(self.path / "metrics.json", result.model_dump())
+
+    def predictions(self) -> dict[str, np.ndarray]:
+        """The test rows' arrays, [N] each, as `Evaluation.final` describes them."""
+        with np.load(self.path / "test_predictions.npz", allow_pickle=False) as content:
+            return dict(content)
+
+    def write_predictions(self, rows: Mapping[str, np.ndarray]) -> None:
+        """Write the test rows' arrays, [N] each."""
+        write_atomically(
+            self.path / "test_predictions.npz", lambda file: np.savez(file, **dict(rows))
+        )
+
+    def registration(self) -> Registration | None:
+        """The version that this run has registered, or None."""
+        path = self.path / "registered.json"
+        return Registration.model_validate_json(path.read_text()) if path.exists() else None
+
+    def write_registration(self, registration: Registration) -> None:
+        """Say which version this run has registered."""
+        write_json(self.path / "registered.json", registration.model_dump())
+
+    # Failures -------------------------------------------------------------------------------------
+
+    def write_failure(self, rank: int, reason: str) -> None:
+        """Leave the reason why a rank failed; its first paragraph is for the user."""
+        path = self.path / _FAILURE.format(rank)
+        write_atomically(path, lambda file: file.write(reason.encode()))
+
+    def failure(self) -> str | None:
+        """The first paragraph that the first failed rank left, or None."""
+        for path in sorted(self.path.glob(_FAILURE.format("*"))):
+            return path.read_text().split("\n\n")[0]
+        return None
+
+    def _text(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text()
+        except OSError as error:
+            raise TrainingError(
+                f"{self.path / name} cannot be read ({error}). Has the run finished?"
+            ) from error
