@@ -1,6 +1,6 @@
 """Run an experiment: data sets x models x learning rates and seeds, then its report.
 
-What is finished is not run again, so the same command goes on after an interruption.
+Finished cells are not trained again, so the same command continues after an interruption.
 """
 
 import argparse

@@ -70,13 +70,13 @@ def resampled_metrics(
     keys, entity = np.unique(group_key, return_inverse=True)
     y = np.asarray(y, np.float64)
     metrics = {n: WeightedMetrics(y, np.asarray(p, np.float64)) for n, p in predictions.items()}
-    found = {name: {m: np.empty(replicates) for m in RESAMPLED} for name in predictions}
+    resampled = {name: {m: np.empty(replicates) for m in RESAMPLED} for name in predictions}
     for i in range(replicates):
         weights = entity_counts(keys, i, seed)[entity]
         for name, measured in metrics.items():
             for metric, value in measured(weights).items():
-                found[name][metric][i] = value
-    return found
+                resampled[name][metric][i] = value
+    return resampled
 
 
 def paired_bootstrap(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -21,64 +22,86 @@ Seeds = Annotated[list[Positive], Field(min_length=1)]
 class LightGBMConfig(Section):
     """What a practitioner would use instead: boosted trees with Tweedie loss."""
 
-    trials: Annotated[list[dict[str, int | float]], Field(min_length=1)]  # parameters of each trial
-    rounds: Positive = 2000
-    patience: Positive = 100  # rounds without a better validation Norm-GINI
+    trials: Annotated[list[dict[str, int | float]], Field(min_length=1)] = Field(
+        description="LightGBM's parameters in each trial"
+    )
+    rounds: Positive = Field(default=2000, description="Trees at most [boosting rounds]")
+    patience: Positive = Field(
+        default=100,
+        description="Rounds without a better validation Norm-GINI before boosting stops "
+        "[boosting rounds]",
+    )
 
 
 class AblationsConfig(Section):
     """Variants of one model (Table 3), at the learning rate that was chosen for it."""
 
-    model: str = "OptDist"
-    datasets: list[str]
-    seeds: Seeds
-    variants: dict[str, Overrides]
+    model: str = Field(default="OptDist", description="The model, by its name in `models`")
+    datasets: list[str] = Field(description="Data sets, by their names in `datasets`")
+    seeds: Seeds = Field(description="Seeds of training")
+    variants: dict[str, Overrides] = Field(description="What each variant sets, by its name")
 
 
 class SweepsConfig(Section):
     """One setting of one model at a time (Fig. 4), at the learning rate chosen for it."""
 
-    model: str = "OptDist"
-    datasets: list[str]
-    seeds: Seeds
-    settings: dict[str, Annotated[list[Any], Field(min_length=1)]]  # `section.key` -> its values
+    model: str = Field(default="OptDist", description="The model, by its name in `models`")
+    datasets: list[str] = Field(description="Data sets, by their names in `datasets`")
+    seeds: Seeds = Field(description="Seeds of training")
+    settings: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        description="The values to try, by `section.key`"
+    )
 
 
 class BootstrapConfig(Section):
     """The paired bootstrap over the test split's entities."""
 
-    replicates: Annotated[int, Field(ge=0)] = 500
-    seed: Annotated[int, Field(ge=0)] = 2024
+    replicates: Annotated[int, Field(ge=0)] = Field(
+        default=500, description="Resamples; 0 for none [resamples]"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(default=2024, description="Seed of the resamples")
 
 
 class ExperimentConfig(Section):
     """A grid: data sets x models x learning rates and seeds, then ablations and sweeps."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    description: str = ""
-    datasets: Annotated[
-        dict[str, Overrides], BeforeValidator(named), Field(min_length=1)
-    ]  # name or YAML file -> overrides
-    set: Overrides = {}  # for all data sets and models
-    models: Annotated[dict[str, Overrides], Field(min_length=1)]  # name in the tables -> overrides
-    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [
-        5e-4,
-        1e-3,
-        1.5e-3,
-        2e-3,
-        2.5e-3,
-    ]  # the paper's grid (4.1.4)
-    seeds: Seeds  # of training; the split is the data set's
-    # Cross-validation: seed s holds out fold s of the training and validation rows as its test
-    # rows, beyond the last fold of a new deal. The data set's own test split stays unread.
-    folds: Annotated[int, Field(ge=3)] | None = None
-    tune_seed: Positive = 1  # of the runs that choose a learning rate
-    lightgbm: LightGBMConfig | None = None
-    ablations: AblationsConfig | None = None
-    sweeps: SweepsConfig | None = None
-    bootstrap: BootstrapConfig = BootstrapConfig()
-    # docs/PAGE.md is the report, and docs/results/NAME/ holds the records, both in the repository
-    publish: Annotated[str, Field(pattern=r"^[a-z_]+$")] | None = None
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = Field(
+        description="Name of its folders; by default that of the file"
+    )
+    description: str = Field(default="", description="What the report says first")
+    datasets: Annotated[dict[str, Overrides], BeforeValidator(named), Field(min_length=1)] = Field(
+        description="What to set for each data set, by a name in conf/datasets or a YAML file"
+    )
+    set: Overrides = Field(default={}, description="What to set for all data sets and models")
+    models: Annotated[dict[str, Overrides], Field(min_length=1)] = Field(
+        description="What each model sets, by its name in the tables"
+    )
+    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
+        default=[5e-4, 1e-3, 1.5e-3, 2e-3, 2.5e-3],
+        description="Learning rates to choose from on validation rows; the paper's by default "
+        "(4.1.4)",
+    )
+    seeds: Seeds = Field(description="Seeds of training; the split is the data set's")
+    folds: Annotated[int, Field(ge=3)] | None = Field(
+        default=None,
+        description="Folds of a cross-validation. Seed s holds out fold s of the training and "
+        "validation rows as its test rows; after the last fold, entities are dealt again. The "
+        "data set's own test split stays unread [folds]",
+    )
+    tune_seed: Positive = Field(
+        default=1, description="Seed of the runs that choose a learning rate"
+    )
+    lightgbm: LightGBMConfig | None = Field(default=None, description="LightGBM next to the models")
+    ablations: AblationsConfig | None = Field(default=None, description="Variants of one model")
+    sweeps: SweepsConfig | None = Field(default=None, description="One setting at a time")
+    bootstrap: BootstrapConfig = Field(
+        default=BootstrapConfig(), description="Resamples of the test split"
+    )
+    publish: Annotated[str, Field(pattern=r"^[a-z_]+$")] | None = Field(
+        default=None,
+        description="Page of the repository that holds the report, as docs/PAGE.md; its records "
+        "are in docs/results/NAME",
+    )
 
     @property
     def overlap(self) -> float:
@@ -87,28 +110,31 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        problems = []
+        faults = [*self._faults_of_parts(), *self._faults_of_overrides()]
+        if self.lightgbm and LIGHTGBM in self.models:
+            faults.append(f"models: the name {LIGHTGBM} is that of the section lightgbm")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _faults_of_parts(self) -> Iterator[str]:
         for name, part in (("ablations", self.ablations), ("sweeps", self.sweeps)):
             if part is None:
                 continue
             if part.model not in self.models:
-                problems.append(f"{name}.model: {part.model} is not in models")
+                yield f"{name}.model: {part.model} is not in models"
             unknown = [dataset for dataset in part.datasets if dataset not in self.datasets]
             if unknown:
-                problems.append(f"{name}.datasets: {', '.join(unknown)} are not in datasets")
+                yield f"{name}.datasets: {', '.join(unknown)} are not in datasets"
+
+    def _faults_of_overrides(self) -> Iterator[str]:
         variants = dict(self.models) | (self.ablations.variants if self.ablations else {})
         variants |= {"sweeps": dict.fromkeys(self.sweeps.settings)} if self.sweeps else {}
         for name, overrides in variants.items():
             other = [key for key in overrides if not key.startswith(("model.", "training."))]
             if other:
-                problems.append(
-                    f"{name}: only model.* and training.* may differ. Received: {', '.join(other)}"
-                )
-        if self.lightgbm and LIGHTGBM in self.models:
-            problems.append(f"models: the name {LIGHTGBM} is that of the section lightgbm")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+                received = ", ".join(other)
+                yield f"{name}: only model.* and training.* may differ. Received: {received}"
 
 
 def load_experiment(name: str | Path) -> ExperimentConfig:

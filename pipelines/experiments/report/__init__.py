@@ -1,1 +1,1 @@
-"""What an experiment found, as tables and figures."""
+"""Reports the results of an experiment as tables and figures."""

@@ -1,4 +1,4 @@
-"""Cross-validation: training and validation rows of a table in new splits, its test rows unread.
+"""Splits the training and validation rows of a table again for cross-validation.
 
 The entities of both splits fall into folds by a hash of their key. A run holds one fold out as its
 test split, stops and calibrates on the next, and trains on the rest.
@@ -41,7 +41,7 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
         table: a finished feature table.
         folds: how many, >= 3.
         seed: the run's, >= 1. Runs 1 to `folds` hold out one fold each, the next as many do so
-            with the entities dealt anew.
+            with the entities dealt again.
         folder: where such tables are kept.
 
     Raises:
@@ -55,15 +55,15 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
         fold = fold_of(rows.column("group_key").to_numpy(), folds, repeat)
         test, validation = fold == held_out, fold == (held_out + 1) % folds
         parts = {"train": ~test & ~validation, "validation": validation, "test": test}
-        made = {split: rows.filter(pa.array(parts[split])) for split in SPLITS}
+        splits = {split: rows.filter(pa.array(parts[split])) for split in SPLITS}
         for split in ("validation", "test"):
-            made[split] = _known_categories(made[split], made["train"], table.schema)
-        for split, part in made.items():
+            splits[split] = _known_categories(splits[split], splits["train"], table.schema)
+        for split, part in splits.items():
             if not len(part):
-                raise DataError(f"The {split} rows of fold {held_out + 1} of {folds} are none.")
+                raise DataError(f"Fold {held_out + 1} of {folds} has no {split} rows.")
         folder.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder))
-        _write(table, made, partial, identity)
+        _write(table, splits, partial, identity)
         try:
             os.replace(partial, path)
         except OSError:  # another process was first

@@ -68,48 +68,60 @@ class Runner:
     def run(self, tasks: Sequence[Task]) -> None:
         """Run what is not finished of `tasks`, in their order as far as tuning allows.
 
-        A cell that fails is recorded with its reason, also in `results.failures`; the others go on.
+        A cell that fails is recorded with its reason, also in `results.failures`; the others run.
         """
         waiting = [task for task in tasks if not self.results.done(task)]
-        left = Counter(task.block for task in waiting)
-        free = [Worker(self.folder / f"worker{i}.log") for i in range(self.workers)]
-        running: dict[Worker, tuple[Task, Cell]] = {}
-
-        def ended(task: Task) -> None:
-            left[task.block] -= 1
-            if not left[task.block]:
-                self.on_block(task.block)
-
+        self._left = Counter(task.block for task in waiting)
+        self._free = [Worker(self.folder / f"worker{i}.log") for i in range(self.workers)]
+        self._running: dict[Worker, tuple[Task, Cell]] = {}
         try:
-            while waiting or running:
-                task = self._next(waiting, [cell for _, cell in running.values()]) if free else None
+            while waiting or self._running:
+                task = self._next(waiting) if self._free else None
                 if task is not None:
                     waiting.remove(task)
-                    cell = self._cell(task)
-                    if cell is None:
-                        ended(task)
-                    else:
-                        worker = free.pop()
-                        worker.start(self._job(cell, task.test))
-                        running[worker] = task, cell
+                    self._start(task)
                     continue
-                ready = wait([worker.connection for worker in running])
-                for worker in [w for w in running if w.connection in ready]:
-                    task, cell = running.pop(worker)
+                for worker in self._finished_workers():
+                    task, cell = self._running.pop(worker)
                     record = self._record(cell, worker)
-                    free.append(worker)
-                    rest = [*waiting, *(t for t, _ in running.values())]
-                    done = len(tasks) - len(rest)
-                    seconds = Estimate(self.results.store).seconds(rest) / self.workers
-                    self.on_cell(Progress(cell, record, done, len(tasks), seconds))
-                    ended(task)
+                    self._free.append(worker)
+                    rest = [*waiting, *(t for t, _ in self._running.values())]
+                    self.on_cell(self._progress(cell, record, len(tasks), rest))
+                    self._end(task)
         finally:
-            for worker in [*free, *running]:
+            for worker in [*self._free, *self._running]:
                 worker.stop()
             shutil.rmtree(self._folds, ignore_errors=True)
 
-    def _next(self, waiting: Sequence[Task], running: Sequence[Cell]) -> Task | None:
+    def _start(self, task: Task) -> None:
+        """Give a task's cell to a free worker, or end the task where there is nothing to run."""
+        cell = self._cell(task)
+        if cell is None:
+            self._end(task)
+            return
+        worker = self._free.pop()
+        worker.start(self._job(cell, task.test))
+        self._running[worker] = task, cell
+
+    def _end(self, task: Task) -> None:
+        self._left[task.block] -= 1
+        if not self._left[task.block]:
+            self.on_block(task.block)
+
+    def _finished_workers(self) -> list[Worker]:
+        """Wait for workers to answer."""
+        ready = wait([worker.connection for worker in self._running])
+        return [worker for worker in self._running if worker.connection in ready]
+
+    def _progress(
+        self, cell: Cell, record: Record | Failure, total: int, rest: Sequence[Task]
+    ) -> Progress:
+        seconds = Estimate(self.results.store).seconds(rest) / self.workers
+        return Progress(cell, record, total - len(rest), total, seconds)
+
+    def _next(self, waiting: Sequence[Task]) -> Task | None:
         """The first task that can start: its trial is known, and its cell does not run now."""
+        running = [cell for _, cell in self._running.values()]
         for task in waiting:
             ready = task.trial is not None or self.results.tuned(task)
             if ready and self.results.cell(task) not in running:
@@ -150,7 +162,7 @@ class Runner:
         return self.folder / f"{cell.name}-{digest[:8]}"
 
     def _record(self, cell: Cell, worker: Worker) -> Record | Failure:
-        """Keep what a worker made of a cell."""
+        """Record what a worker reports of a cell."""
         of_cell = cell, self.grid.settings(cell), self._data(cell)
         try:
             record = self.results.store.write(*of_cell, worker.result())

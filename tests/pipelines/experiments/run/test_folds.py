@@ -110,7 +110,7 @@ def test_another_process_may_be_first(table, tmp_path, monkeypatch):
 
 def test_a_fold_without_rows_is_named(tmp_path):
     small = write_table(tmp_path / "table", rows=40, groups=1)
-    with pytest.raises(DataError, match=r"rows of fold \d+ of 500 are none"):
+    with pytest.raises(DataError, match=r"Fold \d+ of 500 has no \w+ rows"):
         for seed in range(1, 40):
             fold_table(small, 500, seed, tmp_path / "folds")
 
