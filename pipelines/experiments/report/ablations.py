@@ -17,9 +17,10 @@ from pipelines.experiments.report.rows import NONE, Row, format_p, mean_of, mean
 
 EXPLAINED = (
     "Norm-GINI by rule of inference, then what a variant gains over the model under the configured "
-    "rule, seed by seed: the mean, in how many seeds the variant is better, and p, not corrected "
-    "for the number of variants: the larger of a paired t-test over seeds and a paired bootstrap "
-    "over test entities, for NLL the t-test alone. A gain above 0 is better, also for NLL. "
+    "rule, seed by seed: the mean, in how many seeds the variant is better, and p. It is the "
+    "larger p of a paired t-test over seeds and a paired bootstrap over test entities (of the "
+    "t-test alone for NLL), not corrected for the number of variants. A gain above 0 is better, "
+    "also for NLL. "
     "`total` is total predicted over total actual, and the last column the share of test rows of "
     "the SDN that is selected most: 100% means that selection collapsed. A variant that a data "
     "set's config has anyway is left out there."

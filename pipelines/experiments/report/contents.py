@@ -51,7 +51,7 @@ def _head(results: Results) -> Iterator[Block]:
     yield Heading(1, f"Results: {name}")
     yield Text(
         f"{experiment.description} Made by `./spark-submit.sh jobs/experiment.py {name}` "
-        f"from the records of its training runs, and never typed."
+        f"from the records of its training runs; no figure is typed by hand."
     )
     if not done:
         yield Text("No cell is finished yet.")
@@ -84,9 +84,9 @@ _CROSS_VALIDATED = (
     "dealt into folds, and the test split stays unread. Seed s holds out fold s, which is called "
     "test below; on the next fold it chooses its learning rate (or LightGBM's parameters), stops, "
     "and calibrates its intervals; it trains on the rest. After {folds} seeds the entities are "
-    "dealt anew. All models see the same folds. ± is the standard deviation over seeds, whose test "
-    "rows differ; models are compared seed by seed, and the t-tests allow for training rows that "
-    "overlap (Nadeau and Bengio, 2003)."
+    "dealt again. All models see the same folds. ± is the standard deviation over seeds, whose "
+    "test rows differ; models are compared seed by seed, and the t-tests allow for training rows "
+    "that overlap (Nadeau and Bengio, 2003)."
 )
 
 

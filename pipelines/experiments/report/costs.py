@@ -53,10 +53,11 @@ def costs(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Blo
         return
     yield Heading(2, "Cost")
     yield Text(
-        "Means over seeds, each run alone on its worker process, others beside it. The seconds of "
-        f"a network are those of its training steps. An epoch of {LIGHTGBM} is a boosting round, "
-        "its parameters are leaves, and its seconds contain binning and a Norm-GINI of the "
-        "validation split each round. Scoring starts from raw rows, encoding included."
+        "Means over seeds. Each run has a worker process to itself, while other workers share the "
+        "machine. The seconds of a network are those of its training steps. An epoch of "
+        f"{LIGHTGBM} is a boosting round, its parameters are leaves, and its seconds contain "
+        "binning and a Norm-GINI of the validation split each round. Scoring starts from raw rows "
+        "and includes encoding."
     )
     for dataset, rows in tables.items():
         yield Heading(3, dataset)

@@ -26,10 +26,10 @@ def in_short(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[
     yield Heading(2, "In short")
     yield Text(
         "OptDist under the configured rule of inference. A gain is in Norm-GINI, with the larger p "
-        "of the two tests of Table 2, not corrected. The median's MAE is below 1 where predicting "
-        "the median of the distribution is better than predicting zero. Totals are predicted over "
-        "actual, of OptDist and of all models that rank; beside them how far the mean labels of "
-        "training and test rows are apart, which no model can know."
+        "of the two tests of Table 2, not corrected. `MAE of median / of zero` is below 1 where "
+        "predicting the median of the distribution is better than predicting zero. Totals are "
+        "predicted over actual, for OptDist and for all models that rank customers. `train / test` "
+        "is the mean training label over the mean test label, a difference that no model can know."
     )
     yield Table(
         [

@@ -17,20 +17,20 @@ from pipelines.experiments.report.rows import NONE, Row, best, comparisons, form
 
 EXPLAINED = (
     "The best of the first five columns is in bold. MAE rewards predicting too little where most "
-    "values are 0, so the constant predictors stand beside it; `MAE of median` is that of the "
-    "distribution's median as the prediction. `total` is total predicted over total actual, in "
-    "brackets its 95% interval over resampled test entities; that of `always the mean` is the mean "
-    "training label over the mean test label, by which the splits themselves differ. `NLL` is the "
-    "mean negative log-likelihood of a test row in nats, of the models that predict a "
+    "values are 0, so constant predictors are shown for comparison. `MAE of median` takes the "
+    "distribution's median as the prediction. `total` is total predicted over total actual, with "
+    "its 95% interval over resampled test entities in brackets; that of `always the mean` is the "
+    "mean training label over the mean test label, by which the splits themselves differ. `NLL` is "
+    "the mean negative log-likelihood of a test row in nats, for the models that predict a "
     "distribution. `coverage` is the share of test rows inside the 90% interval, `coverage(+)` "
     "that of positive rows inside the interval of the value given a purchase. OptDist (hard) "
-    "predicts as the paper does (Eq. 18); `top2` and `soft` weigh the two likeliest SDNs or all.",
+    "predicts as the paper does (Eq. 18); `top2` and `soft` weight the two likeliest SDNs or all.",
     "† OptDist beats the best of the paper's baselines, ‡ it beats LightGBM: in a paired t-test "
     "over seeds and in a paired bootstrap over test entities, both two-sided. The larger p of the "
-    f"two, Holm-corrected over the five metrics, is below {LEVEL}. The best baseline is the one of "
-    f"the best mean on test in that metric. At least {MIN_SEEDS} seeds are needed. A row whose "
-    "Norm-GINI is below half of the best does not rank customers, whatever its MAE: it is neither "
-    "the best nor a rival.",
+    f"two, Holm-corrected over the five metrics, is below {LEVEL}. The best baseline is the one "
+    f"with the best mean on test in that metric. At least {MIN_SEEDS} seeds are needed. A row "
+    "whose Norm-GINI is below half of the best does not rank customers, whatever its MAE: it is "
+    "neither the best nor a rival.",
 )
 _OF_INTERVALS = ("mae_q50", "coverage", "coverage_if_positive")
 _OF_DISTRIBUTIONS = {  # metric -> the column's name
