@@ -1,12 +1,10 @@
 """A synthetic encoded feature table of the shape of `complete_journey`, made without Spark."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from optdist.config import FeaturesConfig
 from optdist.data import encoding
@@ -41,19 +39,7 @@ def write_train_split(folder: Path, rows: int, groups: int = 40) -> FeatureTable
         "row_key": np.arange(rows),
         "group_key": np.arange(rows),
     }
-    whole, files = pa.table(columns), []
-    path = folder / "encoded" / "train"
-    path.mkdir(parents=True)
-    for i, part in enumerate(np.array_split(np.arange(rows), groups)):
-        name = f"part-{i:05d}.parquet"
-        pq.write_table(whole.slice(part[0], len(part)), path / name)
-        files.append({"name": name, "rows": len(part)})
-    schema.save(folder / "schema.json")
-    manifest = {
-        "fingerprint": "synthetic",
-        "dataset": "synthetic",
-        "splits": {"train": {"files": files, "rows": rows}},
-        "counts": {},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return FeatureTable.open(folder)
+    table = FeatureTable.create(folder)
+    table.write_schema(schema)
+    table.write_split("train", pa.table(columns), groups)
+    return table.finish({"train": rows}, fingerprint="synthetic", dataset="synthetic")

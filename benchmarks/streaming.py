@@ -62,7 +62,7 @@ def _ways(table: FeatureTable, options: argparse.Namespace) -> dict[str, Callabl
     """How the epochs are fed."""
     plan = TrainingPlan(
         table=str(table.path),
-        table_fingerprint=table.manifest["fingerprint"],
+        table_fingerprint=table.manifest.fingerprint,
         folder=str(table.path),
         model=OptDistConfig(sdn=options.sdn),
         training=TrainingConfig(

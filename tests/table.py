@@ -1,15 +1,12 @@
 """An encoded feature table made in memory, for tests that need no Spark."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from optdist.config import FeaturesConfig
 from optdist.data import encoding
-from optdist.data.feature_table import FeatureTable
+from optdist.data.feature_table import SPLITS, FeatureTable
 
 FEATURES = FeaturesConfig(categorical=["city"], numeric={"spend": {"log1p": True}})
 
@@ -27,7 +24,7 @@ def frame(rows=6000, seed=0):
 def counts(raw, edges):
     """The counts of the manifest."""
     made = {"samples": len(raw)}
-    for split, low, high in zip(("train", "validation", "test"), edges, edges[1:], strict=False):
+    for split, low, high in zip(SPLITS, edges, edges[1:], strict=False):
         made[split] = high - low
         made[f"{split}_positive"] = int((raw["label"][low:high] > 0).sum())
     return made
@@ -42,26 +39,12 @@ def write_table(folder, rows=6000, groups=6) -> FeatureTable:
         "row_key": np.arange(rows),
         "group_key": np.arange(rows),
     }
-    whole, splits = pa.table(columns), {}
-    edges = [0, int(0.7 * rows), int(0.8 * rows), rows]
-    for split, low, high in zip(("train", "validation", "test"), edges, edges[1:], strict=False):
-        path = folder / "encoded" / split
-        path.mkdir(parents=True)
-        files = []
-        for i, part in enumerate(np.array_split(np.arange(low, high), groups)):
-            name = f"part-{i:05d}.parquet"
-            pq.write_table(whole.slice(part[0], len(part)), path / name)
-            files.append({"name": name, "rows": len(part)})
-        splits[split] = {"files": files, "rows": high - low}
-        samples = folder / "samples" / f"split={split}"
+    whole, edges = pa.table(columns), [0, int(0.7 * rows), int(0.8 * rows), rows]
+    table = FeatureTable.create(folder)
+    table.write_schema(schema)
+    for split, low, high in zip(SPLITS, edges, edges[1:], strict=False):
+        table.write_split(split, whole.slice(low, high - low), groups)
+        samples = table.samples_path(split)
         samples.mkdir(parents=True)
         raw[low:high].to_parquet(samples / "part-00000.parquet", index=False)
-    schema.save(folder / "schema.json")
-    manifest = {
-        "fingerprint": "made",
-        "dataset": "made",
-        "splits": splits,
-        "counts": counts(raw, edges),
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return FeatureTable.open(folder)
+    return table.finish(counts(raw, edges), fingerprint="made", dataset="made")

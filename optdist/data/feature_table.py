@@ -1,30 +1,108 @@
-"""A finished feature table: encoded Parquet splits, their schema and their manifest."""
+"""Writes, reads and finishes a feature table: encoded Parquet splits, schema and manifest."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
 
 from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
+from optdist.files import write_json
 
-MANIFEST, SCHEMA = "manifest.json", "schema.json"
 SPLITS = ("train", "validation", "test")
+_MANIFEST, _SCHEMA, _QUARANTINE = "manifest.json", "schema.json", "quarantine"
+_SAMPLES, _ENCODED, _PARQUET = "samples", "encoded", "*.parquet"
+
+
+class _Record(BaseModel):
+    # a table that a newer version wrote may say more
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class SplitFile(_Record):
+    """An encoded Parquet file of one row group."""
+
+    name: str
+    rows: int
+
+
+class SplitManifest(_Record):
+    """The encoded files of a split."""
+
+    files: list[SplitFile]
+    rows: int
+
+
+class Manifest(_Record):
+    """What a finished table says of itself."""
+
+    fingerprint: str  # of what decides the content; the folder's name
+    dataset: str
+    as_of: str | None = None  # the day that the data were cut at; None: all that there was
+    last_event: str | None = None  # the newest event's day; None: not known, or no events
+    counts: dict[
+        str, int
+    ]  # rows: samples, each split, SPLIT_positive, quarantined, incomplete, ...
+    splits: dict[str, SplitManifest]
+    imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
+    written: dict[str, Any] = {}  # what the fingerprint is of, secrets as written
 
 
 @dataclass(frozen=True)
-class FeatureTable:
-    """The folder that the feature job writes; `manifest.json` comes last and marks it finished."""
+class _Folders:
+    """The names of files and folders in a table."""
 
     path: Path
-    manifest: dict[str, Any]
+
+    @property
+    def samples(self) -> Path:
+        """The folder of raw samples, partitioned by split."""
+        return self.path / _SAMPLES
+
+    @property
+    def quarantine(self) -> Path:
+        """The folder of bad rows, with their reasons."""
+        return self.path / _QUARANTINE
+
+    def samples_path(self, split: str) -> Path:
+        """The folder of a split's raw samples."""
+        return self.samples / f"split={split}"
+
+    def split_path(self, split: str) -> Path:
+        """The folder of a split's encoded Parquet files."""
+        return self.path / _ENCODED / split
+
+
+@dataclass(frozen=True)
+class FeatureTable(_Folders):
+    """A finished feature table, of which no file changes any more."""
+
+    manifest: Manifest
     schema: FeatureSchema
+
+    @staticmethod
+    def create(path: str | Path) -> UnfinishedTable:
+        """Begin a table; what an interrupted start has left in the folder is removed."""
+        path = Path(path)
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        return UnfinishedTable(path)
+
+    @staticmethod
+    def is_finished(path: Path) -> bool:
+        """Whether a folder holds a finished table; its manifest is written last."""
+        return (path / _MANIFEST).exists()
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -35,28 +113,103 @@ class FeatureTable:
         """
         path = Path(path)
         try:
-            manifest = json.loads((path / MANIFEST).read_text())
+            manifest = Manifest.model_validate_json((path / _MANIFEST).read_text())
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path} holds no finished feature table ({error}). Run jobs/build_features.py."
             ) from error
-        return cls(path, manifest, FeatureSchema.load(path / SCHEMA))
+        return cls(path, manifest, FeatureSchema.load(path / _SCHEMA))
 
-    def split_path(self, split: str) -> Path:
-        """The folder of a split's encoded Parquet files."""
-        return self.path / "encoded" / split
+    @classmethod
+    def open_and_mark(cls, path: Path) -> Self:
+        """Read a finished table whose folder is then as new, so that cleaning leaves it."""
+        with suppress(OSError):  # another user's
+            os.utime(path)
+        return cls.open(path)
 
-    def split_files(self, split: str) -> list[dict[str, Any]]:
-        """The files of a split: {"name", "rows"} each, one row group a file."""
-        files: list[dict[str, Any]] = self.manifest["splits"][split]["files"]
-        return files
+    def split_files(self, split: str) -> list[SplitFile]:
+        """The files of a split, one row group each."""
+        return self.manifest.splits[split].files
 
     def read(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A split's encoded rows in memory, all columns or some."""
-        files = [self.split_path(split) / file["name"] for file in self.split_files(split)]
+        files = [self.split_path(split) / file.name for file in self.split_files(split)]
         names = None if columns is None else list(columns)
         return pa.concat_tables([pq.ParquetFile(file).read(columns=names) for file in files])
 
-    def samples_path(self, split: str) -> Path:
-        """The folder of a split's raw samples."""
-        return self.path / "samples" / f"split={split}"
+    def read_samples(self, split: str, columns: Sequence[str], rows: int) -> pa.Table:
+        """Raw samples of a split in memory.
+
+        Args:
+            split: "train", "validation" or "test".
+            columns: which columns.
+            rows: how many at most; files are read until there are enough.
+        """
+        parts: list[pa.Table] = []
+        for file in sorted(self.samples_path(split).glob(_PARQUET)):
+            parts.append(pq.ParquetFile(file).read(columns=list(columns)))
+            if sum(map(len, parts)) >= rows:
+                break
+        return pa.concat_tables(parts).slice(0, rows).combine_chunks()
+
+
+@dataclass(frozen=True)
+class UnfinishedTable(_Folders):
+    """A feature table that is being written: samples, schema, encoded splits, then `finish`."""
+
+    def write_schema(self, schema: FeatureSchema) -> None:
+        """Keep the schema that the splits are encoded with."""
+        schema.save(self.path / _SCHEMA)
+
+    def share_samples(self, other: FeatureTable) -> None:
+        """Use another table's raw samples."""
+        self.samples.symlink_to(other.samples.resolve())
+
+    def write_split(self, split: str, rows: pa.Table, groups: int) -> None:
+        """Write a split's encoded rows.
+
+        Args:
+            split: "train", "validation" or "test".
+            rows: the encoded rows.
+            groups: the number of files of near-equal size, one row group each; no file is empty.
+        """
+        folder = self.split_path(split)
+        folder.mkdir(parents=True)
+        edges = np.linspace(0, len(rows), min(len(rows), groups) + 1).astype(int)
+        for i, (low, high) in enumerate(pairwise(edges)):
+            pq.write_table(rows.slice(low, high - low), folder / f"part-{i:05d}.parquet")
+
+    def split_manifest(self, split: str) -> SplitManifest:
+        """What the files of a split's folder hold.
+
+        Raises:
+            DataError: a file has not one row group.
+        """
+        files = []
+        for file in sorted(self.split_path(split).glob(_PARQUET)):
+            metadata = pq.ParquetFile(file).metadata
+            if metadata.num_row_groups != 1:
+                raise DataError(
+                    f"{file} has {metadata.num_row_groups} row groups and must have one. Lower "
+                    f"build.rows_per_group."
+                )
+            files.append(SplitFile(name=file.name, rows=metadata.num_rows))
+        return SplitManifest(files=files, rows=sum(file.rows for file in files))
+
+    def finish(self, counts: Mapping[str, int], **about: Any) -> FeatureTable:
+        """Write the manifest, which makes the table a finished one.
+
+        Args:
+            counts: rows; under the name of each split that was written, and of whatever else.
+            about: the manifest's other fields, except `splits`, which is read from the files.
+
+        Raises:
+            DataError: the files of a split have other rows than `counts` says.
+        """
+        splits = {split: self.split_manifest(split) for split in SPLITS if split in counts}
+        for split, written in splits.items():
+            if written.rows != counts[split]:
+                raise DataError(f"{split}: {counts[split]} samples became {written.rows} rows.")
+        manifest = Manifest(counts=dict(counts), splits=splits, **about)
+        write_json(self.path / _MANIFEST, manifest.model_dump(mode="json"))
+        return FeatureTable.open(self.path)

@@ -1,4 +1,4 @@
-"""Encoded Parquet into tensors: the only door to Petastorm.
+"""Streams encoded Parquet as tensors: the only door to Petastorm.
 
 A shard is every `shards`-th row group (one per file), so ranks read disjoint files. Every row that
 is read is counted against the table's manifest and the Parquet footers.
@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -34,46 +33,46 @@ def shard_rows(table: FeatureTable, split: str, shards: int) -> list[int]:
     Raises:
         DataError: there are fewer row groups than shards.
     """
-    files = sorted(table.split_files(split), key=lambda file: file["name"])
+    files = sorted(table.split_files(split), key=lambda file: file.name)
     if len(files) < shards:
         raise DataError(
             f"The {split} split has {len(files)} row groups for {shards} ranks. Lower "
             f"training.ranks, or raise build.min_row_groups and build the features again."
         )
-    return [sum(int(file["rows"]) for file in files[shard::shards]) for shard in range(shards)]
+    return [sum(file.rows for file in files[shard::shards]) for shard in range(shards)]
 
 
 def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> None:
     """Compare the shard's Parquet footers with the manifest before anything is read.
 
     Raises:
-        DataError: a file is missing, damaged, or has other rows than the manifest says.
+        DataError: a file is missing, damaged, or does not have the rows that the manifest says.
     """
-    folder = Path(table.split_path(split))
+    folder = table.split_path(split)
     if (folder / "_common_metadata").exists():
         raise DataError(
             f"{folder} holds a _common_metadata file, which may hold a pickle: remove it."
         )
-    names = sorted(file["name"] for file in table.split_files(split))
-    found = sorted(path.name for path in folder.glob("*.parquet"))
-    if names != found:
+    names = sorted(file.name for file in table.split_files(split))
+    on_disk = sorted(path.name for path in folder.glob("*.parquet"))
+    if names != on_disk:
         raise DataError(
-            f"{folder} holds {len(found)} files, its manifest names {len(names)}. {_MEND}"
+            f"{folder} holds {len(on_disk)} files, its manifest names {len(names)}. {_REBUILD}"
         )
-    rows = {file["name"]: int(file["rows"]) for file in table.split_files(split)}
+    rows = {file.name: file.rows for file in table.split_files(split)}
     for name in names[shard::shards]:
         try:
             metadata = pq.ParquetFile(folder / name).metadata
         except (OSError, ValueError) as error:
-            raise DataError(f"{folder / name} cannot be read: {error}. {_MEND}") from error
+            raise DataError(f"{folder / name} cannot be read: {error}. {_REBUILD}") from error
         if metadata.num_rows != rows[name] or metadata.num_row_groups != 1:
             raise DataError(
                 f"{folder / name} has {metadata.num_rows} rows in {metadata.num_row_groups} row "
-                f"groups, its manifest says {rows[name]} in one. {_MEND}"
+                f"groups, its manifest says {rows[name]} in one. {_REBUILD}"
             )
 
 
-_MEND = "Remove the feature table's folder and build it again."
+_REBUILD = "Remove the feature table's folder and build it again."
 
 
 class Shard:
@@ -101,11 +100,11 @@ class Shard:
             batch_size: rows per batch; the last batch of a pass may be smaller.
             index: which shard, in [0, count).
             count: how many shards.
-            keys: which of `KEYS` are read beside the features.
+            keys: which of `KEYS` are read with the features.
             buffer_rows: rows of a block, rounded down to whole batches; memory holds up to three.
 
         Raises:
-            DataError: there are too few row groups, or a file is not as the manifest says.
+            DataError: there are too few row groups, or a file does not match the manifest.
         """
         self.table, self.split, self.index, self.count = table, split, index, count
         self.batch_size, self.keys = batch_size, tuple(keys)
@@ -127,7 +126,7 @@ class Shard:
             [B, N]}, {"label": float32 [B], "row_key": int64 [B], "group_key": int64 [B]}).
 
         Raises:
-            DataError: a pass gave other rows than the manifest says.
+            DataError: a pass gave more or fewer rows than the manifest says.
         """
         with closing(ahead(self._blocks(seeds))) as blocks:
             yield self._passes(blocks)
@@ -174,7 +173,7 @@ class Shard:
                 raise DataError(
                     f"Shard {self.index} of {self.count} of the {self.split} split gave {read} "
                     f"rows, its manifest says {self.rows}. The reader lost rows or a file changed: "
-                    f"check the petastorm version (0.12.1). {_MEND}"
+                    f"check the petastorm version (0.12.1). {_REBUILD}"
                 )
 
     def _row_groups(self, seed: int | None) -> Iterator[Rows]:

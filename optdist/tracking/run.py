@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from optdist.config import Config
+from optdist.data.feature_table import Manifest
 from optdist.serving.package import Package
 from optdist.tracking.fluent import point_to, quiet
 from optdist.tracking.logged_model import log_package
@@ -41,11 +42,12 @@ class Run:
             }
         )
 
-    def log_table(self, manifest: Mapping[str, Any]) -> None:
+    def log_table(self, manifest: Manifest) -> None:
         """Log the feature table's fingerprint and counts."""
-        what = {"name": manifest["dataset"], "fingerprint": manifest["fingerprint"]}
-        self.log_params({f"data.{k}": v for k, v in (what | manifest["counts"]).items()})
-        self._log_text(yaml.safe_dump(dict(manifest), sort_keys=False), "data_manifest.yaml")
+        params = {"name": manifest.dataset, "fingerprint": manifest.fingerprint, **manifest.counts}
+        self.log_params({f"data.{key}": value for key, value in params.items()})
+        text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False)
+        self._log_text(text, "data_manifest.yaml")
 
     def log_epoch(self, record: EpochRecord) -> None:
         """Log one epoch's loss, speed, validation metrics and SDN shares."""

@@ -40,7 +40,7 @@ def finish(
         test_sdn_share=None if rows is None else evaluation.shares(rows),
         calibration=model.calibrations,
         seconds=sum(record.seconds for record in history),
-        rows=evaluation.table.manifest["counts"],
+        rows=evaluation.table.manifest.counts,
         parameters=int(model.count_params()),
         ranks=ranks.size,
         plan=plan.fingerprint,

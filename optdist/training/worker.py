@@ -64,7 +64,7 @@ def train(
 
 def _planned_table(plan: TrainingPlan) -> FeatureTable:
     table = FeatureTable.open(plan.table)
-    if table.manifest["fingerprint"] != plan.table_fingerprint:
+    if table.manifest.fingerprint != plan.table_fingerprint:
         raise DataError(f"{plan.table} was rebuilt since this run was planned. Start it again.")
     return table
 

@@ -12,7 +12,8 @@ from pipelines.experiments.plan.coordinates import Task
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.run.description import DESCRIPTION, describe
 from pipelines.experiments.run.runner import BuiltTable
-from pipelines.features.build import FORMAT, build_features, finished_features
+from pipelines.features.build import build_features, finished_features
+from pipelines.features.fingerprint import FORMAT
 from pipelines.session import spark_session
 from pipelines.sources.tables import raw_files, resolved_path
 
@@ -44,7 +45,7 @@ def build_tables(
                 config.spark, f"features of {results.grid.experiment.name}"
             )
             table = build_features(spark, config)
-        tables[dataset] = BuiltTable(str(table.path), table.manifest["fingerprint"])
+        tables[dataset] = BuiltTable(str(table.path), table.manifest.fingerprint)
         if not described:
             results.store.write_dataset(dataset, describe(config.dataset, table, data))
     if own and spark is not None:

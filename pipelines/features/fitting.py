@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from optdist.config import Config
+from optdist.config import FeaturesConfig
 from optdist.data.encoding import fit_schema
 from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.errors import DataError
-from optdist.files import uri
 from pipelines.sources.quarantine import LABEL
 
 
-def fit(spark: SparkSession, config: Config, path: Path) -> FeatureSchema:
+def fit(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
     """Learn the schema from the training samples alone."""
-    features = config.dataset.features
-    train = spark.read.parquet(uri(path / "samples" / "split=train"))
 
     def summarise(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from optdist.data.encoding import partial_statistics

@@ -45,7 +45,7 @@ def promote(
     if decision.promoted:
         tracker.set_alias(CHAMPION, version)
     tracker.tag_version(version, PROMOTION_REASON, decision.reason)
-    tracker.tag_version(version, "promotion_data_fingerprint", table.manifest["fingerprint"])
+    tracker.tag_version(version, "promotion_data_fingerprint", table.manifest.fingerprint)
     return decision
 
 
@@ -136,8 +136,8 @@ def metrics_on_test(
     samples = spark.read.parquet(uri(table.samples_path("test")))
     scored = predict(samples, package, (), config.scoring.batch_rows, keep=[LABEL])
     rows = scored.select(LABEL, "predicted_cltv").toPandas()
-    if len(rows) != table.manifest["counts"]["test"]:
-        raise DataError(f"{len(rows)} test rows were scored of {table.manifest['counts']['test']}.")
+    if len(rows) != table.manifest.counts["test"]:
+        raise DataError(f"{len(rows)} test rows were scored of {table.manifest.counts['test']}.")
     return evaluate(rows[LABEL].to_numpy(), rows["predicted_cltv"].to_numpy(), table.schema.label)
 
 

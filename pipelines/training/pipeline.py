@@ -163,7 +163,7 @@ def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
     """The plan of a run; its folder is named by what decides the weights, to be found again."""
     plan = TrainingPlan(
         table=str(table.path),
-        table_fingerprint=table.manifest["fingerprint"],
+        table_fingerprint=table.manifest.fingerprint,
         folder="",
         model=config.model,
         training=config.training,

@@ -57,7 +57,7 @@ def test_features_are_built_where_their_manifest_is(elsewhere, shop):
     _, table = shop
     with pytest.raises(Exception, match="nowhere"):
         elsewhere.read.parquet(str(table.samples_path("test")))
-    rows = table.manifest["counts"]["train"]
+    rows = table.manifest.counts["train"]
     assert elsewhere.read.parquet(uri(table.samples_path("train"))).count() == rows
 
 

@@ -43,7 +43,7 @@ def _cross_validated(job: Job, folds: int) -> Job:
     """The job on the table of its folds."""
     table = fold_table(FeatureTable.open(job.table), folds, job.seed, Path(job.folds_folder))
     return job.model_copy(
-        update={"table": str(table.path), "table_fingerprint": table.manifest["fingerprint"]}
+        update={"table": str(table.path), "table_fingerprint": table.manifest.fingerprint}
     )
 
 

@@ -28,7 +28,7 @@ def describe(dataset: DatasetConfig, table: FeatureTable, data: str) -> DatasetR
         data=data,
         name=dataset.name,
         description=dataset.description,
-        counts=table.manifest["counts"],
+        counts=table.manifest.counts,
         label=table.schema.label.model_dump(exclude={"quantiles"}),
         categorical=len(table.schema.categorical),
         numeric=len(table.schema.numeric),
@@ -55,7 +55,7 @@ def value_by_cluster(table: FeatureTable) -> Clusters | None:
         return None
     parts, rows = [], 0
     for file in table.split_files("train"):
-        path = table.split_path("train") / file["name"]
+        path = table.split_path("train") / file.name
         parts.append(pq.ParquetFile(path).read(columns=[*names, "label"]).to_pandas())
         rows += len(parts[-1])
         if rows >= _ROWS:

@@ -10,19 +10,16 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from optdist.config import fingerprint
 from optdist.data.encoding import label_statistics
-from optdist.data.feature_table import MANIFEST, SCHEMA, SPLITS, FeatureTable
+from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.data.schema import MISSING_ID, UNKNOWN_ID, FeatureSchema
 from optdist.errors import DataError
 from optdist.evaluation.bootstrap import entity_hash
-from optdist.files import write_json
 
 
 def fold_of(group_key: np.ndarray, folds: int, repeat: int) -> np.ndarray:
@@ -48,9 +45,9 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
         DataError: a fold has no rows, or the training folds no positive label.
     """
     repeat, held_out = divmod(seed - 1, folds)
-    identity = fingerprint([table.manifest["fingerprint"], folds, seed])
+    identity = fingerprint([table.manifest.fingerprint, folds, seed])
     path = folder / identity
-    if not (path / MANIFEST).exists():
+    if not FeatureTable.is_finished(path):
         rows = pa.concat_tables([table.read(split) for split in ("train", "validation")])
         fold = fold_of(rows.column("group_key").to_numpy(), folds, repeat)
         test, validation = fold == held_out, fold == (held_out + 1) % folds
@@ -83,32 +80,13 @@ def _known_categories(rows: pa.Table, train: pa.Table, schema: FeatureSchema) ->
 
 def _write(table: FeatureTable, splits: dict[str, pa.Table], path: Path, identity: str) -> None:
     """Write a table as the feature job lays it out, with as many row groups a split."""
+    folds = FeatureTable.create(path)
     label = label_statistics(splits["train"].column("label").to_numpy())
-    table.schema.model_copy(update={"label": label}).save(path / SCHEMA)
-    # raw rows, to measure the speed of scoring on
-    (path / "samples").symlink_to((table.path / "samples").resolve())
-    written: dict[str, Any] = {}
+    folds.write_schema(table.schema.model_copy(update={"label": label}))
+    folds.share_samples(table)  # to measure the speed of scoring on
     counts: dict[str, int] = {}
     for split, rows in splits.items():
-        folder = path / "encoded" / split
-        files: list[dict[str, Any]] = []
-        folder.mkdir(parents=True)
-        edges = np.linspace(0, len(rows), min(len(rows), len(table.split_files(split))) + 1)
-        for low, high in zip(edges.astype(int), edges[1:].astype(int), strict=False):
-            name = f"part-{len(files):05d}.parquet"
-            pq.write_table(rows.slice(low, high - low), folder / name)
-            files.append({"name": name, "rows": int(high - low)})
-        written[split] = {"files": files, "rows": len(rows)}
-        counts |= {
-            split: len(rows),
-            f"{split}_positive": int((rows.column("label").to_numpy() > 0).sum()),
-        }
-    write_json(
-        path / MANIFEST,
-        {
-            "fingerprint": identity,
-            "dataset": table.manifest["dataset"],
-            "splits": written,
-            "counts": counts,
-        },
-    )
+        folds.write_split(split, rows, groups=len(table.split_files(split)))
+        positive = int((rows.column("label").to_numpy() > 0).sum())
+        counts |= {split: len(rows), f"{split}_positive": positive}
+    folds.finish(counts, fingerprint=identity, dataset=table.manifest.dataset)

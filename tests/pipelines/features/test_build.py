@@ -9,7 +9,8 @@ from shop import config, transactions
 from optdist.config import config_from
 from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.errors import DataError
-from pipelines.features.build import build_features, split_of, with_keys
+from pipelines.features.build import build_features
+from pipelines.features.splits import split_of, with_keys
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def encoded(table, split):
 
 def test_every_sample_is_in_one_split_and_in_the_manifest(built):
     _, table = built
-    counts = table.manifest["counts"]
+    counts = table.manifest.counts
     keys = pd.concat([encoded(table, split)["row_key"] for split in SPLITS])
     assert counts["samples"] == len(keys) == keys.nunique()
     assert [counts[split] for split in SPLITS] == [len(encoded(table, split)) for split in SPLITS]
@@ -37,9 +38,9 @@ def test_files_hold_one_row_group_each_of_types_that_the_reader_knows(built):
     for split in SPLITS:
         files = table.split_files(split)
         assert len(files) == 6
-        assert max(f["rows"] for f in files) - min(f["rows"] for f in files) <= 2
+        assert max(f.rows for f in files) - min(f.rows for f in files) <= 2
         for file in files:
-            parquet = pq.ParquetFile(table.split_path(split) / file["name"])
+            parquet = pq.ParquetFile(table.split_path(split) / file.name)
             assert parquet.metadata.num_row_groups == 1
             assert {str(t) for t in parquet.schema_arrow.types} <= {"int32", "int64", "float"}
         assert not encoded(table, split).isna().any().any()
@@ -63,7 +64,7 @@ def test_a_second_build_does_nothing(spark, built, capsys):
     printed = capsys.readouterr().out
     assert "up to date" in printed
     last = transactions(300)["day"].max()
-    assert f"the data reach {last}" in printed and table.manifest["last_event"] == last
+    assert f"the data reach {last}" in printed and table.manifest.last_event == last
     assert (table.path / "manifest.json").stat().st_mtime_ns == before
 
 
@@ -72,7 +73,7 @@ def test_an_interrupted_build_is_built_again(spark, built):
     (table.path / "manifest.json").unlink()
     with pytest.raises(DataError, match="no finished feature table"):
         FeatureTable.open(table.path)
-    assert build_features(spark, shop).manifest["counts"] == table.manifest["counts"]
+    assert build_features(spark, shop).manifest.counts == table.manifest.counts
 
 
 def test_another_setting_or_another_input_is_another_table(spark, built):
@@ -87,7 +88,7 @@ def test_a_split_does_not_change_when_rows_are_added(spark, built):
 
     def splits(customers):
         frame = spark.createDataFrame([(c,) for c in customers], ["customer"])
-        rows = with_keys(frame, shop).withColumn("split", split_of(shop)).collect()
+        rows = with_keys(frame, shop.dataset).withColumn("split", split_of(shop.split)).collect()
         return {row["customer"]: row["split"] for row in rows}
 
     few, many = splits(range(2000)), splits(range(4000))
@@ -122,7 +123,7 @@ def test_a_split_without_a_positive_label_is_refused_before_anything_is_trained(
     silent = pd.read_parquet(table.samples_path(split))["customer"].astype(int)
     later = later[~later["customer"].isin(silent)]
     pd.concat([first, later]).to_csv(tmp_path / "sales.csv", index=False)
-    rows = table.manifest["counts"][split]
+    rows = table.manifest.counts[split]
     with pytest.raises(DataError, match=rf"of the {rows} rows of the {split} split .*split\.seed"):
         build_features(spark, config(tmp_path / "root", tmp_path / "sales.csv"))
 
@@ -213,10 +214,10 @@ def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, m
     transactions(300).to_csv(tmp_path / "sales.csv", index=False)
     shop, whole = config(tmp_path / "root", tmp_path / "sales.csv"), features.write_encoded
 
-    def crash_at_test(spark, config, path, split, schema):
+    def crash_at_test(spark, table, split, schema, build):
         if split == "test":
             raise KeyboardInterrupt
-        return whole(spark, config, path, split, schema)
+        return whole(spark, table, split, schema, build)
 
     monkeypatch.setattr(features, "write_encoded", crash_at_test)
     with pytest.raises(KeyboardInterrupt):
@@ -227,7 +228,7 @@ def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, m
     monkeypatch.undo()
     table = build_features(spark, shop)
     assert table.path == left
-    assert sum(len(encoded(table, s)) for s in SPLITS) == table.manifest["counts"]["samples"]
+    assert sum(len(encoded(table, s)) for s in SPLITS) == table.manifest.counts["samples"]
 
 
 def test_numbers_missing_where_training_had_none_are_counted(spark):

@@ -70,7 +70,7 @@ def test_versions_pass_through_challenger_to_champion_and_carry_the_reason(spark
     for version, decision in [("1", first), ("2", second), ("3", third)]:
         said = tags(tracker, version)
         assert said["promotion_reason"] == decision.reason
-        assert said["promotion_data_fingerprint"] == table.manifest["fingerprint"]
+        assert said["promotion_data_fingerprint"] == table.manifest.fingerprint
 
     again = promote(spark, made, tracker, table, "3")
     assert again.reason == "version 3 is champion already"

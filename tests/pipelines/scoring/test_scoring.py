@@ -191,7 +191,7 @@ def test_spark_predicts_what_the_training_side_predicts_for_the_same_rows(spark,
         "numeric": tf.constant(encoded[shop.schema.numeric_columns].to_numpy(np.float32)),
     }
     expected = prediction_function(load_model(shop.packages["1"]))(inputs)
-    assert len(scored) == shop.table.manifest["counts"]["test"] > 30
+    assert len(scored) == shop.table.manifest.counts["test"] > 30
     for name in COLUMNS[1:]:
         np.testing.assert_allclose(scored[name], expected[name], rtol=1e-5, err_msg=name)
 

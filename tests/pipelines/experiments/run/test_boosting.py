@@ -23,9 +23,9 @@ def test_missing_numbers_are_nan_and_categories_keep_their_ids():
 def test_clusters_hold_every_training_row_once(tmp_path):
     table = write_table(tmp_path, rows=2000)
     found = value_by_cluster(table)
-    assert sum(sum(counts) for counts in found.counts) == table.manifest["counts"]["train"]
+    assert sum(sum(counts) for counts in found.counts) == table.manifest.counts["train"]
     assert len(found.edges) == len(found.counts[0]) + 1
     sizes = [sum(counts) for counts in found.counts]
     assert sizes == sorted(sizes, reverse=True)
-    zeros = table.manifest["counts"]["train"] - table.manifest["counts"]["train_positive"]
+    zeros = table.manifest.counts["train"] - table.manifest.counts["train_positive"]
     assert sum(counts[0] for counts in found.counts) >= zeros

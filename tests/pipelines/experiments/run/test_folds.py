@@ -1,4 +1,3 @@
-import json
 import os
 
 import grids
@@ -10,7 +9,7 @@ from scipy import stats
 from table import write_table
 
 from optdist.data.encoding import label_statistics
-from optdist.data.feature_table import SPLITS
+from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.data.schema import FIRST_ID, UNKNOWN_ID
 from optdist.errors import DataError
 from optdist.evaluation.comparison import t_test
@@ -19,7 +18,7 @@ from pipelines.experiments.run.folds import fold_of, fold_table
 
 
 def column(table, split, name):
-    files = [table.split_path(split) / file["name"] for file in table.split_files(split)]
+    files = [table.split_path(split) / file.name for file in table.split_files(split)]
     return np.concatenate([pq.read_table(file)[name].to_numpy() for file in files])
 
 
@@ -40,7 +39,7 @@ def test_each_row_is_held_out_once_in_a_deal_and_no_test_row_ever(table, tmp_pat
     for i, one in enumerate(made):
         parts = [rows(one, split) for split in SPLITS]
         assert np.array_equal(np.sort(np.concatenate(parts)), labelled)
-        assert [one.manifest["counts"][split] for split in SPLITS] == list(map(len, parts))
+        assert [one.manifest.counts[split] for split in SPLITS] == list(map(len, parts))
         assert np.array_equal(np.sort(rows(one, "validation")), np.sort(rows(made[i - 3], "test")))
 
 
@@ -69,7 +68,7 @@ def test_a_category_that_training_rows_lack_is_out_of_vocabulary(tmp_path):
     rare = table.schema.categorical[0].size - 1  # the id of the rarest city
     for split in ("train", "validation"):
         for i, file in enumerate(table.split_files(split)):
-            path = table.split_path(split) / file["name"]
+            path = table.split_path(split) / file.name
             rows = pq.read_table(path)
             ids = rows["cat_city"].to_numpy().copy()
             ids[ids == rare] = FIRST_ID
@@ -140,7 +139,7 @@ def test_an_experiment_cross_validates_networks_and_trees(tmp_path):
         (model, seed) for model in ("ZILN", "OptDist", "LightGBM") for seed in (1, 2)
     }
     assert all(record.settings.split.folds == 4 for record in tested)
-    assert json.loads((tmp_path / "table" / "manifest.json").read_text()) == table.manifest
+    assert FeatureTable.open(tmp_path / "table").manifest == table.manifest
     assert not list((tmp_path / "runs").glob("folds*"))
     # other folds are other cells
     other = grids.Run(tmp_path, table, grids.experiment(tmp_path))

@@ -1,0 +1,26 @@
+"""Says what decides a feature table's content; the table's folder is named by a hash of that."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from optdist.config import Config, secrets_hidden
+from pipelines.sources.tables import input_fingerprint
+
+FORMAT = 3  # raise it when the table's content changes for the same config and input
+
+
+def describe_content(config: Config, as_of: dt.date | None) -> dict[str, Any]:
+    """The settings and the input that decide a table's content, secrets as written."""
+    with secrets_hidden(config.written):
+        files = input_fingerprint(config.dataset.source)
+    return {
+        "format": FORMAT,
+        "dataset": config.written.get("dataset") or config.dataset.model_dump(mode="json"),
+        "split": config.split.model_dump(),
+        "build": config.build.model_dump(exclude={"max_quarantined_share"}),
+        "time_zone": config.spark.get("spark.sql.session.timeZone"),
+        "as_of": as_of and as_of.isoformat(),
+        "input": files,
+    }

@@ -1,0 +1,32 @@
+"""Assigns samples to train, validation and test by a seeded hash of their split key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from optdist.config import DatasetConfig, SplitConfig
+
+ROW_KEY, GROUP_KEY = "row_key", "group_key"
+
+
+def with_keys(samples: DataFrame, dataset: DatasetConfig) -> DataFrame:
+    """Add `row_key` and `group_key`, hashes of the sample's id and of the split key."""
+    keys = {ROW_KEY: _hash(dataset.sample_id), GROUP_KEY: _hash(dataset.split_key)}
+    return samples.withColumns(keys)
+
+
+def split_of(split: SplitConfig) -> Column:
+    """The split of a row, by a seeded hash of its `group_key`: no other row changes it."""
+    draw = F.pmod(F.xxhash64(F.lit(split.seed), F.col(GROUP_KEY)), F.lit(1_000_000)) / 1_000_000
+    return (
+        F.when(draw < split.train, "train")
+        .when(draw < split.train + split.validation, "validation")
+        .otherwise("test")
+    )
+
+
+def _hash(names: Sequence[str]) -> Column:
+    return F.xxhash64(*[F.col(name).cast("string") for name in names])

@@ -1,0 +1,86 @@
+"""Writes a feature table's raw samples by split, quarantines bad rows and counts both."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import Config
+from optdist.data.feature_table import SPLITS, UnfinishedTable
+from optdist.errors import DataError
+from optdist.files import uri
+from pipelines.features.samples import build_samples, why_no_sample
+from pipelines.features.splits import split_of, with_keys
+from pipelines.sources.categories import category
+from pipelines.sources.quarantine import LABEL, checked_reasons
+from pipelines.sources.tables import files_explained
+
+
+@files_explained()
+def write_samples(
+    spark: SparkSession, config: Config, as_of: dt.date | None, table: UnfinishedTable
+) -> tuple[dict[str, int], str | None]:
+    """Write a table's samples and quarantine.
+
+    Args:
+        spark: the session.
+        config: the data set, its split and the allowed share of bad rows.
+        as_of: read nothing after this day; None: all that the data have.
+        table: where to write.
+
+    Returns:
+        The counts of rows, and the last event's day.
+
+    Raises:
+        DataError: too many rows are bad, or a split has no rows or no positive label.
+    """
+    samples = build_samples(spark, config, as_of)
+    try:
+        for name in config.dataset.features.categorical:
+            category(samples.rows, name)  # what scoring would refuse
+        keyed = with_keys(samples.rows, config.dataset).withColumn("split", split_of(config.split))
+        keyed.write.partitionBy("split").parquet(uri(table.samples))
+        samples.quarantine.write.parquet(uri(table.quarantine))
+        counts = {"events": samples.events.count()} if samples.events is not None else {}
+    finally:
+        samples.release()
+    by_split = count_by_split(spark.read.schema(keyed.schema).parquet(uri(table.samples)))
+    good = counts | {"samples": sum(rows for rows, _ in by_split.values())}
+    quarantine = spark.read.parquet(uri(table.quarantine))
+    setting = f"see {table.quarantine}; build.max_quarantined_share"
+    reasons = checked_reasons(quarantine, good, config.build.max_quarantined_share, setting)
+    counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
+    counts["samples"] = good["samples"]
+    if not counts["samples"]:
+        raise DataError(why_no_sample(config.dataset.source, samples, reasons))
+    require_every_split(by_split, config.dataset.split_key)
+    for split, (rows, positive) in by_split.items():
+        counts |= {split: rows, f"{split}_positive": positive}
+    return counts, str(samples.reach[1]) if samples.reach else None
+
+
+def count_by_split(samples: DataFrame) -> dict[str, tuple[int, int]]:
+    """The rows, and those with a positive label, of each split that has rows."""
+    sums = samples.groupBy("split").agg(
+        F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive")
+    )
+    counts = {row["split"]: (row["rows"], row["positive"]) for row in sums.collect()}
+    return {split: counts[split] for split in SPLITS if split in counts}
+
+
+def require_every_split(by_split: dict[str, tuple[int, int]], split_key: list[str]) -> None:
+    """Raise a DataError if a split has no rows or no positive label."""
+    for split in SPLITS:
+        if split not in by_split:
+            raise DataError(
+                f"The {split} split is empty. Give more rows, another split.seed, or larger shares "
+                f"of split.* (keys of {', '.join(split_key)} are split as a whole)."
+            )
+    for split, (rows, positive) in by_split.items():
+        if not positive:
+            raise DataError(
+                f"None of the {rows:,} rows of the {split} split has a positive label, so "
+                f"nothing can be ranked there. Give more rows or another split.seed."
+            )
