@@ -34,7 +34,7 @@ class ModelConfig(Section):
 
     name: ModelName = ""
     embedding_dim: Positive = Field(
-        default=5, description="Numbers in the embedding of a category (4.1.4)."
+        default=5, description="Numbers in the embedding of a category (4.1.4) [numbers]"
     )
     representation: Annotated[str, Field(pattern=r"^(embedding|[\w.]+:\w+)$")] = Field(
         default="embedding",
@@ -47,16 +47,17 @@ class ModelConfig(Section):
         "bins of equal training frequency.",
     )
     numeric_bins: Positive = Field(
-        default=16, description="Bins of equal training frequency for each numeric feature."
+        default=16, description="Bins of equal training frequency for each numeric feature [bins]"
     )
     cross_layers: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="Layers of DCN v2's cross network, before the bottom; 0 for none."
+        default=0,
+        description="Layers of DCN v2's cross network, before the bottom; 0 for none [layers]",
     )
     cross_rank: Positive = Field(
-        default=32, description="Rank of the matrix of a cross layer (DCN v2)."
+        default=32, description="Rank of the matrix of a cross layer (DCN v2) [columns]"
     )
     bottom: list[Positive] = Field(
-        default=[], description="Widths of the bottom layers that all networks share."
+        default=[], description="Widths of the bottom layers that all networks share [units]"
     )
 
     @classmethod
@@ -84,7 +85,8 @@ class DistributionConfig(ModelConfig):
     sigma_min: AboveZero = Field(default=0.05, description="Lower bound of sigma [log-currency]")
     sigma_max: AboveZero = Field(default=2.5, description="Upper bound of sigma [log-currency]")
     interval: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=0.9, description="Share of rows whose value prediction intervals should contain."
+        default=0.9,
+        description="Share of rows whose value prediction intervals should contain [share]",
     )
 
     @model_validator(mode="after")
@@ -98,12 +100,14 @@ class OptDistConfig(DistributionConfig):
     """OptDist (section 3)."""
 
     name: ModelName = "optdist"
-    num_sdns: Positive = Field(default=4, description="L, the number of SDNs (4.1.4, Fig. 4).")
+    num_sdns: Positive = Field(
+        default=4, description="L, the number of SDNs (4.1.4, Fig. 4) [SDNs]"
+    )
     sdn: list[Positive] = Field(
-        default=[64, 32, 32], description="Widths of the hidden layers of each SDN (4.1.4)."
+        default=[64, 32, 32], description="Widths of the hidden layers of each SDN (4.1.4) [units]"
     )
     dsm: list[Positive] = Field(
-        default=[64], description="Widths of the hidden layers of the selection network."
+        default=[64], description="Widths of the hidden layers of the selection network [units]"
     )
     temperature: AboveZero = Field(default=1.0, description="Tau of the Gumbel-softmax (Eq. 9).")
     gumbel: Literal["soft", "hard", "none"] = Field(
@@ -132,7 +136,7 @@ class ZilnConfig(DistributionConfig):
 
     name: ModelName = "ziln"
     tower: list[Positive] = Field(
-        default=[64, 64, 64], description="Widths of the hidden layers of the tower (4.1.4)."
+        default=[64, 64, 64], description="Widths of the hidden layers of the tower (4.1.4) [units]"
     )
 
 
@@ -141,7 +145,8 @@ class TwoStageConfig(ModelConfig):
 
     name: ModelName = "two_stage"
     tower: list[Positive] = Field(
-        default=[64, 64, 64], description="Widths of the hidden layers of each stage (4.1.4)."
+        default=[64, 64, 64],
+        description="Widths of the hidden layers of each stage (4.1.4) [units]",
     )
     rows: Literal["converted", "weighted", "all"] = Field(
         default="converted",
@@ -158,7 +163,8 @@ class MtlMseConfig(ModelConfig):
 
     name: ModelName = "mtl_mse"
     tower: list[Positive] = Field(
-        default=[64, 64, 64], description="Widths of the hidden layers of each tower (4.1.4)."
+        default=[64, 64, 64],
+        description="Widths of the hidden layers of each tower (4.1.4) [units]",
     )
     shared: Literal["representation", "tower"] = Field(
         default="representation",
@@ -181,12 +187,14 @@ class MdmeConfig(ModelConfig):
 
     name: ModelName = "mdme"
     sdn: list[Positive] = Field(
-        default=[64, 32, 32], description="Widths of the hidden layers of each tower (4.1.4)."
+        default=[64, 32, 32],
+        description="Widths of the hidden layers of each tower (4.1.4) [units]",
     )
     sub_distributions: Positive = Field(
-        default=3, description="Sub-distributions of the positive labels; zeros have their own."
+        default=3,
+        description="Of the positive labels; zeros have their own [sub-distributions]",
     )
-    buckets: Positive = Field(default=4, description="Buckets in each sub-distribution.")
+    buckets: Positive = Field(default=4, description="Buckets in each sub-distribution [buckets]")
     ordinal_weight: NotNegative = Field(
         default=1.0, description="Weight of the ordinal towers' loss, in nats."
     )
@@ -209,14 +217,15 @@ class MdanConfig(ModelConfig):
 
     name: ModelName = "mdan"
     tower: list[Positive] = Field(
-        default=[64, 64, 64], description="Widths of the hidden layers of the classifier (4.1.4)."
+        default=[64, 64, 64],
+        description="Widths of the hidden layers of the classifier (4.1.4) [units]",
     )
     sdn: list[Positive] = Field(
         default=[64, 32, 32],
-        description="Widths of each channel network; the last is the embedding's size (4.1.4).",
+        description="Widths of a channel network; the last is the embedding's (4.1.4) [units]",
     )
     buckets: Positive = Field(
-        default=4, description="Buckets of the positive labels; zeros have their own."
+        default=4, description="Buckets of the positive labels; zeros have their own [buckets]"
     )
     similarity: Literal["channels", "rows"] = Field(
         default="channels",

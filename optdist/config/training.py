@@ -30,9 +30,12 @@ class TrainingConfig(Section):
         description="Rows of a step, of all ranks together, so that their number hardly changes "
         "the result [rows]",
     )
-    epochs: Positive = Field(default=12, description="Passes over the training rows, at most")
+    epochs: Positive = Field(
+        default=12, description="Passes over the training rows, at most [epochs]"
+    )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
-        default=2e-3, description="Adam's, at the first step; in the paper's grid (4.1.4)"
+        default=2e-3,
+        description="Adam's, at the first step; in the paper's grid (4.1.4) [per step]",
     )
     schedule: Literal["constant", "cosine"] = Field(
         default="cosine",
