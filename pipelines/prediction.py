@@ -1,12 +1,12 @@
-"""Predictions for raw samples: an iterator pandas UDF around a model package."""
+"""Predicts raw samples with a model package, in an iterator pandas UDF."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -15,7 +15,7 @@ from optdist.models.base import score_columns
 from optdist.serving.package import Package
 from pipelines.sources.categories import category
 
-_predictors: dict[str, Any] = {}  # one model per Python worker, by its package's folder
+_predictors: dict[tuple[str, int], Any] = {}  # one model in each Python worker
 
 
 def predict(
@@ -25,16 +25,67 @@ def predict(
     batch_rows: int,
     keep: Sequence[str] | None = None,
 ) -> DataFrame:
-    """Predict raw samples in an iterator pandas UDF: the columns `keep`, then predictions.
+    """Predict raw samples: the columns `keep`, then those of all models together.
 
-    Each Python worker loads the package once and scores in batches of `batch_rows`. The columns are
-    those of all models together; what a model does not predict is null.
+    Each Python worker loads the package once. What the model does not predict is null.
+
+    Args:
+        samples: raw rows, with the columns that the model reads.
+        package: the model.
+        quantiles: levels in (0, 1).
+        batch_rows: rows that a worker predicts in one step, whatever Arrow's batches hold: their
+            size is a setting of the session, read only when an action runs the plan.
+        keep: columns of the samples; None keeps all.
 
     Raises:
         DataError: the samples lack a column that the model reads.
     """
-    schema = package.schema
-    missing = [name for name in schema.raw_columns if name not in samples.columns]
+    _require_columns(samples, package)
+    names, folder, levels = score_columns(quantiles), str(package.path), tuple(quantiles)
+
+    def predict_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        from pipelines.prediction import regroup, worker_predictor
+
+        predictor = worker_predictor(folder, batch_rows)
+        for batch in regroup(batches, batch_rows):
+            yield pd.DataFrame(predictor.predict(batch, levels)).reindex(columns=names)
+
+    udf = F.pandas_udf(predict_batches, _score_type(names))
+    keep = samples.columns if keep is None else keep
+    scored = samples.select(*keep, udf(_raw_columns(samples, package)).alias("_scored"))
+    return scored.select(*keep, "_scored.*")
+
+
+def regroup(batches: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
+    """The same rows in batches of exactly `rows` rows; the last one may have fewer."""
+    parts: list[pd.DataFrame] = []
+    waiting = 0
+    for batch in batches:
+        start = 0
+        while waiting + len(batch) - start >= rows:
+            end = start + rows - waiting
+            yield _joined([*parts, batch.iloc[start:end]])
+            parts, waiting, start = [], 0, end
+        if start < len(batch):
+            parts.append(batch.iloc[start:])
+            waiting += len(batch) - start
+    if parts:
+        yield _joined(parts)
+
+
+def worker_predictor(folder: str, batch_rows: int) -> Any:
+    """The package's predictor in this Python worker, loaded on first use, with one thread."""
+    key = (folder, batch_rows)
+    if key not in _predictors:
+        from optdist.serving.predictor import load_predictor
+
+        _predictors.clear()
+        _predictors[key] = load_predictor(folder, batch_rows, threads=1)
+    return _predictors[key]
+
+
+def _require_columns(samples: DataFrame, package: Package) -> None:
+    missing = [name for name in package.schema.raw_columns if name not in samples.columns]
     if missing:
         raise DataError(
             f"The model in {package.path} reads columns that the samples lack: "
@@ -42,34 +93,22 @@ def predict(
             f"trained on these features; for a date that was scored before, --refresh reads its "
             f"input again."
         )
-    names = score_columns(quantiles)
-    integer, number = T.IntegerType(), T.FloatType()
-    types = [integer if name == "selected_sdn" else number for name in names]
-    fields = [T.StructField(name, kind) for name, kind in zip(names, types, strict=True)]
-    folder, levels = str(package.path), tuple(quantiles)
 
-    def scores(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        from pipelines.prediction import worker_predictor
 
-        predictor = worker_predictor(folder)
-        for batch in batches:
-            yield pd.DataFrame(predictor.predict(batch, levels)).reindex(columns=names)
-
-    udf = F.pandas_udf(scores, T.StructType(fields))
-    samples.sparkSession.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_rows))
-    raw = F.struct(
+def _raw_columns(samples: DataFrame, package: Package) -> Column:
+    """What the model reads, in the types that encoding takes."""
+    schema = package.schema
+    return F.struct(
         *[category(samples, feature.name) for feature in schema.categorical],
         *[F.col(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
     )
-    keep = samples.columns if keep is None else keep
-    return samples.select(*keep, udf(raw).alias("_scored")).select(*keep, "_scored.*")
 
 
-def worker_predictor(folder: str) -> Any:
-    """The package's predictor in this Python worker, loaded on first use, with one thread."""
-    if folder not in _predictors:
-        from optdist.serving.predictor import load_predictor
+def _score_type(names: Sequence[str]) -> T.StructType:
+    integer, number = T.IntegerType(), T.FloatType()
+    types = [integer if name == "selected_sdn" else number for name in names]
+    return T.StructType([T.StructField(*field) for field in zip(names, types, strict=True)])
 
-        _predictors.clear()
-        _predictors[folder] = load_predictor(folder, threads=1)
-    return _predictors[folder]
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)

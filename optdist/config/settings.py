@@ -99,7 +99,7 @@ class ScoringConfig(Section):
     )
     batch_rows: Positive = Field(
         default=10_000,
-        description="Rows of an Arrow batch, which an executor scores in one step [rows]",
+        description="Rows that an executor scores in one step [rows]",
     )
     max_quarantined_share: Share = Field(
         default=0.01,

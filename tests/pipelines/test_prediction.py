@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import batch_rows
+import pandas as pd
+import pytest
+from pyspark.sql import functions as F
+from table import FEATURES, frame
+
+from optdist.data.encoding import fit
+from optdist.serving.package import Package
+from pipelines.prediction import predict, regroup
+
+
+@pytest.mark.parametrize("sizes", [[10], [3, 3, 3, 1], [1] * 10, [7, 0, 3], [4, 6]])
+@pytest.mark.parametrize("rows", [1, 4, 5, 10, 99])
+def test_batches_are_regrouped_without_losing_or_moving_a_row(sizes, rows):
+    whole = pd.DataFrame({"a": range(10)})
+    ends = pd.Series(sizes).cumsum()
+    batches = [whole[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    regrouped = list(regroup(batches, rows))
+    assert [len(batch) for batch in regrouped[:-1]] == [rows] * (len(regrouped) - 1)
+    assert pd.concat(regrouped)["a"].tolist() == list(range(10))
+
+
+def test_no_batch_at_all_stays_none():
+    assert list(regroup([], 5)) == []
+
+
+def test_a_plan_keeps_its_own_batch_size_whatever_the_session_has_when_it_runs(spark, tmp_path):
+    raw = frame(100)
+    model = batch_rows.BatchRows(fit(raw, FEATURES, "label"))
+    model.build_variables()
+    package = Package.save(model, tmp_path / "package")
+    spark.sparkContext.addPyFile(str(Path(batch_rows.__file__)))
+    samples = spark.createDataFrame(raw).coalesce(1)
+    setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(setting)
+    first = predict(samples, package, (), 40, keep=["spend"])
+    second = predict(samples, package, (), 25, keep=["spend"])
+    assert spark.conf.get(setting) == before
+
+    def batches(plan):
+        counts = plan.groupBy("predicted_cltv").agg(F.count("*").alias("rows")).collect()
+        return {int(row["predicted_cltv"]): row["rows"] for row in counts}
+
+    try:
+        for size in (before, "7", "100"):
+            spark.conf.set(setting, size)
+            assert batches(first) == {40: 80, 20: 20}
+            assert batches(second) == {25: 100}
+    finally:
+        spark.conf.set(setting, before)
+    spent = [row["spend"] for row in first.collect()]
+    assert spent == raw["spend"].tolist()
