@@ -20,6 +20,7 @@ source: {kind: samples, tables: {main: {path: train.parquet}}, label: spend}
 features: {categorical: [country], numeric: {visits: {log1p: true}}}
 training: {epochs: 2, learning_rate: 5.0e-3}
 """
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 # What a user of the library does who has no Spark.
 SCRIPT = """
 import importlib.util
@@ -49,6 +50,21 @@ try:
 except ConfigError as error:
     print(error)
 print("version", optdist.__version__)
+"""
+# What one does who keeps feature tables on disk: the trainer streams them through Petastorm.
+STREAMING = """
+import optdist, pandas as pd
+from optdist.training import TrainingPlan, train
+from table import frame, write_table
+
+config = optdist.load_config("own.yaml", overrides=["model.sdn=[8]", "training.ranks=1"])
+table = write_table("features")
+plan = TrainingPlan(table=str(table.path), table_fingerprint="made", folder="run",
+                    model=config.model, training=config.training)
+result = train(plan)
+scores = optdist.load_predictor("run/package").predict(frame(100))
+assert scores["predicted_cltv"].shape == (100,)
+print("epochs", result.epochs)
 """
 
 
@@ -128,12 +144,29 @@ def install(wheel, extras, environment):
         run(*command, folder=environment, **of_pip)
 
 
-def test_an_empty_environment_loads_a_configuration_trains_and_scores(wheel, tmp_path):
-    environment, folder = tmp_path / "environment", tmp_path / "elsewhere"
-    run(UV, "venv", "--python", sys.executable, environment, folder=tmp_path)
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory):
+    """The Python of an environment that holds the wheel and what its extra `cpu` asks for."""
+    environment = tmp_path_factory.mktemp("environment") / "venv"
+    run(UV, "venv", "--python", sys.executable, environment, folder=environment.parent)
     install(wheel, "cpu", environment)
-    folder.mkdir()
-    (folder / "own.yaml").write_text(OWN)
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    output = run(environment / "bin" / "python", "-c", SCRIPT, folder=folder, **quiet)
+    return environment / "bin" / "python"
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder away from the clone, with a data set's file."""
+    (tmp_path / "own.yaml").write_text(OWN)
+    return tmp_path
+
+
+def test_an_empty_environment_loads_a_configuration_trains_and_scores(python, elsewhere):
+    output = run(python, "-c", SCRIPT, folder=elsewhere, **QUIET)
     assert "set OPTDIST_CONF to a conf folder" in output
+
+
+def test_with_the_extra_streaming_it_trains_on_a_feature_table(wheel, python, elsewhere):
+    install(wheel, "streaming", python.parents[1])
+    (elsewhere / "table.py").write_text((ROOT / "tests" / "table.py").read_text())
+    output = run(python, "-c", STREAMING, folder=elsewhere, PYTHONPATH=str(elsewhere), **QUIET)
+    assert "epochs 2" in output
