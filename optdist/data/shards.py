@@ -30,6 +30,11 @@ warnings.filterwarnings("ignore", category=FutureWarning, module=r"petastorm\.")
 def shard_rows(table: FeatureTable, split: str, shards: int) -> list[int]:
     """The number of rows of each shard, by the manifest.
 
+    Args:
+        table: a finished feature table.
+        split: train, validation or test.
+        shards: how many shards, >= 1.
+
     Raises:
         DataError: there are fewer row groups than shards.
     """
@@ -44,6 +49,12 @@ def shard_rows(table: FeatureTable, split: str, shards: int) -> list[int]:
 
 def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> None:
     """Compare the shard's Parquet footers with the manifest before anything is read.
+
+    Args:
+        table: a finished feature table.
+        split: train, validation or test.
+        shard: which one, in [0, shards).
+        shards: how many shards, >= 1.
 
     Raises:
         DataError: a file is missing, damaged, or does not have the rows that the manifest says.

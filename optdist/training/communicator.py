@@ -21,7 +21,13 @@ class Ranks(Protocol):
     def gradients(
         self, tape: tf.GradientTape, loss: tf.Tensor, variables: list[tf.Variable]
     ) -> list[tf.Tensor]:
-        """Gradients, averaged over the ranks."""
+        """Gradients, averaged over the ranks.
+
+        Args:
+            tape: what recorded the loss.
+            loss: the mean loss of this rank's rows, a scalar.
+            variables: what to differentiate by.
+        """
 
     def broadcast(self, variables: list[tf.Variable]) -> None:
         """Give all ranks the values of rank 0."""

@@ -51,6 +51,11 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     An interrupted run continues after its last epoch when it is started again with the same
     settings, and one that has registered its version continues with the promotion.
 
+    Args:
+        spark: the job's session.
+        config: the whole configuration, which is logged with the run.
+        as_of: the last day whose label windows count; None: as far as the data reach.
+
     Raises:
         BusyError: another job trains with the same settings on the same features.
         ConfigError: the engine cannot do what the settings ask for.
@@ -127,7 +132,14 @@ def train(
 
 
 def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> str:
-    """Log and register the package, and say so in the plan's folder for the next start."""
+    """Log and register the package, and say so in the plan's folder for the next start.
+
+    Args:
+        config: of the data set and the model, whose hashes the version keeps.
+        tracker: the registry.
+        plan: what was trained.
+        run: the MLflow run that logs the model.
+    """
     folder = plan.run_folder
     result = folder.result()
     test = result.test_metrics
