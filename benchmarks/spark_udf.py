@@ -21,8 +21,8 @@ from optdist.config import FeaturesConfig, OptDistConfig
 from optdist.data import encoding
 from optdist.models import build_model
 from optdist.serving.package import Package
-from optdist.tracking.fluent import quiet
 from optdist.tracking.logged_model import log_package
+from optdist.tracking.mlflow_globals import quiet
 from pipelines.prediction import predict
 
 QUANTILES = (0.05, 0.5, 0.95)

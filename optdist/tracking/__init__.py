@@ -1,6 +1,7 @@
 """Runs and the model registry: the door to MLflow."""
 
+from optdist.tracking.registry import CHALLENGER, CHAMPION, PROMOTION_REASON, Registry
 from optdist.tracking.run import Run
-from optdist.tracking.tracker import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
+from optdist.tracking.tracker import Tracker
 
-__all__ = ["CHALLENGER", "CHAMPION", "PROMOTION_REASON", "Run", "Tracker"]
+__all__ = ["CHALLENGER", "CHAMPION", "PROMOTION_REASON", "Registry", "Run", "Tracker"]

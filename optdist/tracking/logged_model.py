@@ -6,11 +6,13 @@ import math
 import warnings
 from collections.abc import Sequence
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from optdist.config import ModelConfig
 from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
 
@@ -51,13 +53,25 @@ def log_package(package: Package, quantiles: Sequence[float]) -> str:
         name="model",
         python_model=str(_LIBRARY / "serving" / "pyfunc_model.py"),
         artifacts={"package": str(package.path)},
-        code_paths=[str(_LIBRARY)],
+        code_paths=[str(_LIBRARY), *map(str, code_from_outside(package.settings))],
         signature=signature,
         input_example=example,
         pip_requirements=_requirements(),
     )
     uri: str = model.model_uri
     return uri
+
+
+def code_from_outside(settings: ModelConfig) -> list[Path]:
+    """Packages or modules of classes that the settings name as `package.module:Class`."""
+    named = [value for value in (settings.name, settings.representation) if ":" in value]
+    paths = []
+    for top in sorted({value.split(":")[0].split(".")[0] for value in named}):
+        spec = find_spec(top)
+        if spec and spec.origin and top != _LIBRARY.name:
+            file = Path(spec.origin)
+            paths.append(file.parent if file.name == "__init__.py" else file)
+    return paths
 
 
 def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import yaml
 from optdist.config import Config
 from optdist.data.feature_table import Manifest
 from optdist.serving.package import Package
-from optdist.tracking.fluent import point_to, quiet
 from optdist.tracking.logged_model import log_package
+from optdist.tracking.mlflow_globals import point_to, quiet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,7 +20,7 @@ def save_checkpoint(path: Path, variables: Iterable[keras.Variable], state: dict
     Args:
         path: the file; the one there is replaced in one step.
         variables: their values, in an order that stays.
-        state: what else training goes on with, as JSON.
+        state: what else training continues with, as JSON.
     """
     arrays = {f"v{i:05d}": np.asarray(v) for i, v in enumerate(variables)}
     write_atomically(path, lambda file: np.savez(file, state=np.array(json.dumps(state)), **arrays))

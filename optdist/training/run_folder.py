@@ -88,7 +88,7 @@ class RunFolder:
         load_checkpoint(self.best(epoch), variables)
 
     def save_checkpoint(self, variables: Iterable[keras.Variable], state: dict[str, Any]) -> None:
-        """Keep what the next start needs to go on after this epoch."""
+        """Keep what the next start needs to continue after this epoch."""
         save_checkpoint(self.checkpoint, variables, state)
 
     def load_checkpoint(self, variables: Iterable[keras.Variable]) -> dict[str, Any]:

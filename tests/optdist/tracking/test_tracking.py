@@ -12,15 +12,21 @@ from registered import register, write_package
 from shop import config
 from table import FEATURES, frame
 
-from optdist.config import config_from
+from optdist.config import OptDistConfig, config_from
 from optdist.data.encoding import fit
+from optdist.data.feature_table import Manifest
 from optdist.errors import ModelError
 from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
-from optdist.tracking.fluent import shown
-from optdist.tracking.logged_model import synthetic_rows
+from optdist.tracking.logged_model import code_from_outside, synthetic_rows
+from optdist.tracking.mlflow_globals import shown
+from optdist.training import EpochRecord
 
 SECRET = "swordfish-7"
+
+
+def manifest(**counts):
+    return Manifest(dataset="shop", fingerprint="abc", counts=counts, splits={})
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def test_the_environment_variable_names_the_store(settings, tmp_path, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
     monkeypatch.chdir(tmp_path)
     with Tracker(settings).run("first") as run:
-        run.log_table({"dataset": "shop", "fingerprint": "abc", "counts": {"train": 7}})
+        run.log_table(manifest(train=7))
     assert (tmp_path / "other.db").exists()
     assert not (settings.root / "mlflow.db").exists()
     assert not (tmp_path / "mlruns").exists()
@@ -94,17 +100,18 @@ def test_config_table_and_epochs_are_logged_and_a_secret_stays_as_it_was_written
     tracker = Tracker(made.model_copy(update={"tracking": settings.tracking}))
     with tracker.run("first") as run:
         run.log_config(made)
-        run.log_table({"dataset": "shop", "fingerprint": "abc", "counts": {"train": 7, "test": 2}})
+        run.log_table(manifest(train=7, test=2))
         for epoch in (1, 2):
             run.log_epoch(
-                {
-                    "epoch": epoch,
-                    "loss": 3.0 - epoch,
-                    "learning_rate": 0.1,
-                    "rows_per_second": 5.0,
-                    "validation": {"normalized_gini": epoch / 4},
-                    "sdn_share": [0.25, 0.75],
-                }
+                EpochRecord(
+                    epoch=epoch,
+                    loss=3.0 - epoch,
+                    learning_rate=0.1,
+                    rows_per_second=5.0,
+                    seconds=2.0,
+                    validation={"normalized_gini": epoch / 4},
+                    sdn_share=[0.25, 0.75],
+                )
             )
     found = tracker.client.get_run(run.run_id)
     assert found.data.params["model.num_sdns"] == "3"
@@ -258,3 +265,17 @@ def test_the_logged_model_scores_with_neither_spark_nor_horovod_nor_the_reposito
     np.testing.assert_allclose(found["predicted_cltv"], expected["predicted_cltv"], rtol=1e-4)
     np.testing.assert_allclose(found["q50"], expected["q50"], rtol=1e-4)
     assert list(found) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("representation", "files"),
+    [
+        ("embedding", []),
+        ("optdist.layers.autodis:AutoDisEmbedding", []),
+        ("own_launcher:NewProcess", ["own_launcher.py"]),
+        ("yaml.nodes:Node", ["yaml"]),
+    ],
+)
+def test_the_logged_model_takes_along_the_code_of_classes_from_outside(representation, files):
+    settings = OptDistConfig(representation=representation)
+    assert [path.name for path in code_from_outside(settings)] == files

@@ -1,4 +1,4 @@
-"""How MLflow's global functions behave under a `Tracker`."""
+"""Keeps MLflow's global state in order: the URI that it uses, and what it prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def point_to(uri: str) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep MLflow's and alembic's chatter off the job's output; errors still raise."""
+    """Keep MLflow's and alembic's messages out of the job's output; errors still raise."""
     loggers = [
         logging.getLogger(name) for name in ("mlflow", "alembic", "alembic.runtime.migration")
     ]

@@ -1,7 +1,7 @@
 import subprocess
 
 from optdist import __version__
-from optdist.tracking.origin import code_tags
+from optdist.tracking.code_version import code_tags
 
 
 def git(folder, *words):

@@ -1,4 +1,4 @@
-"""Which code a run is of."""
+"""Tags a run with the version and the commit of the code that it runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _TREE = Path(__file__).resolve().parents[2]
 
 
 def code_tags(tree: Path = _TREE) -> dict[str, str]:
-    """A run's tags: optdist's version and, where `tree` is a git checkout, its commit."""
+    """Return a run's tags: optdist's version and, where `tree` is a git checkout, its commit."""
     tags = {"optdist_version": __version__}
     if not (tree / ".git").exists():  # git would look for one further up, in another project
         return tags
     try:
-        found = subprocess.run(
+        commit = subprocess.run(
             ["git", "-C", str(tree), "rev-parse", "HEAD"],
             capture_output=True,
             text=True,
@@ -25,4 +25,4 @@ def code_tags(tree: Path = _TREE) -> dict[str, str]:
         )
     except (OSError, subprocess.SubprocessError):  # no git, or a checkout of another user
         return tags
-    return tags | {"mlflow.source.git.commit": found.stdout.strip()}
+    return tags | {"mlflow.source.git.commit": commit.stdout.strip()}

@@ -1,0 +1,163 @@
+"""The registered versions of one model: aliases, tags and packages."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optdist.config import fingerprint
+from optdist.errors import ModelError
+from optdist.layout import Layout
+from optdist.serving.package import Package
+from optdist.tracking.mlflow_globals import point_to, quiet, shown
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+PROMOTION_REASON = "promotion_reason"  # a version's tag
+
+
+class Registry:
+    """The versions of one registered model."""
+
+    def __init__(self, client: Any, uri: str, model_name: str, layout: Layout) -> None:
+        """Take a connection to MLflow.
+
+        Args:
+            client: an `mlflow.MlflowClient`.
+            uri: the store's URI.
+            model_name: the registered model's name.
+            layout: where packages are kept once they are fetched.
+        """
+        self.client, self.uri, self.model_name, self.layout = client, uri, model_name, layout
+
+    def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> str:
+        """Register a logged model as a new version, and return the version.
+
+        Args:
+            model_uri: of the logged model.
+            run_id: the run that logged it.
+            tags: of the version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(self.model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        logged = model_uri.removeprefix("models:/")  # a server wants the model's id as well
+        with quiet():
+            version = self.client.create_model_version(
+                self.model_name,
+                model_uri,
+                run_id,
+                tags=dict(tags),
+                model_id=None if "/" in logged else logged,
+            )
+        return str(version.version)
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Point an alias at a version."""
+        self.client.set_registered_model_alias(self.model_name, alias, version)
+
+    def tag_version(self, version: str, key: str, value: str) -> None:
+        """Tag a version.
+
+        Args:
+            version: a registered version's number.
+            key: the tag's name.
+            value: the tag's text.
+        """
+        self.client.set_model_version_tag(self.model_name, version, key, value)
+
+    def tags(self, version: str) -> dict[str, str]:
+        """A version's tags."""
+        return dict(self._existing(version).tags)
+
+    def runs(self) -> dict[str, str]:
+        """The run of each registered version."""
+        versions = self.client.search_model_versions(f"name = '{self.model_name}'")
+        return {str(version.version): version.run_id for version in versions}
+
+    def is_of_run(self, version: str, run_id: str) -> bool:
+        """Whether there is such a version and a run registered it."""
+        record = self._version(version)
+        return record is not None and record.run_id == run_id
+
+    def find(self, reference: str) -> str | None:
+        """The version that an alias or a version number names, or None."""
+        record = self._version(reference)
+        return None if record is None else str(record.version)
+
+    def resolve(self, reference: str) -> str:
+        """The version that an alias or a version number names.
+
+        Raises:
+            ModelError: there is none.
+        """
+        return str(self._existing(reference).version)
+
+    def package(self, version: str) -> Package:
+        """A version's model package, in a folder under the root that every node can read.
+
+        The folder's name holds a fingerprint of the version's source, so that another registry's
+        version of the same number is never taken for it.
+        """
+        import mlflow
+
+        record = self._existing(version)
+        digest = fingerprint([record.source, record.run_id, record.creation_timestamp])[:8]
+        target = self.layout.package(self.model_name, version, digest)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            point_to(self.uri)
+            with tempfile.TemporaryDirectory(dir=target.parent) as partial, quiet():
+                folder = mlflow.artifacts.download_artifacts(
+                    artifact_uri=f"models:/{self.model_name}/{version}", dst_path=partial
+                )
+                package = Package.find(Path(folder))
+                if package is None:
+                    raise ModelError(f"{self.model_name} version {version} has no model package.")
+                try:
+                    package.path.rename(target)
+                except OSError:
+                    if not target.exists():  # no other job was faster
+                        raise
+        return Package(target)
+
+    def _existing(self, reference: str) -> Any:
+        record = self._version(reference)
+        if record is None:
+            newest = self._newest() if reference == CHAMPION else None
+            if newest is not None:
+                reason = newest.tags.get(PROMOTION_REASON, "it was not compared with a champion")
+                raise ModelError(
+                    f"{self.model_name} has no champion. Version {newest.version} is not champion: "
+                    f"{reason}. To make it one: ./spark-submit.sh jobs/promote.py --version "
+                    f"{newest.version} --force"
+                )
+            raise ModelError(
+                f"The registry {shown(self.uri)} has no {self.model_name}@{reference}. Train a "
+                f"model first (./spark-submit.sh jobs/train.py), or name a version or alias that "
+                f"exists."
+            )
+        return record
+
+    def _version(self, reference: str) -> Any:
+        """MLflow's record, or None if there is none; a registry that fails is an error."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if reference.isdigit():
+                return self.client.get_model_version(self.model_name, reference)
+            return self.client.get_model_version_by_alias(self.model_name, reference)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise ModelError(f"The registry {shown(self.uri)} does not work: {error}") from error
+
+    def _newest(self) -> Any:
+        """MLflow's record of the newest version, or None where nothing is registered."""
+        versions = self.client.search_model_versions(f"name = '{self.model_name}'")
+        return max(versions, key=lambda version: int(version.version), default=None)
