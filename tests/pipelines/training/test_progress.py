@@ -41,7 +41,8 @@ def test_a_store_that_is_down_for_one_epoch_loses_none_and_stops_nothing(
             raise ModelError("https://me:secret@host does not answer")
         written(record)
 
-    with following(tmp_path / "events.jsonl", log), EventWriter(tmp_path / "events.jsonl") as out:
+    events = RunFolder(tmp_path).events
+    with following(events, log), EventWriter(events) as out:
         monkeypatch.setattr(run, "log_epoch", down_for_the_second)
         for record in epochs(3):
             out({"event": "epoch", **record})
