@@ -9,6 +9,7 @@ import pyarrow as pa
 from optdist.config import FeaturesConfig
 from optdist.data import encoding
 from optdist.data.feature_table import FeatureTable
+from optdist.data.fitting import fit_schema
 
 CATEGORICAL = {f"c{i:02d}": size for i, size in enumerate([2500, 1500, 300, 300, 120] + [12] * 10)}
 NUMERIC = [f"n{i:02d}" for i in range(12)]
@@ -33,7 +34,7 @@ def write_train_split(folder: Path, rows: int, groups: int = 40) -> FeatureTable
     features = FeaturesConfig(
         categorical=list(CATEGORICAL), numeric={name: {"log1p": True} for name in NUMERIC}
     )
-    schema = encoding.fit(raw, features, "label")
+    schema = fit_schema(raw, features, "label")
     columns = encoding.encode(raw, schema) | {
         "label": raw["label"].to_numpy(np.float32),
         "row_key": np.arange(rows),

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import FeaturesConfig, OptDistConfig
-from optdist.data import encoding
+from optdist.data.fitting import fit_schema
 from optdist.models import build_model
 from optdist.serving.package import Package
 from optdist.tracking.logged_model import log_package
@@ -95,7 +95,7 @@ def _package(folder: Path) -> tuple[Package, str]:
     features = FeaturesConfig(
         categorical=list(CATEGORICAL), numeric={name: {"log1p": True} for name in NUMERIC}
     )
-    model = build_model(encoding.fit(frame(20_000), features, "label"), OptDistConfig(), seed=1)
+    model = build_model(fit_schema(frame(20_000), features, "label"), OptDistConfig(), seed=1)
     model.build_variables()
     package = Package.save(model, folder / "package")
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")

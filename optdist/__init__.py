@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optdist.config import TwoStageConfig as TwoStageConfig
     from optdist.config import ZilnConfig as ZilnConfig
     from optdist.config import load_config as load_config
-    from optdist.data.encoding import fit as fit_schema  # noqa: F401
+    from optdist.data.fitting import fit_schema as fit_schema
     from optdist.data.inputs import memory_dataset as memory_dataset
     from optdist.data.schema import FeatureSchema as FeatureSchema
     from optdist.distributions.mixture import ZilnMixture as ZilnMixture
@@ -57,7 +57,7 @@ _HOME = {
     "ZilnConfig": "optdist.config",
     "ZilnMixture": "optdist.distributions.mixture",
     "calibrate": "optdist.models.calibration",
-    "fit_schema": "optdist.data.encoding",
+    "fit_schema": "optdist.data.fitting",
     "load_config": "optdist.config",
     "load_model": "optdist.serving.package",
     "load_predictor": "optdist.serving.predictor",
@@ -79,7 +79,7 @@ def __getattr__(name: str) -> Any:
             f"optdist.{name} needs TensorFlow: pip install 'optdist[cpu]', or 'optdist[gpu]' on a "
             f"machine with a GPU"
         ) from error
-    return getattr(home, "fit" if name == "fit_schema" else name)
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 from optdist.config import FeaturesConfig
 from optdist.data import encoding
 from optdist.data.feature_table import SPLITS, FeatureTable
+from optdist.data.fitting import fit_schema
 
 FEATURES = FeaturesConfig(categorical=["city"], numeric={"spend": {"log1p": True}})
 
@@ -33,7 +34,7 @@ def counts(raw, edges):
 def write_table(folder, rows=6000, groups=6) -> FeatureTable:
     """Write splits, schema and manifest as the feature job lays them out."""
     raw = frame(rows)
-    schema = encoding.fit(raw[: int(0.7 * rows)], FEATURES, "label")
+    schema = fit_schema(raw[: int(0.7 * rows)], FEATURES, "label")
     columns = encoding.encode(raw, schema) | {
         "label": raw["label"].to_numpy(np.float32),
         "row_key": np.arange(rows),

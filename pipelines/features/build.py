@@ -14,7 +14,7 @@ from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.files import locked, uri
 from pipelines.features.encode import write_encoded
 from pipelines.features.fingerprint import describe_content
-from pipelines.features.fitting import fit, imputed
+from pipelines.features.fitting import count_imputed, fit_samples
 from pipelines.features.training_samples import write_samples
 
 
@@ -68,10 +68,10 @@ def _build(
         f"{counts['incomplete']:,} left out whose label window has not ended"
         f"{_up_to(last_event)}"
     )
-    schema = fit(spark.read.parquet(uri(table.samples_path("train"))), config.dataset.features)
+    schema = fit_samples(spark.read.parquet(uri(table.samples_path("train"))), config.dataset.features)
     table.write_schema(schema)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
-    filled = imputed(spark.read.parquet(uri(table.samples)).where("split != 'train'"), schema)
+    filled = count_imputed(spark.read.parquet(uri(table.samples)).where("split != 'train'"), schema)
     if filled:
         print(f"  filled with the training mean, for training had no missing value: {filled}")
     for split in SPLITS:

@@ -1,4 +1,4 @@
-"""What the training samples say: vocabularies, moments, quantiles, label statistics."""
+"""Learns the feature schema from the training samples: vocabularies, moments, quantiles, labels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from optdist.config import FeaturesConfig
-from optdist.data.encoding import fit_schema
+from optdist.data.fitting import merge_statistics
 from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.errors import DataError
 from pipelines.sources.quarantine import LABEL
 
 
-def fit(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
-    """Learn the schema from the training samples alone."""
+def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
+    """Learn the schema from the training samples alone.
+
+    Raises:
+        DataError: no label is positive.
+    """
 
     def summarise(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from optdist.data.encoding import partial_statistics
+        from optdist.data.fitting import partial_statistics
 
         yield from partial_statistics(batches, features).to_batches()
 
@@ -39,18 +43,18 @@ def fit(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
     statistics = pd.concat([statistics, numbers.toPandas()], ignore_index=True)
     rows.unpersist()
     quantiles = numeric_quantiles(train, list(features.numeric))
-    return fit_schema(statistics, features, label_statistics(train), quantiles)
+    return merge_statistics(statistics, features, label_statistics(train), quantiles)
 
 
 def numeric_quantiles(train: DataFrame, names: list[str]) -> dict[str, list[float]]:
     """Quantiles of each numeric column's finite training values; none where it has no value."""
     finite = [F.when(F.abs(name) < float("inf"), F.col(name)) for name in names]
-    row = train.agg(
-        *[_percentiles(c, NUMERIC_STEPS).alias(n) for c, n in zip(finite, names, strict=True)]
-    )
-    found = row.first()
-    assert found is not None
-    return {name: list(found[name] or []) for name in names}
+    quantiles = [
+        _percentiles(column, NUMERIC_STEPS).alias(name)
+        for column, name in zip(finite, names, strict=True)
+    ]
+    row = train.agg(*quantiles).collect()[0]
+    return {name: list(row[name] or []) for name in names}
 
 
 def _percentiles(column: Column, steps: int) -> Column:
@@ -74,15 +78,22 @@ def label_statistics(train: DataFrame) -> LabelStatistics:
         F.min(log_label).alias("log_min"),
         F.max(log_label).alias("log_max"),
         _percentiles(F.when(F.col(LABEL) > 0, F.col(LABEL)), LABEL_STEPS).alias("quantiles"),
-    ).first()
-    assert row is not None
+    ).collect()[0]
     if not row["positives"]:
         raise DataError("No training label is positive, so there is no value to learn.")
     return LabelStatistics(**row.asDict())
 
 
-def imputed(samples: DataFrame, schema: FeatureSchema) -> dict[str, int]:
-    """Numbers that are missing where training had none, by feature: they get the training mean."""
+def count_imputed(samples: DataFrame, schema: FeatureSchema) -> dict[str, int]:
+    """Count numbers that are missing where training had none: they get the training mean.
+
+    Args:
+        samples: raw samples with the schema's numeric columns, as numbers.
+        schema: what training learned.
+
+    Returns:
+        Feature -> rows, of features with at least one.
+    """
     names = [feature.name for feature in schema.numeric if not feature.indicator]
     if not names:
         return {}
@@ -90,6 +101,5 @@ def imputed(samples: DataFrame, schema: FeatureSchema) -> dict[str, int]:
         F.sum((F.col(n).isNull() | F.isnan(n) | (F.abs(n) == float("inf"))).cast("long")).alias(n)
         for n in names
     ]
-    row = samples.agg(*lost).first()
-    assert row is not None
+    row = samples.agg(*lost).collect()[0]
     return {name: count for name, count in row.asDict().items() if count}

@@ -10,7 +10,7 @@ from sklearn.metrics import mean_tweedie_deviance
 from table import FEATURES, frame
 
 from optdist.config import OptDistConfig
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Ziln
 from optdist.models.optdist import Outputs
@@ -22,7 +22,7 @@ SEED = tf.constant([1, 2], tf.int32)
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(frame(500), FEATURES, "label")
+    return fit_schema(frame(500), FEATURES, "label")
 
 
 def outputs():

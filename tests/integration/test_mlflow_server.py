@@ -12,7 +12,7 @@ import shop
 from registered import register, write_package
 from table import FEATURES, frame
 
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 
@@ -49,7 +49,7 @@ def test_a_model_is_logged_registered_and_read_back_over_http(server, tmp_path, 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     tracker = Tracker(shop.config(tmp_path / "root", tmp_path / "unused.csv"))
     raw = frame(200)
-    package = write_package(fit(raw, FEATURES, "label"), tmp_path / "package")
+    package = write_package(fit_schema(raw, FEATURES, "label"), tmp_path / "package")
     version = register(tracker, package)
     tracker.set_alias(CHAMPION, version)
     assert tracker.describe()["tracking_uri"] == server

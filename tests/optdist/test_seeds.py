@@ -7,7 +7,7 @@ from table import FEATURES, frame, write_table
 from optdist.config import model_section
 from optdist.config.model_choice import with_defaults
 from optdist.config.models import SECTIONS
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.data.shards import Shard
 from optdist.layers import StackedMLP
 from optdist.models import build_model
@@ -48,7 +48,7 @@ def pieces(model):
 def test_no_initial_tensor_of_a_seed_is_one_of_another_place_or_seed(name, representation):
     settings = {"name": name, "representation": representation} | SHARED
     config = model_section(with_defaults(settings, SIZES))
-    schema = fit(frame(500), FEATURES, "label")
+    schema = fit_schema(frame(500), FEATURES, "label")
     first, *rest = [list(pieces(build_model(schema, config, seed))) for seed in (1, 2, 3)]
     assert len(first) > 5
     seen = [piece for tensors in (first, *rest) for _, piece in tensors]

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 from table import FEATURES, frame
 
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.serving.package import Package
 from pipelines.prediction import predict, regroup
 
@@ -28,7 +28,7 @@ def test_no_batch_at_all_stays_none():
 
 def test_a_plan_keeps_its_own_batch_size_whatever_the_session_has_when_it_runs(spark, tmp_path):
     raw = frame(100)
-    model = batch_rows.BatchRows(fit(raw, FEATURES, "label"))
+    model = batch_rows.BatchRows(fit_schema(raw, FEATURES, "label"))
     model.build_variables()
     package = Package.save(model, tmp_path / "package")
     spark.sparkContext.addPyFile(str(Path(batch_rows.__file__)))

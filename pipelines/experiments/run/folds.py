@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from optdist.config import fingerprint
-from optdist.data.encoding import label_statistics
 from optdist.data.feature_table import SPLITS, FeatureTable
+from optdist.data.fitting import label_statistics
 from optdist.data.schema import MISSING_ID, UNKNOWN_ID, FeatureSchema
 from optdist.errors import DataError
 from optdist.evaluation.bootstrap import entity_hash

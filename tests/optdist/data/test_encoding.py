@@ -4,13 +4,8 @@ import pyarrow as pa
 import pytest
 
 from optdist.config import FeaturesConfig
-from optdist.data.encoding import (
-    encode,
-    fit,
-    fit_schema,
-    label_statistics,
-    partial_statistics,
-)
+from optdist.data.encoding import encode
+from optdist.data.fitting import fit_schema, label_statistics, merge_statistics, partial_statistics
 from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 
@@ -30,7 +25,7 @@ TRAIN = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(TRAIN, FEATURES, "y")
+    return fit_schema(TRAIN, FEATURES, "y")
 
 
 def test_rare_and_missing_and_new_categories_have_ids_of_their_own(schema):
@@ -102,13 +97,13 @@ def test_statistics_merge_over_any_partition():
         partial_statistics(pa.Table.from_pandas(TRAIN[a:b]).to_batches(), FEATURES).to_pandas()
         for a, b in [(0, 1), (1, 1), (1, 5)]
     ]
-    whole = fit_schema(
+    whole = merge_statistics(
         partial_statistics(pa.Table.from_pandas(TRAIN).to_batches(), FEATURES).to_pandas(),
         FEATURES,
         y,
         QUANTILES,
     )
-    merged = fit_schema(pd.concat(parts), FEATURES, y, QUANTILES)
+    merged = merge_statistics(pd.concat(parts), FEATURES, y, QUANTILES)
     assert [f.vocabulary for f in merged.categorical] == [f.vocabulary for f in whole.categorical]
     for a, b in zip(merged.numeric, whole.numeric, strict=True):
         assert (a.mean, a.std, a.indicator) == pytest.approx((b.mean, b.std, b.indicator))
@@ -133,3 +128,17 @@ def test_a_schema_reads_back_as_it_was_saved(schema, tmp_path):
 def test_labels_that_cannot_be_learned_are_refused(y):
     with pytest.raises(DataError):
         label_statistics(np.array(y))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["12", "9,123.45"], r"contains a non-numeric value of the form '9,999\.99'\.$"),
+        ([None, "Anna 7"], r"contains a non-numeric value of the form 'aaaa 9'\.$"),
+        ([[1.0], [2.0]], r"contains a non-numeric value: its type is list<item: double>\.$"),
+    ],
+)
+def test_a_value_that_is_not_a_number_is_shown_by_its_form_alone(schema, values, said):
+    rows = pd.DataFrame({"city": ["a", "a"], "store": [7, 7], "spend": values, "age": 1.0})
+    with pytest.raises(DataError, match=said):
+        encode(rows, schema)

@@ -5,10 +5,10 @@ import pytest
 from table import FEATURES, frame
 
 import optdist
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 
 RAW = frame(300).assign(order=np.arange(300.0), weight=np.linspace(0, 2, 300))
-SCHEMA = fit(RAW, FEATURES, "label")
+SCHEMA = fit_schema(RAW, FEATURES, "label")
 
 
 def order_of(data):

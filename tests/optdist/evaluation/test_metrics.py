@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from optdist.config.metrics import METRICS
-from optdist.data.encoding import label_statistics
+from optdist.data.fitting import label_statistics
 from optdist.evaluation.metrics import (
     evaluate,
     evaluate_distribution,

@@ -9,13 +9,14 @@ import tensorflow as tf
 from table import FEATURES, frame
 
 from optdist.config import OptDistConfig
-from optdist.data.encoding import encode, fit
+from optdist.data.encoding import encode
+from optdist.data.fitting import fit_schema
 from optdist.data.inputs import stack_inputs
 from optdist.layers import CrossNetwork, Embedding, PiecewiseLinear, StackedMLP
 from optdist.layers.autodis import AutoDis, AutoDisEmbedding
 
 RAW = frame(500)
-SCHEMA = fit(RAW, FEATURES, "label")
+SCHEMA = fit_schema(RAW, FEATURES, "label")
 CONFIG = OptDistConfig(cross_layers=1, bottom=[4], numeric_bins=4)
 INPUTS = stack_inputs({k: tf.constant(v) for k, v in encode(RAW, SCHEMA).items()}, SCHEMA, 500)
 NUMBERS = INPUTS["numeric"]

@@ -7,7 +7,8 @@ from scipy.special import softmax
 from table import FEATURES, frame
 
 from optdist.config import FeaturesConfig, OptDistConfig
-from optdist.data.encoding import encode, fit
+from optdist.data.encoding import encode
+from optdist.data.fitting import fit_schema
 from optdist.layers import CrossNetwork, PiecewiseLinear, build_representation
 from optdist.layers.autodis import AutoDis
 from optdist.models import build_model
@@ -18,7 +19,7 @@ AUTODIS = "optdist.layers.autodis:AutoDisEmbedding"
 def encoded_column(values, training, bins, log1p=False):
     """The piecewise-linear encoding of `values` under bins of `training`."""
     made = pd.DataFrame({"x": training, "label": 1.0})
-    schema = fit(made, FeaturesConfig(numeric={"x": {"log1p": log1p}}), "label")
+    schema = fit_schema(made, FeaturesConfig(numeric={"x": {"log1p": log1p}}), "label")
     z = encode(pd.DataFrame({"x": values}), schema)["num_x"]
     return PiecewiseLinear(schema, bins)(z[:, None]).numpy()
 
@@ -48,12 +49,12 @@ def test_bins_follow_the_log1p():
 
 def test_a_column_without_a_value_in_training_has_no_bins():
     made = pd.DataFrame({"x": np.full(9, np.nan), "y": np.arange(9.0), "label": 1.0})
-    schema = fit(made, FeaturesConfig(numeric=["x", "y"]), "label")
+    schema = fit_schema(made, FeaturesConfig(numeric=["x", "y"]), "label")
     assert PiecewiseLinear(schema, 4)(np.zeros([2, 2], np.float32)).shape == (2, 4)
 
 
 def test_autodis_mixes_meta_embeddings_as_its_paper_says():
-    schema = fit(frame(500), FEATURES, "label")
+    schema = fit_schema(frame(500), FEATURES, "label")
     layer, z = AutoDis(schema, count=4, dim=3, seed=1), np.array([[0.7], [-1.2]], np.float32)
     found = layer(z).numpy()
     first, shift, second, meta = (
@@ -90,7 +91,7 @@ def test_a_cross_is_dcn_v2s_formula_and_starts_as_the_identity():
 )
 def test_every_representation_trains_all_of_its_weights(settings):
     raw = frame(500)
-    schema = fit(raw, FEATURES, "label")
+    schema = fit_schema(raw, FEATURES, "label")
     config = OptDistConfig(num_sdns=2, sdn=[8], dsm=[8], **settings)
     model = build_model(schema, config)
     layer = build_representation(schema, config, seed=1)
@@ -112,7 +113,7 @@ def test_every_representation_trains_all_of_its_weights(settings):
 
 def test_the_papers_h_is_the_embeddings_beside_the_z_scores():
     raw = frame(50)
-    schema = fit(raw, FEATURES, "label")
+    schema = fit_schema(raw, FEATURES, "label")
     layer = build_representation(schema, OptDistConfig(numeric="zscore", embedding_dim=3), seed=1)
     columns = encode(raw, schema)
     h = layer(

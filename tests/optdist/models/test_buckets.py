@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from optdist.data.encoding import label_statistics
+from optdist.data.fitting import label_statistics
 from optdist.errors import DataError
 from optdist.models.buckets import bucket_edges, bucket_of, nested_buckets, position_in
 

@@ -8,7 +8,7 @@ from table import FEATURES, frame, write_table
 import optdist
 from optdist.config import OptDistConfig, model_section
 from optdist.config.model_choice import with_defaults
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.distributions.calibration import Calibration, fit_level, fit_scale
 from optdist.models import MODELS, build_model
 from optdist.models.calibration import calibration_counts
@@ -17,7 +17,7 @@ from optdist.training.evaluator import Evaluation
 
 SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}
 RAW = frame(900).assign(weight=np.tile([0.0, 1.0, 2.0], 300))
-SCHEMA = fit(RAW, FEATURES, "label")
+SCHEMA = fit_schema(RAW, FEATURES, "label")
 
 
 def rows(frame, label="label", **settings):

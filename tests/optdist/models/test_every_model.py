@@ -9,7 +9,7 @@ import optdist
 from optdist.config import TrainingConfig, model_section
 from optdist.config.model_choice import with_defaults
 from optdist.config.models import SECTIONS
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.data.shards import Shard
 from optdist.evaluation.metrics import normalized_gini
 from optdist.models import MODELS, build_model
@@ -23,7 +23,7 @@ SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}
 
 def make(name, raw, **settings):
     config = model_section(with_defaults({"name": name} | settings, SIZES))
-    return build_model(fit(raw, FEATURES, "label"), config)
+    return build_model(fit_schema(raw, FEATURES, "label"), config)
 
 
 def learn(model, raw, epochs=8, rate=5e-3):

@@ -11,13 +11,13 @@ from table import FEATURES, frame
 import optdist
 from optdist.config import model_section
 from optdist.config.model_choice import with_defaults
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.distributions.calibration import Calibration
 from optdist.models import MODELS, build_model
 
 SIZES = {"num_sdns": 3, "sdn": [16, 8], "dsm": [8], "tower": [16, 8]}
 RAW = frame(1200).assign(weight=np.tile([0.0, 1.0, 3.0], 400))
-SCHEMA = fit(RAW, FEATURES, "label")
+SCHEMA = fit_schema(RAW, FEATURES, "label")
 
 
 def make(name, rate=5e-3):

@@ -8,7 +8,7 @@ from scipy.special import log_softmax, logit, softmax
 from table import FEATURES, frame
 
 from optdist.config import OptDistConfig, ZilnConfig
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.distributions.ziln import Ziln
 from optdist.models import build_model
 from optdist.models.optdist import Outputs
@@ -25,7 +25,7 @@ SEED = tf.constant([4, 2], tf.int32)
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(frame(500), FEATURES, "label")
+    return fit_schema(frame(500), FEATURES, "label")
 
 
 def nll(p, mu, sigma, y):

@@ -6,7 +6,7 @@ from scipy.special import log_softmax, softmax
 from table import FEATURES, frame
 
 from optdist.config import MdanConfig
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.models import build_model
 from optdist.models.mdan import Outputs, _similarity_of_channels, _similarity_of_rows
 
@@ -16,7 +16,7 @@ Y = np.array([0.0, 2.5, 40.0, 0.0, 9.0], np.float32)
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(frame(500), FEATURES, "label")
+    return fit_schema(frame(500), FEATURES, "label")
 
 
 def make(schema, seed=1, **settings):

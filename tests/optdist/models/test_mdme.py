@@ -5,7 +5,7 @@ from scipy.special import expit, log_softmax, softmax
 from table import FEATURES, frame
 
 from optdist.config import MdmeConfig
-from optdist.data.encoding import fit, label_statistics
+from optdist.data.fitting import fit_schema, label_statistics
 from optdist.models import build_model
 from optdist.models.mdme import Outputs
 
@@ -15,7 +15,7 @@ SIZES = {"sub_distributions": 3, "buckets": 4}
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(frame(500), FEATURES, "label")
+    return fit_schema(frame(500), FEATURES, "label")
 
 
 def make(schema, seed=1, **settings):
@@ -84,7 +84,7 @@ def test_loss_agrees_with_numpy_row_by_row(schema):
 def test_loss_agrees_with_numpy_where_buckets_merged():
     raw = frame(500)
     raw["label"] = np.where(raw["label"] > 0, np.minimum(np.ceil(raw["label"] / 20), 4), 0)
-    model = make(fit(raw, FEATURES, "label"))
+    model = make(fit_schema(raw, FEATURES, "label"))
     assert not model.buckets.real.all()
     y = np.array([0.0, 2.0, 3.0, 4.0], np.float32)
     found = outputs(model, len(y))
@@ -96,7 +96,7 @@ def test_loss_agrees_with_numpy_where_buckets_merged():
 def by_hand():
     """Two sub-distributions (0, 10], (10, 30] of two buckets: widths 4, 6, 10 and 10."""
     raw = frame(500)
-    schema = fit(raw, FEATURES, "label")
+    schema = fit_schema(raw, FEATURES, "label")
     q = np.interp(np.arange(241), [0, 60, 120, 180, 240], [0.0, 4.0, 10.0, 20.0, 30.0])
     label = label_statistics(raw["label"].to_numpy()).model_copy(update={"quantiles": q.tolist()})
     return make(schema.model_copy(update={"label": label}), sub_distributions=2, buckets=2)

@@ -7,7 +7,7 @@ from table import FEATURES, frame
 
 import optdist
 from optdist.config import OptDistConfig
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.distributions.calibration import Calibration, fit_level
 from optdist.errors import ConfigError, ModelError
 from optdist.evaluation.metrics import normalized_gini
@@ -23,7 +23,7 @@ SMALL = OptDistConfig(num_sdns=3, sdn=[16, 8], dsm=[8], inference="hard")
 @pytest.fixture(scope="module")
 def fitted():
     raw = frame()
-    schema = fit(raw, FEATURES, "label")
+    schema = fit_schema(raw, FEATURES, "label")
     model = optdist.OptDist(schema, SMALL)
     model.compile(optimizer=keras.optimizers.Adam(5e-3))
     data = optdist.memory_dataset(raw, schema, label="label", batch_size=256)

@@ -5,7 +5,7 @@ from scipy.special import expit
 from table import FEATURES, frame
 
 from optdist.config import model_section
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.models import build_model
 from optdist.models.conversion import ConversionValue, conversion_ce, squared_error
 
@@ -17,7 +17,7 @@ OUTPUTS = ConversionValue(tf.constant(P_LOGIT), tf.constant(VALUE))
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(frame(500), FEATURES, "label")
+    return fit_schema(frame(500), FEATURES, "label")
 
 
 def make(schema, name, **settings):

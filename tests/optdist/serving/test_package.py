@@ -8,7 +8,7 @@ import pytest
 from registered import write_package
 from table import FEATURES, frame
 
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.errors import ModelError
 from optdist.models import OptDist
 from optdist.serving.package import Package, load_model
@@ -18,7 +18,7 @@ from optdist.serving.predictor import load_predictor
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved") / "package"
-    return write_package(fit(frame(500), FEATURES, "label"), folder, inference="top2")
+    return write_package(fit_schema(frame(500), FEATURES, "label"), folder, inference="top2")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from shop import config
 from table import FEATURES, frame
 
 from optdist.config import OptDistConfig, config_from
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.data.feature_table import Manifest
 from optdist.errors import ModelError
 from optdist.serving.predictor import load_predictor
@@ -31,7 +31,7 @@ def manifest(**counts):
 
 @pytest.fixture(scope="module")
 def schema():
-    return fit(frame(500), FEATURES, "label")
+    return fit_schema(frame(500), FEATURES, "label")
 
 
 @pytest.fixture

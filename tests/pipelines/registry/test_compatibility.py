@@ -3,7 +3,7 @@ from registered import write_package
 from table import FEATURES, frame
 
 from optdist.config import load_config
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.errors import ModelError
 from optdist.serving.package import Package
 from pipelines.registry.compatibility import without_effect
@@ -11,7 +11,7 @@ from pipelines.registry.compatibility import without_effect
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    schema = fit(frame(500), FEATURES, "label")
+    schema = fit_schema(frame(500), FEATURES, "label")
     return write_package(schema, tmp_path_factory.mktemp("package"), inference="hard")
 
 

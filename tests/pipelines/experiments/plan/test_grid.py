@@ -5,7 +5,7 @@ import pytest
 from table import FEATURES, frame
 
 from optdist.config import conf_folder
-from optdist.data.encoding import fit
+from optdist.data.fitting import fit_schema
 from optdist.data.inputs import memory_dataset
 from optdist.errors import ConfigError
 from optdist.models import MODELS, build_model
@@ -152,7 +152,7 @@ def test_settings_that_are_left_out_of_a_record_do_not_reach_the_model(name, tmp
     if not same:
         return
     rows = frame(300)
-    schema = fit(rows, FEATURES, "label")
+    schema = fit_schema(rows, FEATURES, "label")
     batch, y = next(iter(memory_dataset(rows, schema, "label", 300)))
     found = []
     for made in (plain, other):

@@ -2,6 +2,7 @@ import numpy as np
 from table import FEATURES, frame, write_table
 
 from optdist.data import encoding
+from optdist.data.fitting import fit_schema
 from pipelines.experiments.run.boosting import features
 from pipelines.experiments.run.description import value_by_cluster
 
@@ -10,7 +11,7 @@ def test_missing_numbers_are_nan_and_categories_keep_their_ids():
     raw = frame(200)
     raw.loc[:9, "spend"] = np.nan
     raw.loc[0, "city"] = None
-    schema = encoding.fit(raw, FEATURES, "label")
+    schema = fit_schema(raw, FEATURES, "label")
     matrix = features(encoding.encode(raw, schema), schema)
     assert matrix.shape == (200, 2)  # the indicator says nothing that NaN does not
     assert np.isnan(matrix[:10, 1]).all() and not np.isnan(matrix[10:]).any()

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 from table import write_table
 
-from optdist.data.encoding import label_statistics
 from optdist.data.feature_table import SPLITS, FeatureTable
+from optdist.data.fitting import label_statistics
 from optdist.data.schema import FIRST_ID, UNKNOWN_ID
 from optdist.errors import DataError
 from optdist.evaluation.comparison import t_test
