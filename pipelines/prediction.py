@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 from optdist.errors import DataError
 from optdist.models.base import score_columns
 from optdist.serving.package import Package
-from pipelines.sources.categories import category
+from pipelines.sources.categories import categorical_text
 
 _predictors: dict[tuple[str, int], Any] = {}  # one model in each Python worker
 
@@ -99,7 +99,7 @@ def _raw_columns(samples: DataFrame, package: Package) -> Column:
     """What the model reads, in the types that encoding takes."""
     schema = package.schema
     return F.struct(
-        *[category(samples, feature.name) for feature in schema.categorical],
+        *[categorical_text(samples, feature.name) for feature in schema.categorical],
         *[F.col(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
     )
 

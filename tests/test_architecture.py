@@ -33,7 +33,7 @@ DOORS = {
     },
     "mlflow": {"optdist.serving.pyfunc_model", "optdist.tracking"},
     "petastorm": {"optdist.data.shards"},
-    "py4j": {"pipelines.sources.tables"},
+    "py4j": {"pipelines.sources.formats.registry"},
     "pyspark": {"pipelines"},
 }
 MODULES = sources()

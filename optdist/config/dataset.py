@@ -1,32 +1,50 @@
-"""The data set: where samples come from, what identifies them, what the model reads of them."""
+"""Settings of a data set: where samples come from, what names them, what the model reads."""
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
+from optdist.config.kinds import SOURCE_KINDS, parse_source
 from optdist.config.section import Name, Positive, Section, named
 from optdist.config.source import SourceConfig
 
-# columns that the pipeline makes beside a sample's own
+# columns that the pipeline adds to a sample's own
 _RESERVED = {"label", "reason", "stage", "split", "row_key", "group_key"}
+# a class of the user's own passes too, so the kinds that are known are for the reference alone
+Source = Annotated[
+    SerializeAsAny[SourceConfig],
+    BeforeValidator(parse_source, json_schema_input_type=reduce(or_, SOURCE_KINDS)),
+]
 Keys = Annotated[list[Name], Field(min_length=1)]
 
 
 class NumericConfig(Section):
     """How one numeric feature is encoded."""
 
-    log1p: bool = False  # sign(x) * log(1 + |x|) before the z-score
+    log1p: bool = Field(
+        default=False, description="Take sign(x) * log(1 + |x|) before the z-score."
+    )
 
 
 class FeaturesConfig(Section):
     """The sample table's columns that the model reads."""
 
-    categorical: list[Name] = []
-    numeric: Annotated[dict[Name, NumericConfig], BeforeValidator(named)] = {}
-    min_frequency: Positive = 5  # rarer categories become out-of-vocabulary
-    max_vocabulary: Positive = 100_000  # most frequent categories kept, per feature
+    categorical: list[Name] = Field(default=[], description="Columns that are read as categories.")
+    numeric: Annotated[dict[Name, NumericConfig], BeforeValidator(named)] = Field(
+        default={}, description="Column -> how it is encoded as a number; a list takes defaults."
+    )
+    min_frequency: Positive = Field(
+        default=5,
+        description="Rarer categories become out-of-vocabulary [training rows].",
+    )
+    max_vocabulary: Positive = Field(
+        default=100_000,
+        description="How many of its most frequent categories a feature keeps [categories].",
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -41,23 +59,27 @@ class FeaturesConfig(Section):
 class DatasetConfig(Section):
     """A data set: source, identity, features (`conf/datasets/*.yaml`)."""
 
-    name: Name
-    description: str = ""
-    id: Keys  # one sample each (with snapshots: one per date); in transactions, the entity
-    split_key: Keys  # rows that agree in it fall in one split
-    source: SourceConfig
-    features: FeaturesConfig
+    name: Name = Field(description="The data set's name, which folders and models get.")
+    description: str = Field(default="", description="What the label is, in words, for reports.")
+    id: Keys = Field(
+        description="The columns that name a sample (with snapshots: one per date); in "
+        "transactions, the entity."
+    )
+    split_key: Keys = Field(description="Rows that agree in these columns fall in one split.")
+    source: Source = Field(description="Raw tables, and how their rows become samples.")
+    features: FeaturesConfig = Field(description="The columns that the model reads.")
 
     @property
     def sample_id(self) -> list[str]:
         """The columns that name one sample: the id, with snapshots also the date."""
-        return self.id if self.source.snapshots is None else [*self.id, self.source.cut]
+        return [*self.id, *self.source.key_dates]
 
     @model_validator(mode="after")
     def _own_columns(self) -> Self:
         features = {*self.features.categorical, *self.features.numeric}
-        if self.source.kind == "samples" and self.source.label in features:
-            raise ValueError(f"the label, {self.source.label}, cannot be a feature too")
+        labels = [name for name in self.source.label_columns if name in features]
+        if labels:
+            raise ValueError(f"the label, {', '.join(labels)}, cannot be a feature too")
         taken = sorted(_RESERVED & {*features, *self.id, *self.split_key})
         if taken:
             raise ValueError(
@@ -69,7 +91,7 @@ class DatasetConfig(Section):
     @model_validator(mode="after")
     def _one_split_per_entity(self) -> Self:
         others = sorted(set(self.split_key) - set(self.id))
-        if self.source.snapshots is not None and others:
+        if self.source.key_dates and others:
             raise ValueError(
                 "an entity's snapshots must fall in one split, so split_key may only name columns "
                 f"of id, not {', '.join(others)}"

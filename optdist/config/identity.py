@@ -28,12 +28,12 @@ def identity(config: Config) -> dict[str, str]:
         name: {k: v for k, v in table.items() if k != "path"}
         for name, table in source.pop("tables").items()
     }
-    for dates in ("first_purchase", "snapshots"):
-        source.pop(dates, None)
+    for name in config.dataset.source.of_delivery:
+        source.pop(name, None)
     described = {f"source.{name}": value for name, value in source.items()} | {
         "id": dataset["id"],
         "source.tables": tables,
-        "source.snapshots": config.dataset.source.snapshots is not None,
+        "source.snapshots": bool(config.dataset.source.key_dates),
         "spark.sql.session.timeZone": config.spark.get("spark.sql.session.timeZone"),
     }
     split = {f"split.{name}": value for name, value in config.split.model_dump().items()}

@@ -49,7 +49,10 @@ def _value_at(keys: Sequence[str | int], written: Any) -> Any:
 def _suggestion(place: Sequence[str | int], keys: Sequence[str | int], settings: Reference) -> str:
     """The setting that was probably meant: a key of the same section, or one of another."""
     *parents, key = map(str, keys)
-    siblings = get_close_matches(key, settings.keys_at(place[:-1]), n=1)
+    known = settings.keys_at(place[:-1])
+    if key in known:
+        return f" Another variant of {'.'.join(parents)} reads it."
+    siblings = get_close_matches(key, known, n=1)
     if siblings:
         return f" Did you mean {'.'.join([*parents, *siblings])}?"
     names = [one.name for one in settings.settings()]

@@ -137,7 +137,7 @@ class Reference:
                     owners.setdefault(one, []).append(_tag(variant))
         for one, tags in owners.items():
             is_shared = len(tags) == len(variants)
-            yield one if is_shared else replace(one, only_for=tuple(tags))
+            yield one if is_shared else replace(one, only_for=tuple(dict.fromkeys(tags)))
 
     def _of_field(self, name: str, schema: Schema, required: bool) -> Iterator[Setting]:
         branches = self._branches(schema)
@@ -196,7 +196,7 @@ def _tag(section: Schema) -> str:
 
 
 def _tags(variants: Sequence[Schema]) -> list[str]:
-    return [_tag(variant) for variant in variants]
+    return list(dict.fromkeys(_tag(variant) for variant in variants))
 
 
 def _bounds(schema: Schema) -> str:

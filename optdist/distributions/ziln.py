@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-TINY = 1e-7  # the least distance of a probability from 0 and 1 in float32
+TINY = 1e-7  # a probability this side of 0 or 1 has a finite logarithm in float32
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 

@@ -1,7 +1,7 @@
 """AutoDis, the paper's reference [15] for numeric features, as a representation that plugs in.
 
-`model.representation: optdist.layers.autodis:AutoDisEmbedding` (section 3.2) replaces the
-representation that `model.numeric` chooses.
+`model.representation: optdist.layers.autodis:AutoDisEmbedding` (section 3.2) puts it in the place
+of the representation that `model.numeric` chooses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from optdist.seeds import derive
 
 @keras.saving.register_keras_serializable(package="optdist")
 class AutoDisEmbedding(Embedding):
-    """The shared representation with AutoDis in addition to the z-scores."""
+    """The shared representation with AutoDis beside the z-scores."""
 
     def __init__(
         self, schema: FeatureSchema, config: ModelConfig, seed: int, **kwargs: Any

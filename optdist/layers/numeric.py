@@ -1,7 +1,7 @@
 """Numeric features on a basis of their training quantiles (section 3.2).
 
 The paper takes the z-score as it is. A tower then has to build steps and plateaus out of one
-number, which trees can represent directly; here it gets them as inputs.
+number, which trees get for nothing; here it gets them as inputs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class PiecewiseLinear(keras.layers.Layer):
 
     The encoding of value x in bin t is clip((x - b_t) / (b_{t+1} - b_t), 0, 1) (Gorishniy et al.,
     "On Embeddings for Numerical Features", NeurIPS 2022, Eq. 1, here clipped at both ends because
-    the z-score is an input too).
+    the z-score stays beside it).
     """
 
     def __init__(

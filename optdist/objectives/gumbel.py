@@ -1,4 +1,4 @@
-"""Turns the selection network's alpha into selection weights pi (section 3.4)."""
+"""How the distribution selection module turns alpha into selection weights pi (section 3.4)."""
 
 from __future__ import annotations
 

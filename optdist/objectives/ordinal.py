@@ -1,4 +1,4 @@
-"""Ordinal regression over K ordered classes (Fu et al., CVPR 2018), and its distillation."""
+"""Ordinal regression over K ordered classes (Fu et al., CVPR 2018), and what it teaches others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def ordinal_ce(logits: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
 def ordinal_share(logits: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
     """The classes' probabilities [B, K] that ordinal logits imply, as labels without gradient.
 
-    The K outputs are learned separately and may rise with k; a difference below 0 counts as 0.
+    The K answers are learned apart and need not descend; a difference below 0 counts as 0.
 
     Args:
         logits: [B, K], of P(class > k).
-        real: bool, broadcasts to [B, K]: which classes exist; they come first.
+        real: bool, broadcasts to [B, K]: which classes there are, the first ones.
     """
     real = tf.broadcast_to(tf.cast(real, logits.dtype), tf.shape(logits))
     above = tf.sigmoid(logits[:, :-1]) * real[:, 1:]

@@ -15,7 +15,7 @@ from pipelines.experiments.run.runner import BuiltTable
 from pipelines.features.build import build_features, finished_features
 from pipelines.features.fingerprint import FORMAT
 from pipelines.session import spark_session
-from pipelines.sources.tables import raw_files, resolved_path
+from pipelines.sources.formats.paths import list_files, resolve_path
 
 
 def build_tables(
@@ -64,7 +64,7 @@ def data_fingerprint(config: Config) -> str:
     for name, table in config.dataset.source.tables.items():
         tables[name].pop("path")
         with secrets_hidden(config.written):
-            tables[name]["content"] = _content(resolved_path(table.path))
+            tables[name]["content"] = _content(resolve_path(table.path))
     return fingerprint(
         {
             "format": FORMAT,
@@ -81,7 +81,7 @@ def _content(path: str) -> list[str]:
     if "://" in path:
         return [path]
     digests = []
-    for file in raw_files(path):
+    for file in list_files(path):
         with file.open("rb") as content:
             digests.append(hashlib.file_digest(content, "sha256").hexdigest())
     return digests

@@ -68,7 +68,9 @@ def _build(
         f"{counts['incomplete']:,} left out whose label window has not ended"
         f"{_up_to(last_event)}"
     )
-    schema = fit_samples(spark.read.parquet(uri(table.samples_path("train"))), config.dataset.features)
+    schema = fit_samples(
+        spark.read.parquet(uri(table.samples_path("train"))), config.dataset.features
+    )
     table.write_schema(schema)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
     filled = count_imputed(spark.read.parquet(uri(table.samples)).where("split != 'train'"), schema)

@@ -12,7 +12,7 @@ from optdist.data.feature_table import UnfinishedTable
 from optdist.data.schema import FeatureSchema
 from optdist.files import uri
 from pipelines.features.splits import GROUP_KEY, ROW_KEY
-from pipelines.sources.quarantine import LABEL
+from pipelines.sources.columns import LABEL
 
 
 def write_encoded(

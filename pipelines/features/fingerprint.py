@@ -6,9 +6,9 @@ import datetime as dt
 from typing import Any
 
 from optdist.config import Config, secrets_hidden
-from pipelines.sources.tables import input_fingerprint
+from pipelines.sources.formats.registry import input_fingerprint
 
-FORMAT = 3  # raise it when the table's content changes for the same config and input
+FORMAT = 4  # raise it when the table's content changes for the same config and input
 
 
 def describe_content(config: Config, as_of: dt.date | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from optdist.config import FeaturesConfig
 from optdist.data.fitting import merge_statistics
 from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.errors import DataError
-from pipelines.sources.quarantine import LABEL
+from pipelines.sources.columns import LABEL
 
 
 def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:

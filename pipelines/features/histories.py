@@ -5,10 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from optdist.config.source import HistoryConfig
-from pipelines.sources.events import DAY
-from pipelines.sources.quarantine import require
-from pipelines.sources.tables import explained
+from optdist.config.history import HistoryConfig
+from pipelines.sources.columns import DAY, explain_errors, require
 
 _WINDOW, _DAYS_BEFORE = "history_window", "days_before"
 
@@ -35,7 +33,7 @@ def with_history(
     seen = _before(events, cuts.select(*by).distinct(), history, cut)
     inside = [F.when(_within(span), F.lit(suffix)) for suffix, span in spans.items()]
     seen = seen.withColumn(_WINDOW, F.explode(F.array_compact(F.array(*inside))))
-    with explained("history", seen):
+    with explain_errors("history", seen):
         aggregates = [F.expr(sql).alias(name) for name, sql in history.features.items()]
         long = seen.groupBy(*by, _WINDOW).agg(*aggregates)
         nothing = seen.limit(0).agg(*aggregates).first()

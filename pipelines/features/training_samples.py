@@ -11,14 +11,16 @@ from optdist.config import Config
 from optdist.data.feature_table import SPLITS, UnfinishedTable
 from optdist.errors import DataError
 from optdist.files import uri
-from pipelines.features.samples import build_samples, why_no_sample
+from pipelines.features.sampler import find_sampler
+from pipelines.features.samples import build_samples
 from pipelines.features.splits import split_of, with_keys
-from pipelines.sources.categories import category
-from pipelines.sources.quarantine import LABEL, checked_reasons
-from pipelines.sources.tables import files_explained
+from pipelines.sources.categories import categorical_text
+from pipelines.sources.columns import LABEL
+from pipelines.sources.formats.registry import explain_read_errors
+from pipelines.sources.quarantine import checked_reasons
 
 
-@files_explained()
+@explain_read_errors()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, table: UnfinishedTable
 ) -> tuple[dict[str, int], str | None]:
@@ -36,10 +38,10 @@ def write_samples(
     Raises:
         DataError: too many rows are bad, or a split has no rows or no positive label.
     """
-    samples = build_samples(spark, config, as_of)
+    samples = build_samples(spark, config.dataset, as_of)
     try:
         for name in config.dataset.features.categorical:
-            category(samples.rows, name)  # what scoring would refuse
+            categorical_text(samples.rows, name)  # what scoring would refuse
         keyed = with_keys(samples.rows, config.dataset).withColumn("split", split_of(config.split))
         keyed.write.partitionBy("split").parquet(uri(table.samples))
         samples.quarantine.write.parquet(uri(table.quarantine))
@@ -54,7 +56,7 @@ def write_samples(
     counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
     counts["samples"] = good["samples"]
     if not counts["samples"]:
-        raise DataError(why_no_sample(config.dataset.source, samples, reasons))
+        raise DataError(find_sampler(config.dataset).explain_no_sample(samples, reasons))
     require_every_split(by_split, config.dataset.split_key)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}

@@ -16,7 +16,7 @@ from optdist.files import uri
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
 from pipelines.prediction import predict
 from pipelines.registry.compatibility import misread, trained_otherwise
-from pipelines.sources.quarantine import LABEL
+from pipelines.sources.columns import LABEL
 
 
 class Decision(BaseModel):

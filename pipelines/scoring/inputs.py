@@ -16,8 +16,8 @@ from optdist.files import uri
 from optdist.layout import ScoresFolder
 from pipelines.features.samples import scoring_samples
 from pipelines.scoring.manifest import Published
+from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
 from pipelines.sources.quarantine import checked_reasons
-from pipelines.sources.tables import files_explained, input_fingerprint
 
 
 class Input(BaseModel):
@@ -57,7 +57,7 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
     )
 
 
-@files_explained()
+@explain_read_errors()
 def keep_input(
     spark: SparkSession, config: Config, run_date: dt.date, scores: ScoresFolder, source: str
 ) -> Input:
@@ -67,7 +67,7 @@ def keep_input(
         DataError: there are none, too many rows are bad, or the data end long before the date.
     """
     folder = scores.inputs(run_date) / uuid.uuid4().hex[:8]
-    samples = scoring_samples(spark, config, run_date)
+    samples = scoring_samples(spark, config.dataset, run_date, config.scoring.acquired_within_days)
     last = samples.reach[1] if samples.reach else None
     try:
         check_reach(config, run_date, last)

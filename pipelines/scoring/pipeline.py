@@ -16,7 +16,7 @@ from optdist.errors import DataError, ModelError
 from optdist.files import locked, uri, write_json
 from optdist.models.base import prediction_columns
 from optdist.tracking import CHAMPION, Tracker
-from pipelines.features.fitting import imputed
+from pipelines.features.fitting import count_imputed
 from pipelines.prediction import predict
 from pipelines.registry.compatibility import misread, trained_otherwise
 from pipelines.scoring.folder_swap import publish, restore
@@ -81,16 +81,14 @@ def _score(
 
     samples = spark.read.parquet(uri(scores.path / taken.folder))
     staged, levels = scores.staging(run_date), config.scoring.quantiles
-    # the day that the horizon is counted from, beside the id
-    dated = [config.dataset.source.cut] if config.dataset.source.kind == "transactions" else []
     scored = predict(
         samples,
         package,
         levels,
         config.scoring.batch_rows,
-        keep=[*config.dataset.id, *dated],
+        keep=[*config.dataset.id, *config.dataset.source.carried],
     )
-    filled = imputed(samples, schema)
+    filled = count_imputed(samples, schema)
     if filled:
         print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
     stamped = scored.withColumn("inference", F.lit(package.inference))

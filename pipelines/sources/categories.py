@@ -1,4 +1,4 @@
-"""Which columns can be categories, and the text that a category is encoded from."""
+"""Decides which columns can be categories, and from what text a category is encoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEXT_OR_NUMBER = (
 )
 
 
-def category(samples: DataFrame, name: str) -> Column:
+def categorical_text(samples: DataFrame, name: str) -> Column:
     """A categorical feature: integers and booleans as text, for pandas makes floats of null ones.
 
     Raises:
@@ -28,7 +28,8 @@ def category(samples: DataFrame, name: str) -> Column:
     if not isinstance(kind, _TEXT_OR_NUMBER):
         raise DataError(
             f"The categorical feature {name} is a {kind.simpleString()}, whose text differs "
-            f"between training and scoring. Make a text of it in source.columns or sample_columns."
+            f"between training and scoring. Convert it to text in source.columns or "
+            f"sample_columns."
         )
     whole = isinstance(kind, (T.IntegralType, T.BooleanType))
     return (F.col(name).cast("string") if whole else F.col(name)).alias(name)

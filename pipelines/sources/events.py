@@ -1,4 +1,4 @@
-"""The events of a transactions source: read, checked, dated."""
+"""Reads the events of transactions: checked, dated, and how far they reach."""
 
 from __future__ import annotations
 
@@ -9,78 +9,92 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
-from optdist.config import Config
-from optdist.config.source import FIRST_DAY, SourceConfig
+from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
 from optdist.errors import DataError
-from pipelines.sources.quarantine import REASON, first_reason, is_finite, number, require, set_aside
-from pipelines.sources.tables import explained, joined_rows
+from pipelines.sources.columns import (
+    AMOUNT,
+    DAY,
+    REASON,
+    explain_errors,
+    first_reason,
+    is_finite,
+    parse_number,
+    require,
+)
+from pipelines.sources.joins import read_rows
+from pipelines.sources.quarantine import quarantine_rows
 
-DAY, AMOUNT = "event_day", "event_amount"
+DayRange = tuple[dt.date, dt.date]  # first and last day, both inclusive
 
 
 @dataclass(frozen=True)
 class Events:
-    """The events read (persisted), the good ones, and those set aside."""
+    """The events read (persisted), the good ones, and those quarantined."""
 
     seen: DataFrame
     good: DataFrame
     bad: DataFrame
 
 
-def clean_events(spark: SparkSession, config: Config, until: dt.date | None) -> Events:
+def clean_events(
+    spark: SparkSession,
+    source: TransactionsSourceConfig,
+    entity: list[str],
+    until: dt.date | None = None,
+) -> Events:
     """Events with `event_day` and `event_amount`, and the bad ones with a reason.
 
     Args:
         spark: the session.
-        config: the data set's description.
+        source: tables, columns, and what an event is.
+        entity: the columns that name whose event it is.
         until: keep no event after this day.
+
+    Raises:
+        DataError: a column is missing, or the timestamp is a number.
     """
-    source = config.dataset.source
-    rows = joined_rows(spark, source)
-    for what, name in [("amount", source.amount), ("timestamp", source.timestamp)]:
-        require(rows, [str(name)], what)
-    require(rows, config.dataset.id, "id")
+    rows = read_rows(spark, source)
+    require(rows, [source.amount], "amount")
+    require(rows, [source.timestamp], "timestamp")
+    require(rows, entity, "id")
     for history in source.history:
         require(rows, history.key, "history key")
-    typed = _with_day(rows, source).withColumn(AMOUNT, number(str(source.amount)))
-    typed = typed.withColumn(
-        REASON,
-        first_reason(
-            [(f"null {name}", F.col(name).isNull()) for name in config.dataset.id]
-            + [
-                ("unparsable amount", F.col(AMOUNT).isNull()),
-                ("amount is not finite", ~is_finite(F.col(AMOUNT))),
-                ("unparsable timestamp", F.col(DAY).isNull()),
-                # a day of grace: east of the session's time zone the next day has begun
-                ("timestamp in the future", F.col(DAY) > F.date_add(F.current_date(), 1)),
-            ]
-        ),
-    )
+    typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(source.amount))
+    typed = typed.withColumn(REASON, _reason(entity))
     if until is not None:
         typed = typed.where(F.col(DAY).isNull() | (F.col(DAY) <= F.lit(until)))
     seen = typed.persist()
     good = seen.where(F.col(REASON).isNull()).drop(REASON)
-    return Events(seen, good, set_aside(seen, "events", made=(DAY, AMOUNT)))
+    return Events(seen, good, quarantine_rows(seen, "events", without=(DAY, AMOUNT)))
 
 
-def reach(
-    spark: SparkSession, source: SourceConfig, events: Events, as_of: dt.date | None
-) -> tuple[dt.date, dt.date]:
-    """The first day with an event, and the last that the data reach, `as_of` at most.
+def find_data_range(
+    spark: SparkSession,
+    source: TransactionsSourceConfig,
+    events: Events,
+    as_of: dt.date | None = None,
+) -> DayRange:
+    """The first and the last day with an event, also of events after `as_of`.
+
+    Args:
+        spark: the session.
+        source: where the events come from.
+        events: the events until `as_of`.
+        as_of: the day until which events were read; None: all.
 
     Raises:
         DataError: there is no event.
     """
-    # Of events after `as_of` only the last day is asked for: do the data reach as far as `as_of`?
-    every = events.good if as_of is None else _with_day(joined_rows(spark, source), source)
-    days = span(every.where(F.col(DAY) <= F.current_date()))
+    # of events after `as_of` nothing but the last day is looked at: do the data reach `as_of`?
+    every = events.good if as_of is None else with_day(read_rows(spark, source), source.timestamp)
+    days = find_day_range(every.where(F.col(DAY) <= F.current_date()))
     if days is None:
         events.seen.unpersist()
         raise DataError("No event is left after `where` and the checks.")
-    return days[0], min(days[1], as_of or days[1])
+    return days
 
 
-def span(events: DataFrame) -> tuple[dt.date, dt.date] | None:
+def find_day_range(events: DataFrame) -> DayRange | None:
     """The first and the last day of events; None where there is no event."""
     first, last = events.agg(F.min(DAY), F.max(DAY)).collect()[0]
     return None if last is None else (first, last)
@@ -91,20 +105,33 @@ def first_days(events: DataFrame, entity: list[str]) -> DataFrame:
     return events.groupBy(*entity).agg(F.min(DAY).alias(FIRST_DAY))
 
 
-def _with_day(rows: DataFrame, source: SourceConfig) -> DataFrame:
+def with_day(rows: DataFrame, timestamp: str) -> DataFrame:
     """Add `event_day`, null where the timestamp cannot be read.
 
     Raises:
         DataError: the timestamp is a number, which Spark would take for seconds since 1970.
     """
-    name = str(source.timestamp)
-    kind = rows.schema[name].dataType
+    kind = rows.schema[timestamp].dataType
     if isinstance(kind, NumericType):
         raise DataError(
-            f"The timestamp {name} is a number ({kind.simpleString()}), which may be 20240131 or "
-            f"seconds since 1970. Make a date of it under source.columns, for example "
-            f"{name}: to_date(cast({name} AS string), 'yyyyMMdd'), or "
-            f"to_date(timestamp_seconds({name}))."
+            f"The timestamp {timestamp} is a number ({kind.simpleString()}), which may be "
+            f"20240131 or seconds since 1970. Convert it to a date under source.columns, for "
+            f"example {timestamp}: to_date(cast({timestamp} AS string), 'yyyyMMdd'), or "
+            f"to_date(timestamp_seconds({timestamp}))."
         )
-    with explained("timestamp", rows):
-        return rows.withColumn(DAY, F.to_date(F.expr(f"try_cast(`{name}` AS timestamp)")))
+    with explain_errors("timestamp", rows):
+        return rows.withColumn(DAY, F.to_date(F.expr(f"try_cast(`{timestamp}` AS timestamp)")))
+
+
+def _reason(entity: list[str]) -> F.Column:
+    """Why an event cannot be used, or null."""
+    return first_reason(
+        [(f"null {name}", F.col(name).isNull()) for name in entity]
+        + [
+            ("unparsable amount", F.col(AMOUNT).isNull()),
+            ("amount is not finite", ~is_finite(F.col(AMOUNT))),
+            ("unparsable timestamp", F.col(DAY).isNull()),
+            # a day of grace: east of the session's time zone the next day has begun
+            ("timestamp in the future", F.col(DAY) > F.date_add(F.current_date(), 1)),
+        ]
+    )

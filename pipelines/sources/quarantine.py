@@ -1,62 +1,75 @@
-"""Bad rows, set aside with a reason; the good ones go on with one row per id and typed numbers."""
+"""Quarantines bad rows with a reason; the good ones go on with typed numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from optdist.config import Config
-from optdist.config.source import FIRST_DAY
+from optdist.config import DatasetConfig, FeaturesConfig
+from optdist.config.transactions import FIRST_DAY
 from optdist.errors import DataError
-from pipelines.sources.tables import explained
+from pipelines.sources.columns import (
+    LABEL,
+    REASON,
+    explain_errors,
+    first_reason,
+    is_finite,
+    is_missing,
+    parse_number,
+    require,
+)
 
-LABEL, REASON = "label", "reason"
 
+def with_reason(rows: DataFrame, dataset: DatasetConfig, *, label: bool) -> DataFrame:
+    """The columns of finished samples, and the `reason` why a row cannot be used, or null.
 
-def with_reason(config: Config, rows: DataFrame, *, label: bool) -> DataFrame:
-    """The columns of finished samples, and the `reason` why a row cannot be used, or null."""
-    dataset, source = config.dataset, config.dataset.source
+    Args:
+        rows: samples with at least keys, features and, with `label`, `label`.
+        dataset: keys and features.
+        label: whether the rows have a label to check.
+
+    Raises:
+        DataError: a column is missing, or a numeric feature has a type that is not numeric.
+    """
     features = dataset.features
     keys = list(dict.fromkeys([*dataset.sample_id, *dataset.split_key]))
     require(rows, keys, "id or split_key")
     require(rows, [*features.categorical, *features.numeric], "features")
-    if label and source.kind == "samples":
-        require(rows, [str(source.label)], "label")
-        rows = rows.withColumn(LABEL, F.col(str(source.label)))
     carried = [FIRST_DAY] if FIRST_DAY in rows.columns else []
     names = [*keys, *carried, *features.categorical, *features.numeric]
     rows = rows.select(*dict.fromkeys([*names, *([LABEL] if label else [])]))
+    with explain_errors("numeric features", rows):  # a type such as a date cannot be a number
+        rows.select(*[parse_number(name) for name in features.numeric])
     reasons = [(f"null {name}", F.col(name).isNull()) for name in keys]
-    with explained("numeric features", rows):  # a type that is no number at all, such as a date
-        rows.select(*[number(name) for name in features.numeric])
     for name in features.numeric:
-        reasons.append((f"unparsable {name}", ~_missing(name) & number(name).isNull()))
-    if label:
-        reasons += [
-            ("null label", _missing(LABEL)),
-            ("unparsable label", number(LABEL).isNull()),
-            ("label is not finite", ~is_finite(number(LABEL))),
-            ("negative label", number(LABEL) < 0),
-        ]
-    rows = rows.withColumn(REASON, first_reason(reasons))
-    if source.kind == "samples":  # a group-by made the others unique
-        rows = rows.withColumn(REASON, F.coalesce(REASON, _duplicate(dataset.id, rows)))
-    return rows
+        unparsable = ~is_missing(name) & parse_number(name).isNull()
+        reasons.append((f"unparsable {name}", unparsable))
+    return rows.withColumn(REASON, first_reason(reasons + (_label_reasons() if label else [])))
 
 
-def good(config: Config, rows: DataFrame) -> DataFrame:
+def with_duplicate_reason(rows: DataFrame, keys: list[str]) -> DataFrame:
+    """Rows whose reason, where they have none yet, is that their key is there twice."""
+    return rows.withColumn(REASON, F.coalesce(REASON, _duplicate(keys, rows)))
+
+
+def keep_good_rows(rows: DataFrame, features: FeaturesConfig) -> DataFrame:
     """The rows without a reason, their numbers typed."""
-    numbers = {*config.dataset.features.numeric, LABEL}
-    kept = [number(c).alias(c) if c in numbers else c for c in rows.columns if c != REASON]
+    numbers = {*features.numeric, LABEL}
+    kept = [parse_number(c).alias(c) if c in numbers else c for c in rows.columns if c != REASON]
     return rows.where(F.col(REASON).isNull()).select(*kept)
 
 
-def set_aside(rows: DataFrame, stage: str, made: tuple[str, ...] = ()) -> DataFrame:
-    """The rows that have a reason, as (stage, reason, row): in JSON, without the columns `made`."""
-    content = [c for c in rows.columns if c not in {REASON, *made}]
+def quarantine_rows(rows: DataFrame, stage: str, without: tuple[str, ...] = ()) -> DataFrame:
+    """The rows that have a reason, as (stage, reason, row), each row in JSON.
+
+    Args:
+        rows: rows with a `reason`, or null.
+        stage: the step that checked them.
+        without: columns that the pipeline added, which are left out of the JSON.
+    """
+    content = [c for c in rows.columns if c not in {REASON, *without}]
     return rows.where(F.col(REASON).isNotNull()).select(
         F.lit(stage).alias("stage"), REASON, F.to_json(F.struct(*content)).alias("row")
     )
@@ -65,10 +78,10 @@ def set_aside(rows: DataFrame, stage: str, made: tuple[str, ...] = ()) -> DataFr
 def checked_reasons(
     aside: DataFrame, good: Mapping[str, int], limit: float, setting: str
 ) -> dict[str, int]:
-    """How many rows were set aside, by reason.
+    """Count the quarantined rows by reason.
 
     Args:
-        aside: of `set_aside`.
+        aside: the rows of `quarantine_rows`.
         good: the number of good rows by stage.
         limit: the share of a stage's rows that may be bad.
         setting: what sets the limit.
@@ -92,36 +105,14 @@ def checked_reasons(
     return reasons
 
 
-def require(rows: DataFrame, names: list[str], what: str) -> None:
-    """Raise a DataError that lists missing and found columns."""
-    missing = [name for name in names if name not in rows.columns]
-    if missing:
-        raise DataError(
-            f"The data set's {what} names columns that are not there: {', '.join(missing)}. "
-            f"Found: {', '.join(rows.columns)}."
-        )
-
-
-def number(name: str) -> Column:
-    """A column as a double, null where it cannot be read as one."""
-    return F.expr(f"try_cast(`{name}` AS double)")
-
-
-def is_finite(column: Column) -> Column:
-    """Neither NaN nor infinite."""
-    return reduce(
-        lambda a, b: a & b, [~F.isnan(column), column != float("inf"), column != float("-inf")]
-    )
-
-
-def first_reason(checks: list[tuple[str, Column]]) -> Column:
-    """The first reason whose condition holds, or null."""
-    return F.coalesce(*[F.when(condition, F.lit(reason)) for reason, condition in checks])
-
-
-def _missing(name: str) -> Column:
-    """Null, or a blank text."""
-    return F.col(name).isNull() | (F.trim(F.col(name).cast("string")) == "")
+def _label_reasons() -> list[tuple[str, Column]]:
+    value = parse_number(LABEL)
+    return [
+        ("null label", is_missing(LABEL)),
+        ("unparsable label", value.isNull()),
+        ("label is not finite", ~is_finite(value)),
+        ("negative label", value < 0),
+    ]
 
 
 def _duplicate(keys: list[str], rows: DataFrame) -> Column:

@@ -164,7 +164,7 @@ def test_the_default_data_set_has_the_numbers_that_its_rules_give(spark):
 
     from pipelines.features.samples import build_samples
 
-    samples = build_samples(spark, load_config())
+    samples = build_samples(spark, load_config().dataset)
     row = samples.rows.agg(
         F.count("*").alias("n"), F.avg((F.col("label") > 0).cast("double")).alias("share")
     ).first()

@@ -3,7 +3,7 @@ import re
 import pytest
 import yaml
 
-from optdist.config import fingerprint, load_config
+from optdist.config import config_from, fingerprint, load_config
 from optdist.errors import ConfigError
 
 
@@ -180,3 +180,23 @@ def test_a_model_without_a_distribution_has_no_metric_of_distributions(override)
 def test_a_metric_without_a_better_side_chooses_nothing(override):
     with pytest.raises(ConfigError, match="must be one of mae, normalized_gini"):
         load_config(overrides=[override])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("label=sales_value", "kind: transactions has no use for label"),
+        ("kind=shop", "kind` must be one of samples, transactions or `package.module:Class`"),
+        ("first_purchase=null", "kind: transactions needs either first_purchase or snapshots"),
+        ("horizon_days=0", r"dataset.source.horizon_days: Input should be greater than 0.*: 0"),
+    ],
+)
+def test_a_setting_that_its_kind_of_source_does_not_read_is_refused(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(overrides=[f"dataset.source.{setting}"])
+
+
+def test_a_configuration_of_an_earlier_version_with_every_setting_written_out_is_read():
+    written = load_config().printable()
+    written["dataset"]["source"] |= {"label": None, "snapshots": None}
+    assert config_from(written).dataset == load_config().dataset

@@ -13,8 +13,8 @@ from shop import config
 from table import FEATURES, frame
 
 from optdist.config import OptDistConfig, config_from
-from optdist.data.fitting import fit_schema
 from optdist.data.feature_table import Manifest
+from optdist.data.fitting import fit_schema
 from optdist.errors import ModelError
 from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker

@@ -174,7 +174,7 @@ def test_snapshots_before_all_events_say_so(spark, tmp_path):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("user = '2'", r"No sample was made: no row is good\. Set aside: null label 1"),
+        ("user = '2'", r"No sample was made: no row is good\. Quarantined: null label 1"),
         ("user = '3'", r"No sample was made: users has no row that source\.where keeps"),
     ],
 )
@@ -233,7 +233,7 @@ def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, m
 
 def test_numbers_missing_where_training_had_none_are_counted(spark):
     from optdist.data.schema import FeatureSchema, LabelStatistics, NumericFeature
-    from pipelines.features.fitting import imputed
+    from pipelines.features.fitting import count_imputed
 
     label = LabelStatistics(
         count=2,
@@ -253,4 +253,4 @@ def test_numbers_missing_where_training_had_none_are_counted(spark):
     schema = FeatureSchema(categorical=[], numeric=made, label=label)
     rows = [(None, None, 1.0), (float("nan"), 1.0, 2.0), (float("inf"), 1.0, 3.0), (1.0, 1.0, 4.0)]
     samples = spark.createDataFrame(rows, "a double, b double, c double")
-    assert imputed(samples, schema) == {"a": 3}
+    assert count_imputed(samples, schema) == {"a": 3}

@@ -6,10 +6,11 @@ import pytest
 from shop import config, transactions
 
 from optdist.config import config_from, load_config
-from optdist.config.source import TableConfig
+from optdist.config.tables import TableConfig
 from optdist.errors import ConfigError, DataError
-from pipelines.features.samples import LABEL, build_samples, scoring_samples
-from pipelines.sources.tables import input_fingerprint
+from pipelines.features.samples import build_samples, scoring_samples
+from pipelines.sources.columns import LABEL
+from pipelines.sources.formats.registry import input_fingerprint
 
 # customer x buys first on 2024-03-01; the horizon is 90 days, so its label ends on 2024-05-30
 EVENTS = pd.DataFrame(
@@ -45,7 +46,7 @@ def shop(tmp_path):
 
 
 def test_a_sample_has_its_first_days_attributes_and_the_horizons_spend(spark, shop):
-    rows = collected(build_samples(spark, shop()).rows)
+    rows = collected(build_samples(spark, shop().dataset).rows)
     assert rows.index.tolist() == ["w", "x", "z"]
     x = rows.loc["x"]
     assert (x["first_spend"], x["segment"], x["weekday"]) == (15.0, "a", 6)
@@ -61,11 +62,11 @@ def test_what_floating_point_leaves_of_a_returned_purchase_is_no_value(spark, sh
     ]
     events = pd.concat([EVENTS, pd.DataFrame(returned, columns=EVENTS.columns)])
     assert 0.1 + 0.2 - 0.3 != 0
-    assert collected(build_samples(spark, shop(events)).rows).loc["z", LABEL] == 0.0
+    assert collected(build_samples(spark, shop(events).dataset).rows).loc["z", LABEL] == 0.0
 
 
 def test_history_counts_only_days_before_the_first_one(spark, shop):
-    rows = collected(build_samples(spark, shop()).rows)
+    rows = collected(build_samples(spark, shop().dataset).rows)
     assert rows.loc["x", "sales_30d"] == 1  # w's purchase on 02-10, and none of x's own on 03-01
     assert rows.loc["x", "days_since_30d"] == 20
     assert rows.loc["z", "sales_30d"] == 0  # an empty history counts 0
@@ -73,50 +74,50 @@ def test_history_counts_only_days_before_the_first_one(spark, shop):
 
 
 def test_no_feature_changes_when_everything_after_the_first_day_moves(spark, shop):
-    before = collected(build_samples(spark, shop()).rows)
+    before = collected(build_samples(spark, shop().dataset).rows)
     moved = EVENTS.copy()
     later = (moved["customer"] == "x") & (moved["day"] > "2024-03-01")
     moved.loc[later, ["day", "amount", "segment"]] = ["2024-05-01", 999.0, "q"]
-    after = collected(build_samples(spark, shop(moved)).rows)
+    after = collected(build_samples(spark, shop(moved).dataset).rows)
     features = [c for c in before.columns if c != LABEL]
     pd.testing.assert_frame_equal(before[features], after[features])
     assert before.loc["x", LABEL] != after.loc["x", LABEL]
 
 
 def test_scoring_reads_nothing_after_the_run_date_and_agrees_with_training(spark, shop):
-    trained = collected(build_samples(spark, shop()).rows).drop(columns=LABEL)
-    scored = collected(scoring_samples(spark, shop(), dt.date(2024, 3, 1)).rows)
+    trained = collected(build_samples(spark, shop().dataset).rows).drop(columns=LABEL)
+    scored = collected(scoring_samples(spark, shop().dataset, dt.date(2024, 3, 1)).rows)
     assert scored.index.tolist() == ["w", "x", "y"]
     columns = scored.columns.tolist()
     pd.testing.assert_frame_equal(scored.loc[["w", "x"]], trained.loc[["w", "x"], columns])
 
 
 def test_scoring_can_keep_those_of_the_last_days(spark, shop):
-    cut = shop(scoring={"acquired_within_days": 10})
-    assert collected(scoring_samples(spark, cut, dt.date(2024, 3, 1)).rows).index.tolist() == ["x"]
+    samples = scoring_samples(spark, shop().dataset, dt.date(2024, 3, 1), acquired_within_days=10)
+    assert collected(samples.rows).index.tolist() == ["x"]
 
 
 def test_as_of_takes_only_samples_whose_label_window_ended(spark, shop):
-    rows = collected(build_samples(spark, shop(), dt.date(2024, 5, 30)).rows)
+    rows = collected(build_samples(spark, shop().dataset, dt.date(2024, 5, 30)).rows)
     assert rows.index.tolist() == ["w", "x"]
-    rows = collected(build_samples(spark, shop(), dt.date(2024, 5, 29)).rows)
+    rows = collected(build_samples(spark, shop().dataset, dt.date(2024, 5, 29)).rows)
     assert rows.index.tolist() == ["w"]
 
 
 @pytest.mark.parametrize("as_of", [None, dt.date(2025, 12, 31)])
 def test_a_label_window_that_the_data_do_not_cover_is_left_out_and_counted(spark, shop, as_of):
     ended = EVENTS[EVENTS["day"] < "2024-06-01"]  # z's label window would end on 2024-06-30
-    samples = build_samples(spark, shop(ended), as_of)
+    samples = build_samples(spark, shop(ended).dataset, as_of)
     assert collected(samples.rows).index.tolist() == ["w", "x"]
     assert samples.incomplete == 1
-    assert build_samples(spark, shop()).incomplete == 0
+    assert build_samples(spark, shop().dataset).incomplete == 0
 
 
 @pytest.mark.parametrize("as_of", [None, dt.date(2025, 12, 31)])
 def test_an_event_of_the_future_is_set_aside_and_ends_no_label_window(spark, shop, as_of):
     known = EVENTS[EVENTS["day"] < "2024-06-01"]
     future = pd.DataFrame([("x", "2099-01-01", 1.0, "a")], columns=EVENTS.columns)
-    samples = build_samples(spark, shop(pd.concat([known, future])), as_of)
+    samples = build_samples(spark, shop(pd.concat([known, future])).dataset, as_of)
     assert collected(samples.rows).index.tolist() == ["w", "x"]
     assert (samples.incomplete, samples.reach[1]) == (1, dt.date(2024, 5, 31))
     reasons = [row["reason"] for row in samples.quarantine.collect()]
@@ -128,14 +129,14 @@ def test_a_timestamp_that_is_a_number_is_refused(spark, shop, made):
     with pytest.raises(
         DataError, match=r"day is a number .*to_date\(cast\(day AS string\), 'yyyyMM"
     ):
-        build_samples(spark, with_columns(shop(), {"day": made}))
+        build_samples(spark, with_columns(shop(), {"day": made}).dataset)
 
 
 def test_a_number_becomes_a_date_as_the_error_says(spark, shop):
     made = {"number": "cast(replace(day, '-') AS int)"}
     made["day"] = "to_date(cast(number AS string), 'yyyyMMdd')"
-    rows = collected(build_samples(spark, with_columns(shop(), made)).rows)
-    pd.testing.assert_frame_equal(rows, collected(build_samples(spark, shop()).rows))
+    rows = collected(build_samples(spark, with_columns(shop(), made).dataset).rows)
+    pd.testing.assert_frame_equal(rows, collected(build_samples(spark, shop().dataset).rows))
 
 
 def with_columns(base, columns):
@@ -147,7 +148,7 @@ def with_columns(base, columns):
 def test_todays_events_are_not_of_the_future(spark, shop):
     today = spark.sql("SELECT current_date()").first()[0]
     events = pd.DataFrame([("v", str(today), 1.0, "a")], columns=EVENTS.columns)
-    samples = build_samples(spark, shop(pd.concat([EVENTS, events])))
+    samples = build_samples(spark, shop(pd.concat([EVENTS, events])).dataset)
     assert samples.quarantine.count() == 0
     assert samples.reach == (dt.date(2024, 1, 15), today)
 
@@ -155,7 +156,7 @@ def test_todays_events_are_not_of_the_future(spark, shop):
 def test_first_purchases_without_an_end_go_as_far_as_label_windows_have_ended(spark, shop):
     without = shop().model_dump(mode="json")
     without["dataset"]["source"]["first_purchase"] = {"start": "2024-02-11"}
-    samples = build_samples(spark, config_from(without), dt.date(2024, 6, 29))
+    samples = build_samples(spark, config_from(without).dataset, dt.date(2024, 6, 29))
     assert collected(samples.rows).index.tolist() == ["x"]
     assert samples.incomplete == 1  # z's label window ends on 2024-06-30
 
@@ -172,7 +173,7 @@ def test_no_feature_known_at_a_day_changes_when_everything_after_it_is_replaced(
     mixed = pd.concat([events.drop(late.index), other_late], ignore_index=True)
 
     def known(frame):
-        rows = collected(build_samples(spark, shop(frame)).rows)
+        rows = collected(build_samples(spark, shop(frame).dataset).rows)
         return rows[pd.to_datetime(rows["first_day"]) <= day]
 
     before, after = known(events), known(mixed)
@@ -186,7 +187,7 @@ def test_released_samples_leave_nothing_that_a_later_read_could_meet(spark, tmp_
     def first_spend(factor):
         raw = tmp_path / "sales.csv"
         EVENTS.assign(amount=EVENTS["amount"] * factor).to_csv(raw, index=False)
-        samples = build_samples(spark, config(tmp_path / "root", raw))
+        samples = build_samples(spark, config(tmp_path / "root", raw).dataset)
         value = collected(samples.rows).loc["x", "first_spend"]
         samples.release()
         return value
@@ -209,7 +210,7 @@ def test_joins_and_columns_need_no_code(spark, shop, tmp_path):
     }
     source = type(base.dataset.source)(**base.dataset.source.model_dump() | written)
     dataset = base.dataset.model_copy(update={"source": source})
-    rows = collected(build_samples(spark, base.model_copy(update={"dataset": dataset})).rows)
+    rows = collected(build_samples(spark, dataset).rows)
     assert rows.index.tolist() == ["w", "x", "z"]
     assert rows.loc["x", LABEL] == 36.0
 
@@ -217,12 +218,12 @@ def test_joins_and_columns_need_no_code(spark, shop, tmp_path):
 def test_net_returns_are_clipped_at_the_label_floor(spark, shop):
     returned = EVENTS.copy()
     returned.loc[returned["day"] == "2024-05-30", "amount"] = -50.0
-    samples = build_samples(spark, shop(returned))
+    samples = build_samples(spark, shop(returned).dataset)
     assert [row["reason"] for row in samples.quarantine.collect()] == ["negative label"]
     base = shop(returned)
     source = base.dataset.source.model_copy(update={"label_floor": 0.0})
     dataset = base.dataset.model_copy(update={"source": source})
-    rows = collected(build_samples(spark, base.model_copy(update={"dataset": dataset})).rows)
+    rows = collected(build_samples(spark, dataset).rows)
     assert rows.loc["x", LABEL] == 0.0
 
 
@@ -236,7 +237,7 @@ def test_bad_events_are_set_aside_with_a_reason(spark, shop):
         ],
         columns=EVENTS.columns,
     )
-    samples = build_samples(spark, shop(pd.concat([EVENTS, bad])))
+    samples = build_samples(spark, shop(pd.concat([EVENTS, bad])).dataset)
     reasons = sorted(row["reason"] for row in samples.quarantine.collect())
     assert reasons == [
         "amount is not finite",
@@ -288,7 +289,7 @@ def test_a_table_of_samples_keeps_good_rows_and_names_every_bad_one(spark, tmp_p
         ],
         columns=["user", "city", "age", "value"],
     )
-    samples = build_samples(spark, samples_config(tmp_path, frame))
+    samples = build_samples(spark, samples_config(tmp_path, frame).dataset)
     rows = samples.rows.toPandas().sort_values("user")
     assert rows["user"].tolist() == ["1", "2", "8"]
     assert rows[LABEL].tolist() == [1.5, 0.0, 1.0]
@@ -311,7 +312,7 @@ def test_a_table_of_samples_is_scored_as_it_is_and_needs_no_label(spark, tmp_pat
     frame = pd.DataFrame([("1", "a", "30"), (None, "b", "3")], columns=["user", "city", "age"])
     made = samples_config(tmp_path, frame)
     for day in (dt.date(2020, 1, 1), dt.date(2030, 1, 1)):
-        samples = scoring_samples(spark, made, day)
+        samples = scoring_samples(spark, made.dataset, day)
         assert [tuple(row) for row in samples.rows.collect()] == [("1", "a", 30.0)]
         assert [row["reason"] for row in samples.quarantine.collect()] == ["null user"]
         assert samples.reach is None
@@ -321,7 +322,7 @@ def test_copies_that_differ_only_in_where_a_value_is_missing_are_not_identical(s
     frame = pd.DataFrame(
         [("1", "3", None, "1"), ("1", None, "3", "1")], columns=["user", "city", "age", "value"]
     )
-    reasons = build_samples(spark, samples_config(tmp_path, frame)).quarantine.collect()
+    reasons = build_samples(spark, samples_config(tmp_path, frame).dataset).quarantine.collect()
     assert [row["reason"] for row in reasons] == ["duplicate id, rows differ"] * 2
 
 
@@ -337,7 +338,9 @@ def test_a_folder_of_files_is_one_table(spark, tmp_path, format):
         else:
             part.to_parquet(folder / f"{i}.parquet")
     table = TableConfig(path=str(folder), format=format)
-    rows = build_samples(spark, with_table(samples_config(tmp_path, frame), table)).rows.collect()
+    rows = build_samples(
+        spark, with_table(samples_config(tmp_path, frame), table).dataset
+    ).rows.collect()
     assert sorted(row["user"] for row in rows) == ["10", "11", "20", "21"]
 
 
@@ -346,7 +349,7 @@ def test_a_date_is_no_numeric_feature(spark, tmp_path):
     frame.assign(age=dt.date(2024, 1, 1)).to_parquet(tmp_path / "t.parquet")
     table = TableConfig(path=str(tmp_path / "t.parquet"))
     with pytest.raises(DataError, match="numeric features does not work"):
-        build_samples(spark, with_table(samples_config(tmp_path, frame), table))
+        build_samples(spark, with_table(samples_config(tmp_path, frame), table).dataset)
 
 
 def test_a_packages_files_have_one_fingerprint_in_every_environment():
@@ -376,7 +379,7 @@ def with_table(base, table):
 def test_a_missing_column_names_the_columns_found(spark, tmp_path):
     frame = pd.DataFrame({"user": ["1"], "town": ["a"], "age": ["3"], "value": ["1"]})
     with pytest.raises(DataError, match=r"not there: city\. Found: user, town, age, value"):
-        build_samples(spark, samples_config(tmp_path, frame))
+        build_samples(spark, samples_config(tmp_path, frame).dataset)
 
 
 def test_a_wrong_expression_names_itself_and_the_columns(spark, shop):
@@ -384,15 +387,15 @@ def test_a_wrong_expression_names_itself_and_the_columns(spark, shop):
     source = wrong.dataset.source.model_copy(update={"columns": {"x2": "no_such_column + 1"}})
     dataset = wrong.dataset.model_copy(update={"source": source})
     with pytest.raises(DataError, match=r"column x2 does not work.*Columns found: customer, day"):
-        build_samples(spark, wrong.model_copy(update={"dataset": dataset}))
+        build_samples(spark, dataset)
 
 
 def test_a_missing_file_says_which_setting_to_change(spark, tmp_path):
     gone = config(tmp_path, tmp_path / "gone.csv")
     with pytest.raises(DataError, match=r"Set dataset\.source\.tables\.sales\.path"):
-        build_samples(spark, gone)
+        build_samples(spark, gone.dataset)
 
 
 def test_the_made_up_shop_has_both_kinds_of_customers(spark, shop):
-    rows = collected(build_samples(spark, shop(transactions(100))).rows)
+    rows = collected(build_samples(spark, shop(transactions(100)).dataset).rows)
     assert 0 < (rows[LABEL] > 0).mean() < 1

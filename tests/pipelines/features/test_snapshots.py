@@ -6,11 +6,11 @@ import pytest
 from shop import transactions
 
 from optdist.config import config_from
-from optdist.config.source import SnapshotsConfig
+from optdist.config.dates import SnapshotsConfig
 from optdist.errors import ConfigError, DataError
 from pipelines.features.build import split_of, with_keys
 from pipelines.features.samples import build_samples, scoring_samples
-from pipelines.sources.quarantine import LABEL
+from pipelines.sources.columns import LABEL
 
 FEATURES = {
     "count": "count(*)",
@@ -49,7 +49,7 @@ def shop(tmp_path_factory):
     """A function that writes events to a file of their own and returns the data set's config."""
     tmp_path = tmp_path_factory.mktemp("snapshots")
 
-    def write(events=EVENTS, windows=WINDOWS, split_key=("customer",), scoring=None, **source):
+    def write(events=EVENTS, windows=WINDOWS, split_key=("customer",), **source):
         raw = tmp_path / f"sales-{len(list(tmp_path.iterdir()))}.csv"
         events.to_csv(raw, index=False)
         names = [f"{name}_{suffix}" for name in FEATURES for suffix in windows]
@@ -75,7 +75,6 @@ def shop(tmp_path_factory):
                     },
                     "features": {"categorical": ["month"], "numeric": names},
                 },
-                "scoring": scoring or {},
             }
         )
 
@@ -85,7 +84,7 @@ def shop(tmp_path_factory):
 @pytest.fixture(scope="module")
 def hand(spark, shop):
     """The samples of EVENTS by customer and date, net spend below 0 taken as 0."""
-    return collected(build_samples(spark, shop(label_floor=0)).rows)
+    return collected(build_samples(spark, shop(label_floor=0).dataset).rows)
 
 
 def collected(frame):
@@ -139,7 +138,9 @@ def test_a_window_without_events_counts_0_and_has_no_minimum(hand):
 
 
 def test_windows_that_leave_out_the_last_days_see_nothing_of_them(spark, shop):
-    rows = collected(build_samples(spark, shop(windows={"old": [31, 60]}, label_floor=0)).rows)
+    rows = collected(
+        build_samples(spark, shop(windows={"old": [31, 60]}, label_floor=0).dataset).rows
+    )
     assert rows["count_old"].to_dict() == {
         ("a", "2024-03-01"): 3,
         ("a", "2024-04-01"): 2,  # 01-31 is 61 days before; 02-29 is 32, 03-01 is 31
@@ -152,7 +153,7 @@ def test_windows_that_leave_out_the_last_days_see_nothing_of_them(spark, shop):
 def test_features_and_labels_are_those_of_a_loop_over_the_events(spark, shop):
     events = transactions(100)
     dates = ["2024-04-01", "2024-05-01", "2024-06-01"]
-    rows = collected(build_samples(spark, shop(events, snapshots={"dates": dates})).rows)
+    rows = collected(build_samples(spark, shop(events, snapshots={"dates": dates}).dataset).rows)
     checked = 0
     for customer, its in events.groupby("customer"):
         for date in dates:
@@ -181,7 +182,7 @@ def test_no_feature_sees_the_snapshots_day_or_a_later_one(spark, shop, hand):
     moved = EVENTS.copy()
     later = moved["day"] >= "2024-03-01"
     moved.loc[later & (moved["customer"] == "a"), ["day", "amount"]] = ["2024-03-05", 999.0]
-    after = collected(build_samples(spark, shop(moved, label_floor=0)).rows)
+    after = collected(build_samples(spark, shop(moved, label_floor=0).dataset).rows)
     row, features = ("a", "2024-03-01"), [c for c in hand.columns if c != LABEL]
     pd.testing.assert_series_equal(hand.loc[row, features], after.loc[row, features])
     assert hand.loc[row, LABEL] == 18.0 and after.loc[row, LABEL] == 3 * 999.0
@@ -192,7 +193,7 @@ def test_no_feature_of_a_date_changes_when_everything_from_it_on_is_replaced(spa
     dates = ["2024-05-01", "2024-05-15"]
 
     def known(frame):
-        return collected(build_samples(spark, shop(frame, snapshots={"dates": dates})).rows)
+        return collected(build_samples(spark, shop(frame, snapshots={"dates": dates}).dataset).rows)
 
     before, after = known(events), known(mixed)
     features = [c for c in before.columns if c != LABEL]
@@ -203,24 +204,24 @@ def test_no_feature_of_a_date_changes_when_everything_from_it_on_is_replaced(spa
 
 def test_scoring_at_a_days_end_sees_what_training_sees_on_the_next_day(spark, shop):
     events, mixed = with_other_events_after("2024-05-14")
-    training = build_samples(spark, shop(events, snapshots={"dates": ["2024-05-15"]}))
+    training = build_samples(spark, shop(events, snapshots={"dates": ["2024-05-15"]}).dataset)
     trained = collected(training.rows).drop(columns=LABEL)
-    scoring = scoring_samples(spark, shop(mixed), dt.date(2024, 5, 14))
+    scoring = scoring_samples(spark, shop(mixed).dataset, dt.date(2024, 5, 14))
     pd.testing.assert_frame_equal(collected(scoring.rows)[trained.columns.tolist()], trained)
 
 
 def test_scoring_takes_the_whole_base_or_those_acquired_of_late(spark, shop):
     run_date = dt.date(2024, 3, 1)
-    everyone = collected(scoring_samples(spark, shop(), run_date).rows)
+    everyone = collected(scoring_samples(spark, shop().dataset, run_date).rows)
     assert everyone.index.get_level_values("customer").tolist() == ["a", "b", "c"]
     assert set(everyone.index.get_level_values("snapshot_date")) == {"2024-03-02"}
-    late = scoring_samples(spark, shop(scoring={"acquired_within_days": 1}), run_date)
+    late = scoring_samples(spark, shop().dataset, run_date, acquired_within_days=1)
     assert collected(late.rows).index.get_level_values("customer").tolist() == ["b"]
 
 
 def test_as_of_takes_only_dates_whose_label_window_ended(spark, shop):
     def dates(as_of):
-        samples = build_samples(spark, shop(label_floor=0), dt.date.fromisoformat(as_of))
+        samples = build_samples(spark, shop(label_floor=0).dataset, dt.date.fromisoformat(as_of))
         return set(collected(samples.rows).index.get_level_values("snapshot_date"))
 
     assert dates("2024-04-30") == {"2024-03-01", "2024-04-01"}
@@ -234,7 +235,7 @@ def test_as_of_reads_no_later_event(spark, shop):
     events, mixed = with_other_events_after("2024-05-31")
     dates = {"dates": ["2024-05-01", "2024-05-02", "2024-05-03"]}
     rows = [
-        collected(build_samples(spark, shop(e, snapshots=dates), dt.date(2024, 5, 31)).rows)
+        collected(build_samples(spark, shop(e, snapshots=dates).dataset, dt.date(2024, 5, 31)).rows)
         for e in (events, mixed)
     ]
     assert set(rows[0].index.get_level_values("snapshot_date")) == {"2024-05-01", "2024-05-02"}
@@ -242,24 +243,28 @@ def test_as_of_reads_no_later_event(spark, shop):
 
 
 def test_samples_whose_label_window_the_data_do_not_cover_are_left_out_and_counted(spark, shop):
-    samples = build_samples(spark, shop(EVENTS[EVENTS["day"] < "2024-04-30"], label_floor=0))
+    samples = build_samples(
+        spark, shop(EVENTS[EVENTS["day"] < "2024-04-30"], label_floor=0).dataset
+    )
     assert set(collected(samples.rows).index.get_level_values("snapshot_date")) == {"2024-03-01"}
     assert samples.incomplete == 3  # a, b and c on 04-01
-    assert build_samples(spark, shop()).incomplete == 0
+    assert build_samples(spark, shop().dataset).incomplete == 0
 
 
 def test_net_spend_below_0_is_set_aside_or_clipped(spark, shop):
     negative = EVENTS.assign(amount=EVENTS["amount"].where(EVENTS["day"] != "2024-03-30", -50.0))
-    assert [r["reason"] for r in build_samples(spark, shop(negative)).quarantine.collect()] == [
-        "negative label"
-    ]
-    rows = collected(build_samples(spark, shop(negative, label_floor=0)).rows)
+    assert [
+        r["reason"] for r in build_samples(spark, shop(negative).dataset).quarantine.collect()
+    ] == ["negative label"]
+    rows = collected(build_samples(spark, shop(negative, label_floor=0).dataset).rows)
     assert rows.loc[("a", "2024-03-01"), LABEL] == 0.0
 
 
 def test_all_samples_of_a_customer_fall_in_one_split_and_have_keys_of_their_own(spark, shop):
     made = shop(transactions(200), snapshots={"dates": ["2024-05-01", "2024-06-01", "2024-07-01"]})
-    keyed = with_keys(build_samples(spark, made).rows, made).withColumn("split", split_of(made))
+    keyed = with_keys(build_samples(spark, made.dataset).rows, made).withColumn(
+        "split", split_of(made)
+    )
     rows = keyed.toPandas()
     assert rows.groupby("customer").size().max() == 3
     assert rows.groupby("customer")["split"].nunique().max() == 1
@@ -277,7 +282,7 @@ def test_attributes_are_of_the_customers_first_day(spark, shop):
     made = shop(attributes={"acquired_with": "sum(amount)"}, label_floor=0)
     with_more = made.dataset.features.model_copy(update={"categorical": ["acquired_with"]})
     dataset = made.dataset.model_copy(update={"features": with_more})
-    samples = build_samples(spark, made.model_copy(update={"dataset": dataset}))
+    samples = build_samples(spark, made.model_copy(update={"dataset": dataset}).dataset)
     rows = collected(samples.rows)["acquired_with"]
     assert rows.loc["a"].tolist() == [15.0, 15.0] and rows.loc["b"].tolist() == [3.0]
 
@@ -285,7 +290,7 @@ def test_attributes_are_of_the_customers_first_day(spark, shop):
 def test_a_history_key_that_the_samples_lack_names_the_columns_found(spark, shop):
     history = [{"key": ["amount"], "features": {"n": "count(*)"}}]
     with pytest.raises(DataError, match=r"history key.*not there: amount\. Found: customer"):
-        build_samples(spark, shop(history=history))
+        build_samples(spark, shop(history=history).dataset)
 
 
 @pytest.mark.parametrize(
@@ -321,13 +326,13 @@ def test_a_series_without_an_end_goes_on_to_the_last_day(last, expected):
 
 def test_a_series_without_an_end_takes_every_date_whose_label_window_has_ended(spark, shop):
     samples = build_samples(
-        spark, shop(snapshots={"start": "2024-03-01", "every": "month"}, label_floor=0)
+        spark, shop(snapshots={"start": "2024-03-01", "every": "month"}, label_floor=0).dataset
     )
     dates = collected(samples.rows).index.get_level_values("snapshot_date")
     assert set(dates) == {"2024-03-01", "2024-04-01"}
     assert samples.incomplete == 0  # the data end on 2024-04-30
     later = shop(snapshots={"start": "2024-03-01", "every": "2 weeks"}, label_floor=0)
-    samples = build_samples(spark, later)
+    samples = build_samples(spark, later.dataset)
     dates = collected(samples.rows).index.get_level_values("snapshot_date")
     assert set(dates) == {"2024-03-01", "2024-03-15", "2024-03-29"}
     assert samples.incomplete == 6  # a, b and c on 04-12 and 04-26
@@ -345,7 +350,7 @@ def test_a_list_of_dates_is_sorted_and_each_date_taken_once():
         ({"start": "2024-01-01", "end": "2024-02-01"}, "either dates, or start, every and"),
         ({"end": "2024-02-01", "every": "month"}, "either dates, or start, every and"),
         ({"dates": ["2024-01-01"], "every": "month"}, "either dates, or start, every and"),
-        ({"start": "2024-01-31", "end": "2024-12-31", "every": "month"}, "days 1..28"),
+        ({"start": "2024-01-31", "end": "2024-12-31", "every": "month"}, "days 1 to 28"),
         ({"start": "2024-01-02", "end": "2024-01-01", "every": "day"}, "is before start"),
         ({"start": "2024-01-01", "end": "2024-02-01", "every": "fortnight"}, "should match"),
         ({"start": "2024-01-01", "end": "2024-02-01", "every": "0 days"}, "should match"),

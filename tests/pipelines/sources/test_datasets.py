@@ -7,7 +7,7 @@ import pytest
 
 from optdist.config import load_config
 from pipelines.features.samples import build_samples
-from pipelines.sources.quarantine import LABEL
+from pipelines.sources.columns import LABEL
 
 SLICE = Path(__file__).parents[2] / "data" / "online_retail_slice.csv.gz"
 
@@ -20,7 +20,7 @@ def with_paths(name, **tables):
 
 @pytest.fixture(scope="module")
 def online_retail(spark):
-    samples = build_samples(spark, with_paths("online_retail", invoices=SLICE))
+    samples = build_samples(spark, with_paths("online_retail", invoices=SLICE).dataset)
     assert samples.quarantine.count() == 0 and samples.incomplete == 0
     rows = samples.rows.toPandas()
     samples.release()
@@ -62,7 +62,7 @@ def test_criteo_lines_become_clicks_with_a_label_of_0_or_the_sale(spark, tmp_pat
     none = ["0", "-1", "-1", "1598925284", "-1", "0", *["-1"] * 17]
     file = tmp_path / "clicks.tsv"
     file.write_text("".join("\t".join(line) + "\n" for line in [sale, none, none]))
-    samples = build_samples(spark, with_paths("criteo_ssc", clicks=file))
+    samples = build_samples(spark, with_paths("criteo_ssc", clicks=file).dataset)
     assert samples.quarantine.count() == 0
     rows = samples.rows.toPandas().sort_values([LABEL, "copy"], ignore_index=True)
     assert rows[LABEL].tolist() == [0, 0, 52.5]
@@ -90,7 +90,7 @@ def test_the_shoppers_of_kaggle_are_those_of_the_three_companies_with_most_lines
     frame = frame.assign(chain="15", dept="9", brand="b", productmeasure="OZ", productsize="1")
     frame.to_csv(tmp_path / "t.csv", index=False)
     config = with_paths("kaggle_avs", transactions=tmp_path / "t.csv", companies=tmp_path / "t.csv")
-    rows = build_samples(spark, config).rows.toPandas()
+    rows = build_samples(spark, config.dataset).rows.toPandas()
     assert rows[["id", "company", LABEL]].values.tolist() == [["u", "big", 2.0]]
     largest = frame[frame["purchaseamount"] == 7.0]["category"].item()
     assert (rows.loc[0, "category"], rows.loc[0, "first_spend"]) == (largest, 12.0)

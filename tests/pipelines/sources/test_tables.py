@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from optdist.config import config_from, load_config
-from optdist.config.source import TableConfig
+from optdist.config.tables import TableConfig
 from optdist.errors import DataError
 from pipelines.experiments.datasets import data_fingerprint
 from pipelines.features.build import build_features
 from pipelines.features.samples import build_samples
-from pipelines.sources.quarantine import LABEL
-from pipelines.sources.tables import read_table
+from pipelines.sources.columns import LABEL
+from pipelines.sources.formats.registry import read_table
 
 
 def samples_config(folder, tables, split_key=("user",), **source):
@@ -50,7 +50,7 @@ def test_a_join_can_aggregate_the_other_table_first(spark, tmp_path):
         ],
         columns={"value": "coalesce(claimed, 0)", "age": "age + coalesce(claims, 0)"},
     )
-    samples = build_samples(spark, config)
+    samples = build_samples(spark, config.dataset)
     rows = samples.rows.toPandas().sort_values("user")
     assert rows[["user", "age", LABEL]].values.tolist() == [
         ["1", 32.0, 12.5],
@@ -69,7 +69,7 @@ def test_a_join_that_would_multiply_rows_is_refused(spark, tmp_path):
     )
     message = r"ages has 2 rows of one key \(user, city\): .*joins\[\]\.aggregate"
     with pytest.raises(DataError, match=message):
-        build_samples(spark, config)
+        build_samples(spark, config.dataset)
 
 
 def test_keys_that_differ_in_part_or_are_null_multiply_nothing(spark, tmp_path):
@@ -78,7 +78,7 @@ def test_keys_that_differ_in_part_or_are_null_multiply_nothing(spark, tmp_path):
     ages = pd.DataFrame([*ages, ("1", None, 8)], columns=["user", "city", "age"])
     tables = {"main": main, "ages": csv(tmp_path / "a.csv", ages)}
     config = samples_config(tmp_path, tables, joins=[{"table": "ages", "by": ["user", "city"]}])
-    rows = build_samples(spark, config).rows.select("user", "age", LABEL).collect()
+    rows = build_samples(spark, config.dataset).rows.select("user", "age", LABEL).collect()
     assert [tuple(row) for row in rows] == [("1", 3.0, 5.0)]
 
 
@@ -87,7 +87,7 @@ def test_a_wrong_aggregate_names_the_join_and_the_columns(spark, tmp_path):
     join = {"table": "other", "by": ["user"], "aggregate": {"n": "sum(no_such_column)"}}
     config = samples_config(tmp_path, {"main": table, "other": table}, joins=[join])
     with pytest.raises(DataError, match=r"join with other does not work.*found: user, age, value"):
-        build_samples(spark, config)
+        build_samples(spark, config.dataset)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -97,7 +97,9 @@ def test_a_file_without_header_but_with_tabs_and_a_byte_order_mark(spark, tmp_pa
     file.write_bytes(gzip.compress(content) if compressed else content)
     table = {"path": str(file), "format": "csv", "options": {"header": False, "sep": "\t"}}
     columns = {"user": "_c0", "age": "_c1", "value": "_c2"}
-    rows = build_samples(spark, samples_config(tmp_path, {"main": table}, columns=columns)).rows
+    rows = build_samples(
+        spark, samples_config(tmp_path, {"main": table}, columns=columns).dataset
+    ).rows
     assert [tuple(r) for r in rows.select("user", "age", LABEL).orderBy("user").collect()] == [
         ("1", 30.0, 2.5),
         ("2", None, 0.0),
@@ -130,7 +132,7 @@ def test_a_row_without_a_split_key_is_set_aside(spark, tmp_path):
         {"user": ["1", "2"], "group": ["g", None], "age": ["3", "4"], "value": ["1", "2"]}
     )
     tables = {"main": csv(tmp_path / "t.csv", frame)}
-    samples = build_samples(spark, samples_config(tmp_path, tables, split_key=["group"]))
+    samples = build_samples(spark, samples_config(tmp_path, tables, split_key=["group"]).dataset)
     assert [row["user"] for row in samples.rows.collect()] == ["1"]
     assert [row["reason"] for row in samples.quarantine.collect()] == ["null group"]
 

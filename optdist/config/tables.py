@@ -1,0 +1,53 @@
+"""Settings of one raw table, and of a join."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from optdist.config.section import Name, Section
+
+# a registered name, or a class of one's own
+FormatName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+class TableConfig(Section):
+    """One raw table: a file, or a folder of files of one format."""
+
+    path: str = Field(
+        description="A path, a URL, or `package:PACKAGE/file` for a file inside an installed "
+        "package."
+    )
+    format: FormatName = Field(
+        default="parquet",
+        description="The table's format: parquet, csv or json (one object a line), or a class of "
+        "your own as `package.module:Class`.",
+    )
+    options: dict[str, str] = Field(
+        default={}, description="Options for Spark's reader, such as `sep` or `header`."
+    )
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """`header: false` and `maxColumns: 30` are what one writes in YAML."""
+        if not isinstance(value, dict):
+            return value
+        return {k: str(v).lower() if isinstance(v, bool | int) else v for k, v in value.items()}
+
+
+class JoinConfig(Section):
+    """A join of one more table to what has been joined so far."""
+
+    table: str = Field(description="The name of the table to join, one of `source.tables`.")
+    # `on` would be read as true by YAML
+    by: list[str] = Field(description="The columns of both sides that must be equal.")
+    how: Literal["left", "inner"] = Field(
+        default="left", description="left: keep rows without a match; inner: drop them."
+    )
+    aggregate: dict[Name, str] = Field(
+        default={},
+        description="New column -> Spark SQL aggregate: the table is first grouped by `by`. Empty: "
+        "the table has at most one row per key.",
+    )

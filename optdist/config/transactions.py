@@ -1,0 +1,98 @@
+"""Settings of transactions, which become samples at first purchases or at snapshot dates."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from optdist.config.dates import FirstPurchaseConfig, SnapshotsConfig
+from optdist.config.history import HistoryConfig
+from optdist.config.section import Name, Positive
+from optdist.config.source import KIND, SourceConfig
+
+FIRST_DAY, SNAPSHOT_DATE = "first_day", "snapshot_date"
+
+
+class TransactionsSourceConfig(SourceConfig):
+    """A row of the main table is an event of an entity: its day, and an amount."""
+
+    first_label_day: ClassVar[int]  # counted from the cut
+    cut_column: ClassVar[str]
+
+    kind: Literal["transactions"] = Field(description=KIND)
+    amount: str = Field(description="The column with an event's value, in currency.")
+    timestamp: str = Field(description="The column with an event's date or timestamp.")
+    horizon_days: Positive = Field(description="The length of the label's window [days].")
+    label_floor: float | None = Field(
+        default=None,
+        description="Raise smaller labels to this, for tables with returns. Null: keep them, so "
+        "that a negative label is quarantined [currency].",
+    )
+    days_incomplete: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="Days at the end of the data that may still lack events, so that no label "
+        "window may end in them. Null: the last day, if it looks cut short; 0: none [days].",
+    )
+    attributes: dict[Name, str] = Field(
+        default={},
+        description="Name -> Spark SQL aggregate over the events of the entity's first day.",
+    )
+    history: list[HistoryConfig] = Field(
+        default=[], description="Features that aggregate the events before the cut."
+    )
+    sample_columns: dict[Name, str] = Field(
+        default={}, description="Name -> Spark SQL expression over a finished sample."
+    )
+
+    @property
+    def cut(self) -> str:
+        """The column with the day that parts a sample's features from its label."""
+        return self.cut_column
+
+    @property
+    def label_days(self) -> tuple[int, int]:
+        """First and last day of the label's window, counted from the cut, both inclusive."""
+        return self.first_label_day, self.first_label_day + self.horizon_days - 1
+
+    @model_validator(mode="after")
+    def _histories_differ(self) -> Self:
+        names = [name for history in self.history for name in history.columns]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"histories that make the same column: {', '.join(twice)}. "
+                f"Give their windows different names"
+            )
+        return self
+
+
+class FirstPurchaseSourceConfig(TransactionsSourceConfig):
+    """Transactions with one sample per entity, at its first event."""
+
+    chooser: ClassVar[str | None] = "first_purchase"
+    of_delivery: ClassVar[frozenset[str]] = frozenset({"first_purchase", "days_incomplete"})
+    first_label_day: ClassVar[int] = 1
+    cut_column: ClassVar[str] = FIRST_DAY
+
+    first_purchase: FirstPurchaseConfig = Field(
+        description="Take a sample at each entity's first purchase between these days."
+    )
+
+
+class SnapshotSourceConfig(TransactionsSourceConfig):
+    """Transactions with one sample per snapshot date and entity known at it."""
+
+    chooser: ClassVar[str | None] = "snapshots"
+    of_delivery: ClassVar[frozenset[str]] = frozenset({"snapshots", "days_incomplete"})
+    first_label_day: ClassVar[int] = 0
+    cut_column: ClassVar[str] = SNAPSHOT_DATE
+
+    snapshots: SnapshotsConfig = Field(
+        description="Take a sample of every entity known at each of these dates."
+    )
+
+    @property
+    def key_dates(self) -> list[str]:
+        """An entity has a sample per date."""
+        return [SNAPSHOT_DATE]

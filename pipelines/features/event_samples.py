@@ -1,0 +1,189 @@
+"""Samples of transactions: an entity and a day that cuts its events in two.
+
+Features see what lies before the cut (and of a first purchase the day itself), the label what comes
+after. Training and scoring build features with the same functions; they differ in which samples
+they take and in the label.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import DatasetConfig
+from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
+from pipelines.features.histories import with_history
+from pipelines.features.sampler import Samples, explain_empty, listed
+from pipelines.sources.columns import AMOUNT, DAY, LABEL, explain_errors
+from pipelines.sources.completeness import find_completeness
+from pipelines.sources.events import (
+    Events,
+    clean_events,
+    find_data_range,
+    find_day_range,
+    first_days,
+)
+from pipelines.sources.quarantine import keep_good_rows, quarantine_rows, with_reason
+
+S = TypeVar("S", bound=TransactionsSourceConfig)
+
+
+@dataclass(frozen=True)
+class EventSampler(ABC, Generic[S]):
+    """Cuts each entity's events at days that a subclass chooses."""
+
+    dataset: DatasetConfig
+    source: S
+
+    @abstractmethod
+    def choose_ended(self, first: DataFrame, last: dt.date) -> tuple[DataFrame, int]:
+        """The samples whose label window has ended, and how many more have one that has not.
+
+        Args:
+            first: each entity's `first_day`.
+            last: the last day that the data have whole.
+        """
+
+    @abstractmethod
+    def choose_known(self, first: DataFrame, run_date: dt.date) -> DataFrame:
+        """The samples to score at the end of `run_date`, of entities with their `first_day`."""
+
+    @abstractmethod
+    def requested_days(self, last: dt.date) -> str:
+        """The days at which samples are asked for, in words; the data reach `last`."""
+
+    def training_samples(self, spark: SparkSession, as_of: dt.date | None = None) -> Samples:
+        """Labelled samples whose label window has ended."""
+        events = clean_events(spark, self.source, self.dataset.id, until=as_of)
+        first = first_days(events.good, self.dataset.id)
+        days = find_data_range(spark, self.source, events, as_of)
+        complete = find_completeness(events.good, self.source, days, as_of)
+        print(f"  label windows end by {complete.until}: {complete.reason}")
+        chosen, incomplete = self.choose_ended(first, complete.until)
+        rows = with_features(events.good, chosen, self.dataset.id, self.source)
+        rows = with_label(rows, events.good, chosen, self.dataset.id, self.source)
+        return replace(
+            self._checked(rows, events, label=True),
+            incomplete=incomplete,
+            reach=(days[0], min(days[1], as_of or days[1])),
+            complete_until=complete.until,
+        )
+
+    def scoring_samples(
+        self, spark: SparkSession, run_date: dt.date, acquired_within_days: int | None = None
+    ) -> Samples:
+        """Unlabelled samples of everyone with an event by the end of `run_date`."""
+        events = clean_events(spark, self.source, self.dataset.id, until=run_date)
+        first = first_days(events.good, self.dataset.id)
+        if acquired_within_days is not None:
+            oldest = F.date_sub(F.lit(run_date), acquired_within_days)
+            first = first.where(F.col(FIRST_DAY) > oldest)
+        chosen = self.choose_known(first, run_date)
+        rows = with_features(events.good, chosen, self.dataset.id, self.source)
+        samples = self._checked(rows, events, label=False)
+        return replace(samples, reach=find_day_range(events.good))
+
+    def explain_no_sample(self, samples: Samples, quarantined: Mapping[str, int]) -> str:
+        """The days asked for, and those of the data."""
+        if samples.reach is None:
+            return explain_empty(self.source, quarantined)
+        first, last = samples.reach
+        setting = f"source.{self.source.chooser}"
+        return (
+            f"No sample was made: {setting} asks for {self.requested_days(last)}, and the events "
+            f"are of {first} to {last}. {samples.incomplete:,} more have a label window of "
+            f"{self.source.horizon_days} days that has not ended.{listed(quarantined)} Change "
+            f"{setting}, source.horizon_days or source.where."
+        )
+
+    def last_cut(self, last: dt.date) -> dt.date:
+        """The last day of a cut whose label window ends by `last`."""
+        return last - dt.timedelta(self.source.label_days[1])
+
+    def _checked(self, rows: DataFrame, events: Events, *, label: bool) -> Samples:
+        """Quarantine bad samples next to the bad events."""
+        rows = with_reason(rows, self.dataset, label=label).persist()  # read twice
+        return Samples(
+            rows=keep_good_rows(rows, self.dataset.features),
+            quarantine=events.bad.unionByName(quarantine_rows(rows, "samples")),
+            events=events.good,
+            persisted=(rows, events.seen),
+        )
+
+
+def with_features(
+    events: DataFrame, chosen: DataFrame, entity: list[str], source: TransactionsSourceConfig
+) -> DataFrame:
+    """Attributes of the first day, history before the cut, and derived columns, for each sample.
+
+    Args:
+        events: good events with `event_day`.
+        chosen: the samples: entity, `first_day` and the cut.
+        entity: the columns that name an entity.
+        source: what the features are.
+
+    Raises:
+        DataError: an expression does not work.
+    """
+    cuts = with_attributes(events, chosen, entity, source)
+    samples = cuts
+    for history in source.history:
+        samples = with_history(samples, events, cuts, history, source.cut)
+    for name, sql in source.sample_columns.items():
+        with explain_errors(f"sample column {name}", samples):
+            samples = samples.withColumn(name, F.expr(sql))
+    return samples
+
+
+def with_attributes(
+    events: DataFrame, chosen: DataFrame, entity: list[str], source: TransactionsSourceConfig
+) -> DataFrame:
+    """Aggregates over the events of the entity's first day.
+
+    Args:
+        events: good events with `event_day`.
+        chosen: the samples: entity, `first_day` and the cut.
+        entity: the columns that name an entity.
+        source: what the attributes are.
+    """
+    if not source.attributes:
+        return chosen
+    # a group by all of a sample's keys, for several samples may share a first day
+    keys = [*dict.fromkeys([*entity, FIRST_DAY, source.cut])]
+    first = events.join(chosen, on=entity, how="inner").where(F.col(DAY) == F.col(FIRST_DAY))
+    with explain_errors("attributes", first):
+        aggregates = [F.expr(sql).alias(name) for name, sql in source.attributes.items()]
+        return first.groupBy(*keys).agg(*aggregates)
+
+
+def with_label(
+    samples: DataFrame,
+    events: DataFrame,
+    chosen: DataFrame,
+    entity: list[str],
+    source: TransactionsSourceConfig,
+) -> DataFrame:
+    """Add `label`, the spend in the label's window: 0 without events.
+
+    Args:
+        samples: the samples, with features.
+        events: good events with `event_day` and `event_amount`.
+        chosen: the samples' entity and cut.
+        entity: the columns that name an entity.
+        source: the label's window and floor.
+    """
+    keys = [*entity, source.cut]
+    later = events.join(chosen.select(*keys), on=entity, how="inner")
+    later = later.where(F.datediff(DAY, source.cut).between(*source.label_days))
+    # A purchase and its return may leave 1e-15 in floating point: no one paid that.
+    label = F.coalesce(F.round(LABEL, 6), F.lit(0.0))
+    if source.label_floor is not None:
+        label = F.greatest(label, F.lit(source.label_floor))
+    spend = later.groupBy(*keys).agg(F.sum(AMOUNT).alias(LABEL))
+    return samples.join(spend, on=keys, how="left").withColumn(LABEL, label)

@@ -1,0 +1,36 @@
+"""Samples of transactions at each entity's first purchase."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from optdist.config.transactions import FIRST_DAY, FirstPurchaseSourceConfig
+from pipelines.features.event_samples import EventSampler
+from pipelines.features.sampler import samples_of
+
+
+@samples_of(FirstPurchaseSourceConfig)
+class FirstPurchaseSampler(EventSampler[FirstPurchaseSourceConfig]):
+    """One sample per entity: the cut is its first day."""
+
+    def choose_ended(self, first: DataFrame, last: dt.date) -> tuple[DataFrame, int]:
+        """Entities acquired in the window, and how many of them are too late for a whole label."""
+        window, last_cut = self.source.first_purchase, self.last_cut(last)
+        inside = first.where(F.col(FIRST_DAY) >= F.lit(window.start))
+        if window.end is not None:
+            inside = inside.where(F.col(FIRST_DAY) <= F.lit(window.end))
+        ended = F.col(FIRST_DAY) <= F.lit(last_cut)
+        whole = window.end is not None and window.end <= last_cut
+        return inside.where(ended), 0 if whole else inside.where(~ended).count()
+
+    def choose_known(self, first: DataFrame, run_date: dt.date) -> DataFrame:
+        """Everyone: whoever is known has had a first purchase."""
+        return first
+
+    def requested_days(self, last: dt.date) -> str:
+        """The window of first purchases."""
+        window = self.source.first_purchase
+        return f"{window.start} to {window.end or 'an open end'}"

@@ -1,0 +1,1 @@
+"""Formats of raw tables: how each is read, fingerprinted and explained."""

@@ -1,0 +1,40 @@
+"""What a table format must know."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from pyspark.sql import DataFrame, SparkSession
+
+from optdist.config.tables import TableConfig
+
+
+@runtime_checkable
+class TableFormat(Protocol):
+    """Reads one format of raw tables; `source.tables.NAME.format` names it.
+
+    A format of one's own is a class with these methods and no constructor arguments, named in the
+    data set's YAML as `package.module:Class`.
+    """
+
+    def read(self, spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
+        """Read a table, lazily.
+
+        Args:
+            spark: the session.
+            name: the table's name in `source.tables`, for errors.
+            table: where the table is, and the reader's options.
+
+        Raises:
+            DataError: the table cannot be read, saying what to do.
+        """
+
+    def fingerprint(self, table: TableConfig) -> list[Any]:
+        """What changes when the table's content does, as JSON, without secrets.
+
+        Raises:
+            DataError: there is no such table.
+        """
+
+    def explain(self, error: Exception) -> str | None:
+        """What an error of Spark, raised while rows are read, means; None: not known."""
