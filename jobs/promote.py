@@ -11,7 +11,7 @@ def run(args: argparse.Namespace) -> None:
 
     from optdist.tracking import Tracker
     from pipelines.features.build import build_features
-    from pipelines.registry.compatibility import without_effect
+    from pipelines.registry.compatibility import ineffective_settings
     from pipelines.registry.promotion import promote, promote_by_force
     from pipelines.session import spark_session
 
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
         spark = spark_session(config.spark, f"promote {config.model_name}")
         table = build_features(spark, config, args.as_of)
         decision = promote(spark, config, tracker, table, version)
-        ignored = without_effect(args.set, config, tracker.package(version))
+        ignored = ineffective_settings(args.set, config, tracker.package(version))
         if ignored:
             print(
                 f"  WARNING: {', '.join(ignored)} had no effect: a version stays as it was trained"

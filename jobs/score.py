@@ -11,7 +11,7 @@ def run(args: argparse.Namespace) -> None:
 
     from optdist.files import uri
     from optdist.tracking import Tracker
-    from pipelines.registry.compatibility import without_effect
+    from pipelines.registry.compatibility import ineffective_settings
     from pipelines.scoring.pipeline import score
     from pipelines.session import spark_session
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     if done.last_event:
         print(f"  the data reach {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")
-    ignored = without_effect(args.set, config, tracker.package(done.model_version))
+    ignored = ineffective_settings(args.set, config, tracker.package(done.model_version))
     if ignored:
         print(
             f"  WARNING: {', '.join(ignored)} had no effect: version {done.model_version} scores "

@@ -1,4 +1,8 @@
-"""The errors that a user can mend: each message says what was found and what to do."""
+"""The errors that a user can fix: each message says what was found and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class OptDistError(Exception):
@@ -11,6 +15,20 @@ class ConfigError(OptDistError):
 
 class DataError(OptDistError):
     """A table, file or split that is missing, damaged or too dirty to use."""
+
+
+class CheckError(DataError):
+    """Data or scores that a check stops; the message has every check that failed."""
+
+    def __init__(self, reasons: Sequence[str], otherwise: str) -> None:
+        """Keep the reasons.
+
+        Args:
+            reasons: of the checks that failed, each with the value found and the value allowed.
+            otherwise: a sentence that says what did not happen, and what to do.
+        """
+        self.reasons = list(reasons)
+        super().__init__(f"{'; '.join(reasons)}. {otherwise}".strip())
 
 
 class TrainingError(OptDistError):

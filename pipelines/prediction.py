@@ -24,6 +24,7 @@ def predict(
     quantiles: Sequence[float],
     batch_rows: int,
     keep: Sequence[str] | None = None,
+    label: str | None = None,
 ) -> DataFrame:
     """Predict raw samples: the columns `keep`, then those of all models together.
 
@@ -36,23 +37,29 @@ def predict(
         batch_rows: rows that a worker predicts in one step, whatever Arrow's batches hold: their
             size is a setting of the session, read only when an action runs the plan.
         keep: columns of the samples; None keeps all.
+        label: the samples' label, for a column `nll` of its negative log-likelihood in nats; only
+            for a model that predicts a distribution.
 
     Raises:
         DataError: the samples lack a column that the model reads.
     """
     _require_columns(samples, package)
-    names, folder, levels = score_columns(quantiles), str(package.path), tuple(quantiles)
+    names = [*score_columns(quantiles), *(["nll"] if label else [])]
+    folder, levels = str(package.path), tuple(quantiles)
 
     def predict_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from pipelines.prediction import regroup, worker_predictor
 
         predictor = worker_predictor(folder, batch_rows)
         for batch in regroup(batches, batch_rows):
-            yield pd.DataFrame(predictor.predict(batch, levels)).reindex(columns=names)
+            columns = predictor.predict(batch, levels)
+            if label:
+                columns["nll"] = predictor.nll(batch, batch[label])
+            yield pd.DataFrame(columns).reindex(columns=names)
 
     udf = F.pandas_udf(predict_batches, _score_type(names))
     keep = samples.columns if keep is None else keep
-    scored = samples.select(*keep, udf(_raw_columns(samples, package)).alias("_scored"))
+    scored = samples.select(*keep, udf(_raw_columns(samples, package, label)).alias("_scored"))
     return scored.select(*keep, "_scored.*")
 
 
@@ -95,12 +102,13 @@ def _require_columns(samples: DataFrame, package: Package) -> None:
         )
 
 
-def _raw_columns(samples: DataFrame, package: Package) -> Column:
-    """What the model reads, in the types that encoding takes."""
+def _raw_columns(samples: DataFrame, package: Package, label: str | None) -> Column:
+    """What the model reads, in the types that encoding takes, and the label if there is one."""
     schema = package.schema
     return F.struct(
         *[categorical_text(samples, feature.name) for feature in schema.categorical],
         *[F.col(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
+        *([F.col(label)] if label else []),
     )
 
 

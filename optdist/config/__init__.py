@@ -6,6 +6,7 @@ and merges the files.
 """
 
 from optdist.config.dataset import DatasetConfig, FeaturesConfig, NumericConfig
+from optdist.config.limits import LimitsConfig
 from optdist.config.loading import conf_folder, config_from, fingerprint, load_config
 from optdist.config.model_choice import AnyModelConfig, model_section
 from optdist.config.models import (
@@ -22,7 +23,6 @@ from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
     BuildConfig,
     Config,
-    GateConfig,
     PathsConfig,
     PromotionConfig,
     ScoringConfig,
@@ -40,8 +40,8 @@ __all__ = [
     "DatasetConfig",
     "DistributionConfig",
     "FeaturesConfig",
-    "GateConfig",
     "HorovodConfig",
+    "LimitsConfig",
     "MdanConfig",
     "MdmeConfig",
     "ModelConfig",

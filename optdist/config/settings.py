@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from optdist.config.dataset import DatasetConfig
+from optdist.config.limits import LimitsConfig
 from optdist.config.metrics import METRICS, ComparedMetric, GateMetric
 from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
 from optdist.config.models import OptDistConfig
@@ -58,25 +59,29 @@ class BuildConfig(Section):
     )
 
 
-class GateConfig(Section):
-    """An allowed interval of one test metric."""
-
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}")
-        return self
-
-
 class PromotionConfig(Section):
     """When a challenger becomes champion."""
 
-    metric: ComparedMetric = "normalized_gini"
-    min_improvement: float = 0.0  # in the metric's unit, on the same rows
-    gates: dict[GateMetric, GateConfig] = {}
+    metric: ComparedMetric = Field(
+        default="normalized_gini",
+        description="what challenger and champion are compared by, on the same test rows",
+    )
+    min_improvement: float = Field(
+        default=0.0, description="gain that the challenger must exceed, in the metric's unit"
+    )
+    confidence: float = Field(
+        default=0.9,
+        ge=0.5,
+        lt=1,
+        description="share of resamples of the test entities in which the gain must exceed "
+        "`min_improvement` (paired bootstrap); 0.5 is about the plain comparison, with which "
+        "equal models replace each other half of the time (docs/choices.md)",
+    )
+    resamples: Positive = Field(default=500, description="resamples of the paired bootstrap")
+    gates: dict[GateMetric, LimitsConfig] = Field(
+        default={},
+        description="limits of the challenger's test metrics, also of a first champion",
+    )
 
 
 class ScoringConfig(Section):

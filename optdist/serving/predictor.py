@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from optdist.data.encoding import Batch, encode
 from optdist.data.inputs import stack_inputs
+from optdist.errors import ModelError
 from optdist.models import CltvModel
+from optdist.models.base import DistributionModel, Inputs
 from optdist.serving.package import load_model
 
 
@@ -33,17 +35,36 @@ class Predictor:
         Returns:
             [B] arrays as `CltvModel.predict_distribution` describes them.
         """
-        columns = encode(batch, self.schema)
-        rows = len(next(iter(columns.values())))
         function = self._function(tuple(quantiles))
-        parts = []
-        for start in range(0, max(rows, 1), self.batch_rows):
-            part = {
-                name: column[start : start + self.batch_rows] for name, column in columns.items()
-            }
-            size = min(self.batch_rows, rows - start)
-            parts.append(function(stack_inputs(part, self.schema, size)))
+        parts = [function(inputs) for _, inputs in self._steps(batch)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def nll(self, batch: Batch, y: np.ndarray) -> np.ndarray:
+        """The negative log-likelihood [B] of labels under the predicted distributions, in nats.
+
+        Args:
+            batch: B rows with at least the schema's raw columns.
+            y: [B] labels in currency units.
+
+        Raises:
+            ModelError: the model does not predict a distribution.
+        """
+        if not isinstance(self.model, DistributionModel):
+            raise ModelError(f"{self.model.config.name} does not predict a distribution.")
+        labels = np.asarray(y, np.float32)
+        parts = [
+            self.model.mixture(inputs)[0].nll(labels[rows]) for rows, inputs in self._steps(batch)
+        ]
+        return np.concatenate(parts)
+
+    def _steps(self, batch: Batch) -> Iterator[tuple[slice, Inputs]]:
+        """The rows and inputs of each step of at most `batch_rows`."""
+        columns = encode(batch, self.schema)
+        count = len(next(iter(columns.values())))
+        for start in range(0, max(count, 1), self.batch_rows):
+            rows = slice(start, start + self.batch_rows)
+            part = {name: column[rows] for name, column in columns.items()}
+            yield rows, stack_inputs(part, self.schema, min(self.batch_rows, count - start))
 
     def _function(self, quantiles: tuple[float, ...]) -> tf.types.experimental.GenericFunction:
         if quantiles not in self._functions:

@@ -1,4 +1,4 @@
-"""Whether a registered version was trained as a configuration describes."""
+"""Compares what a registered version was trained on with a configuration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from optdist.serving.package import Package
 from optdist.tracking import Tracker
 
 
-def trained_otherwise(tracker: Tracker, version: str, described: Mapping[str, str]) -> list[str]:
-    """The settings in which a version's training data differ from those described.
+def changed_settings(tracker: Tracker, version: str, described: Mapping[str, str]) -> list[str]:
+    """The settings of the data that have changed since a version was trained.
 
-    A version that was registered without such tags is taken as it is, with a line of print.
+    A version that was registered without such tags is taken as it is, with a printed warning.
 
     Args:
         tracker: the registry.
@@ -31,13 +31,13 @@ def trained_otherwise(tracker: Tracker, version: str, described: Mapping[str, st
     return sorted(name for tag in known for name in differing(tags[tag], described[tag]))
 
 
-def misread(schema: FeatureSchema, features: FeaturesConfig) -> list[str]:
-    """Columns that a model reads and the features lack, or have as another kind."""
+def unusable_features(schema: FeatureSchema, features: FeaturesConfig) -> list[str]:
+    """The columns that a model reads and the features lack or have as another kind."""
     categorical = [f.name for f in schema.categorical if f.name not in features.categorical]
     return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
 
 
-def without_effect(overrides: Sequence[str], config: Config, package: Package) -> list[str]:
+def ineffective_settings(overrides: Sequence[str], config: Config, package: Package) -> list[str]:
     """The settings given with `--set` that a trained version does not take on any more.
 
     Args:

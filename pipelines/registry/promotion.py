@@ -1,29 +1,75 @@
-"""From challenger to champion: both scored on the same rows, under the rule in the config."""
+"""Makes a registered version challenger, and champion if it passes the promotion rule."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from pydantic import BaseModel
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from optdist.config import Config, PromotionConfig
+from optdist.config import Config, FeaturesConfig, PromotionConfig
 from optdist.config.identity import identity
+from optdist.config.metrics import METRICS, Metric
 from optdist.data.feature_table import FeatureTable
 from optdist.errors import DataError, ModelError, OptDistError
-from optdist.evaluation.metrics import LOWER_IS_BETTER, evaluate
 from optdist.files import uri
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
-from pipelines.prediction import predict
-from pipelines.registry.compatibility import misread, trained_otherwise
-from pipelines.sources.columns import LABEL
+from pipelines.registry.compatibility import changed_settings, unusable_features
+from pipelines.registry.held_out import ScoredTest
+from pipelines.registry.rule import Decision, beat_champion, pass_gates
 
 
-class Decision(BaseModel):
-    """Whether a version became champion, and why."""
+@dataclass(frozen=True)
+class Arena:
+    """What versions are compared on: the newest raw test rows and the data set behind them.
 
-    promoted: bool
-    reason: str
+    Args:
+        table: the newest feature table.
+        samples: its raw test rows.
+        identity: tags of `optdist.config.identity.identity`.
+        features: the data set's features.
+        batch_rows: rows that a Spark worker scores at once.
+    """
+
+    table: FeatureTable
+    samples: DataFrame
+    identity: Mapping[str, str]
+    features: FeaturesConfig
+    batch_rows: int
+
+    @classmethod
+    def of(cls, spark: SparkSession, config: Config, table: FeatureTable) -> Arena:
+        """The arena of a configuration and its newest feature table."""
+        samples = spark.read.parquet(uri(table.samples_path("test")))
+        features, rows = config.dataset.features, config.scoring.batch_rows
+        return cls(table, samples, identity(config), features, rows)
+
+    def obstacle(self, tracker: Tracker, version: str, metric: Metric) -> str | None:
+        """Why a version cannot be compared by a metric on the test rows, or None."""
+        changed = changed_settings(tracker, version, self.identity)
+        if changed:  # features or label mean something else, or it may have trained on these rows
+            return f"since it was trained, {', '.join(changed)} changed"
+        package = tracker.package(version)
+        names = unusable_features(package.schema, self.features)
+        if names:
+            return f"it reads {', '.join(names)}, which the features lack or have as another kind"
+        if metric.needs_distribution and not package.settings.has_distribution:
+            return f"it does not predict a distribution, so it has no {metric.title}"
+        return None
+
+    def score(self, tracker: Tracker, version: str, rule: PromotionConfig) -> ScoredTest:
+        """Score the test rows with a version, with the columns that the rule's metrics need.
+
+        Raises:
+            DataError: rows were lost or added.
+        """
+        names = [rule.metric, *rule.gates]
+        test = ScoredTest.score(self.samples, tracker.package(version), names, self.batch_rows)
+        count, expected = len(test.rows["label"]), self.table.manifest.counts["test"]
+        if count != expected:
+            raise DataError(f"Scored {count:,} test rows; the feature table has {expected:,}.")
+        return test
 
 
 def promote(
@@ -34,6 +80,13 @@ def promote(
     Both versions encode the raw rows of the newest test split with their own schemas, through the
     function that scoring uses. The reason becomes the version's tag `promotion_reason`.
 
+    Args:
+        spark: the session.
+        config: the data set and the promotion rule.
+        tracker: the registry.
+        table: the newest feature table.
+        version: a version's number.
+
     Raises:
         ModelError: `version` itself does not fit the newest features.
     """
@@ -41,7 +94,8 @@ def promote(
     champion = tracker.find(CHAMPION)
     if champion == version:  # its reason stays as it was
         return _champion_already(version)
-    decision = compare(spark, config, tracker, table, version, champion)
+    arena = Arena.of(spark, config, table)
+    decision = compare(arena, config.promotion, tracker, version, champion)
     if decision.promoted:
         tracker.set_alias(CHAMPION, version)
     tracker.tag_version(version, PROMOTION_REASON, decision.reason)
@@ -61,84 +115,44 @@ def promote_by_force(tracker: Tracker, version: str) -> Decision:
 
 
 def compare(
-    spark: SparkSession,
-    config: Config,
-    tracker: Tracker,
-    table: FeatureTable,
-    version: str,
-    champion: str | None,
+    arena: Arena, rule: PromotionConfig, tracker: Tracker, version: str, champion: str | None
 ) -> Decision:
-    """Decide on the newest test rows; a champion that cannot be measured there keeps its place."""
+    """Apply the rule on the test rows; a champion that cannot be scored there keeps its place.
+
+    Args:
+        arena: the test rows.
+        rule: gates, metric, margin and confidence.
+        tracker: the registry.
+        version: the challenger.
+        champion: the champion, or None before the first.
+
+    Raises:
+        ModelError: the challenger cannot be scored.
+    """
     force = f"jobs/promote.py --version {version} --force makes this one champion"
-    why = unfit(config, tracker, version)
-    if why:
-        raise ModelError(f"Version {version} cannot be compared ({why}). {force}.")
-    new = metrics_on_test(spark, config, tracker, table, version)
-    gates = decide(config.promotion, new, None, None)
+    metric = METRICS[rule.metric]
+    obstacle = arena.obstacle(tracker, version, metric)
+    if obstacle:
+        raise ModelError(f"Version {version} cannot be compared ({obstacle}). {force}.")
+    challenger = arena.score(tracker, version, rule)
+    train = arena.table.schema.label
+    metrics = challenger.metrics(train)
+    gates = pass_gates(rule, metrics)
     if champion is None or not gates.promoted:
         return gates
     try:
-        why = unfit(config, tracker, champion)
-        old = None if why else metrics_on_test(spark, config, tracker, table, champion)
+        obstacle = arena.obstacle(tracker, champion, metric)
+        if not obstacle:
+            other = arena.score(tracker, champion, rule)
+            gains = challenger.gains(other, rule.metric, rule.resamples)
+            return beat_champion(rule, metrics, other.metrics(train), gains, champion)
     except OptDistError as error:
-        why = str(error)
+        obstacle = str(error)
     except Exception as error:  # what the store, Spark or the champion's own code may raise
         traceback.print_exc()
-        why = f"{type(error).__name__}, see the job's log"
-    if why:
-        reason = f"not promoted: champion version {champion} cannot be compared ({why}); {force}"
-        return Decision(promoted=False, reason=reason)
-    return decide(config.promotion, new, old, champion)
-
-
-def unfit(config: Config, tracker: Tracker, version: str) -> str | None:
-    """Why a version cannot be measured on the newest test rows, or None."""
-    differ = trained_otherwise(tracker, version, identity(config))
-    if differ:  # features or label mean something else, or it may have trained on these rows
-        return f"since it was trained, {', '.join(differ)} changed"
-    names = misread(tracker.package(version).schema, config.dataset.features)
-    if names:
-        return f"it reads {', '.join(names)}, which the features lack or have as another kind"
-    return None
-
-
-def decide(
-    rule: PromotionConfig, new: dict[str, float], old: dict[str, float] | None, champion: str | None
-) -> Decision:
-    """Apply the rule to the test metrics of challenger and champion."""
-    failed = []
-    for name, gate in rule.gates.items():
-        low, high = gate.min, gate.max
-        if (low is not None and not new[name] >= low) or (
-            high is not None and not new[name] <= high
-        ):
-            failed.append(f"{name} {new[name]:.4f} is outside [{low}, {high}]")
-    if failed:
-        return Decision(promoted=False, reason="not promoted: " + "; ".join(failed))
-    if old is None:
-        return Decision(promoted=True, reason="promoted: first champion, all gates hold")
-    sign = -1 if rule.metric in LOWER_IS_BETTER else 1
-    gain = sign * (new[rule.metric] - old[rule.metric])
-    better = gain > rule.min_improvement
-    return Decision(
-        promoted=better,
-        reason=f"{'promoted' if better else 'not promoted'}: {rule.metric} {new[rule.metric]:.4f} "
-        f"against {old[rule.metric]:.4f} of champion version {champion} on the same rows, "
-        f"needed gain > {rule.min_improvement}",
-    )
-
-
-def metrics_on_test(
-    spark: SparkSession, config: Config, tracker: Tracker, table: FeatureTable, version: str
-) -> dict[str, float]:
-    """A version's metrics on the raw test rows; label and prediction alone come to the driver."""
-    package = tracker.package(version)
-    samples = spark.read.parquet(uri(table.samples_path("test")))
-    scored = predict(samples, package, (), config.scoring.batch_rows, keep=[LABEL])
-    rows = scored.select(LABEL, "predicted_cltv").toPandas()
-    if len(rows) != table.manifest.counts["test"]:
-        raise DataError(f"{len(rows)} test rows were scored of {table.manifest.counts['test']}.")
-    return evaluate(rows[LABEL].to_numpy(), rows["predicted_cltv"].to_numpy(), table.schema.label)
+        obstacle = f"{type(error).__name__}, see the job's log"
+    reason = f"not promoted: champion version {champion} cannot be compared ({obstacle}); {force}"
+    return Decision(promoted=False, reason=reason)
 
 
 def _champion_already(version: str) -> Decision:

@@ -15,6 +15,7 @@ from optdist.errors import DataError
 from optdist.files import uri
 from optdist.layout import ScoresFolder
 from pipelines.features.samples import scoring_samples
+from pipelines.scoring.checks import check_reach
 from pipelines.scoring.manifest import Published
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
 from pipelines.sources.quarantine import checked_reasons
@@ -70,7 +71,7 @@ def keep_input(
     samples = scoring_samples(spark, config.dataset, run_date, config.scoring.acquired_within_days)
     last = samples.reach[1] if samples.reach else None
     try:
-        check_reach(config, run_date, last)
+        check_reach(run_date, last, config.scoring.max_days_behind)
         samples.rows.write.parquet(uri(folder))
         good = {"samples": spark.read.parquet(uri(folder)).count()}
         if samples.events is not None:
@@ -94,14 +95,3 @@ def keep_input(
         quarantined=bad,
         last_event=str(last) if last else None,
     )
-
-
-def check_reach(config: Config, run_date: dt.date, last: dt.date | None) -> None:
-    """Raise a DataError if the newest event lies too long before the run date."""
-    limit = config.scoring.max_days_behind
-    if last is not None and limit is not None and (run_date - last).days > limit:
-        raise DataError(
-            f"The last event is of {last}, {(run_date - last).days} days before the run date "
-            f"{run_date}; scoring.max_days_behind allows {limit}. Bring the data up to date, or "
-            f"raise the setting (null: no check)."
-        )

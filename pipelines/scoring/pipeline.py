@@ -12,13 +12,14 @@ from pyspark.sql import functions as F
 
 from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
-from optdist.errors import DataError, ModelError
+from optdist.errors import ModelError
 from optdist.files import locked, uri, write_json
 from optdist.models.base import prediction_columns
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.fitting import count_imputed
 from pipelines.prediction import predict
-from pipelines.registry.compatibility import misread, trained_otherwise
+from pipelines.registry.compatibility import changed_settings, unusable_features
+from pipelines.scoring.checks import check_scores
 from pipelines.scoring.folder_swap import publish, restore
 from pipelines.scoring.inputs import keep_input, pinned_input, source_fingerprint
 from pipelines.scoring.manifest import MANIFEST, Published, read_manifest
@@ -75,7 +76,7 @@ def _score(
     )
     taken = pinned_input(scores.path, pinned, source) if pinned and not refresh else None
     described = pinned.dataset_fingerprint if pinned and taken else identity(config)[DATASET]
-    moved = [] if taken else misread(schema, config.dataset.features)
+    moved = [] if taken else unusable_features(schema, config.dataset.features)
     require_same_data(tracker, version, described, moved)
     taken = taken or keep_input(spark, config, run_date, scores, source)
 
@@ -147,7 +148,7 @@ def require_same_data(tracker: Tracker, version: str, described: str, moved: Seq
     Raises:
         ModelError: naming what differs.
     """
-    differ = trained_otherwise(tracker, version, {DATASET: described}) if described else []
+    differ = changed_settings(tracker, version, {DATASET: described}) if described else []
     if differ or moved:
         raise ModelError(
             f"Since {tracker.model_name} version {version} was trained, the data set changed in "
@@ -155,36 +156,3 @@ def require_same_data(tracker: Tracker, version: str, described: str, moved: Seq
             f"data set (--model), or score with the data set's file that version {version} was "
             f"trained with: config.yaml of its MLflow run has it."
         )
-
-
-def check_scores(
-    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
-) -> tuple[int, float]:
-    """Count the staged rows and look at their values before anything is published.
-
-    Returns:
-        The number of rows and the sum of their predicted value.
-
-    Raises:
-        DataError: rows were lost or made, or a value is null, NaN, infinite or a negative value.
-    """
-    unsound = F.col("predicted_cltv") < 0
-    for name in names:
-        value = F.col(name).cast("double")
-        unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
-    row = (
-        spark.read.parquet(uri(staged))
-        .agg(
-            F.count("*").alias("rows"),
-            F.count_if(unsound).alias("unsound"),
-            F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
-        )
-        .first()
-    )
-    assert row is not None
-    if row["rows"] != expected or row["unsound"]:
-        raise DataError(
-            f"{expected:,} rows were to be scored; {row['rows']:,} came out, {row['unsound']:,} of "
-            f"them with a null, negative or infinite value. Nothing was published; see {staged}."
-        )
-    return int(row["rows"]), float(row["total"] or 0.0)

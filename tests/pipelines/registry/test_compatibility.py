@@ -6,7 +6,7 @@ from optdist.config import load_config
 from optdist.data.fitting import fit_schema
 from optdist.errors import ModelError
 from optdist.serving.package import Package
-from pipelines.registry.compatibility import without_effect
+from pipelines.registry.compatibility import ineffective_settings
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,9 @@ def package(tmp_path_factory):
     ],
 )
 def test_what_a_trained_version_does_not_take_on_is_named(package, overrides, ignored):
-    assert without_effect(overrides, load_config(overrides=overrides), package) == ignored
+    assert ineffective_settings(overrides, load_config(overrides=overrides), package) == ignored
 
 
 def test_a_folder_without_settings_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ModelError, match="not a readable model package"):
-        without_effect([], load_config(), Package(tmp_path))
+        ineffective_settings([], load_config(), Package(tmp_path))

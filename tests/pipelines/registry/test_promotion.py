@@ -1,47 +1,84 @@
+import numpy as np
 import pandas as pd
 import pytest
 from registered import built_shop, register, write_package
 
-from optdist.config import FeaturesConfig, GateConfig, NumericConfig, PromotionConfig, config_from
+from optdist.config import FeaturesConfig, LimitsConfig, NumericConfig, PromotionConfig, config_from
 from optdist.config.identity import identity
+from optdist.config.metrics import METRICS
 from optdist.data.schema import CategoricalFeature
 from optdist.errors import ModelError
-from optdist.evaluation.metrics import evaluate
+from optdist.evaluation.metrics import evaluate, evaluate_distribution
 from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHALLENGER, CHAMPION
-from pipelines.registry.compatibility import misread
-from pipelines.registry.promotion import decide, metrics_on_test, promote, promote_by_force
+from pipelines.registry.compatibility import unusable_features
+from pipelines.registry.promotion import Arena, promote, promote_by_force
+from pipelines.registry.rule import beat_champion, pass_gates
 
 RULE = PromotionConfig(
-    gates={"normalized_gini": GateConfig(min=0.2), "total_ratio": GateConfig(min=0.5, max=2.0)}
+    gates={"normalized_gini": LimitsConfig(min=0.2), "total_ratio": LimitsConfig(min=0.5, max=2.0)}
 )
 GOOD = {"normalized_gini": 0.5, "total_ratio": 1.0, "mae": 3.0}
 
 
+def against(rule, new, old, noise=0.0):
+    """The decision where the gain on each of 100 resamples is the one on the rows, plus noise."""
+    gain = METRICS[rule.metric].sign * (new[rule.metric] - old[rule.metric])
+    return beat_champion(rule, new, old, gain + noise * np.linspace(-1, 1, 100), "1")
+
+
 def test_the_first_version_needs_the_gates_alone():
-    assert decide(RULE, GOOD, None, None).promoted
+    assert pass_gates(RULE, GOOD).promoted
 
 
 @pytest.mark.parametrize(
     "change", [{"normalized_gini": 0.1}, {"total_ratio": 2.1}, {"total_ratio": float("nan")}]
 )
 def test_a_version_outside_a_gate_is_not_promoted_and_the_reason_names_it(change):
-    decision = decide(RULE, GOOD | change, None, None)
+    decision = pass_gates(RULE, GOOD | change)
     assert not decision.promoted
     assert next(iter(change)) in decision.reason
 
 
+def test_the_reason_has_every_gate_that_failed_with_both_numbers():
+    decision = pass_gates(RULE, {"normalized_gini": 0.1, "total_ratio": 2.125})
+    assert decision.reason == (
+        "not promoted: Norm-GINI is 0.1; promotion.gates.normalized_gini is at least 0.2; "
+        "total ratio is 2.125; promotion.gates.total_ratio is from 0.5 to 2"
+    )
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_gate_on_any_metric_of_the_registry_stops_a_promotion(name):
+    rule = PromotionConfig(gates={name: LimitsConfig(max=0.7)})
+    assert pass_gates(rule, {name: 0.7}).promoted
+    assert not pass_gates(rule, {name: 0.71}).promoted
+    assert f"{METRICS[name].title} was not measured" in pass_gates(rule, {}).reason
+
+
 def test_a_challenger_must_beat_the_champion_by_more_than_the_margin():
     rule = RULE.model_copy(update={"min_improvement": 0.01})
-    assert decide(rule, GOOD | {"normalized_gini": 0.52}, GOOD, "1").promoted
-    assert not decide(rule, GOOD | {"normalized_gini": 0.505}, GOOD, "1").promoted
-    assert not decide(RULE, GOOD, GOOD, "1").promoted  # a tie keeps the champion
+    assert against(rule, GOOD | {"normalized_gini": 0.52}, GOOD).promoted
+    assert not against(rule, GOOD | {"normalized_gini": 0.505}, GOOD).promoted
+    assert not against(RULE, GOOD, GOOD).promoted  # a tie keeps the champion
 
 
 def test_a_smaller_error_is_better():
     rule = RULE.model_copy(update={"metric": "mae"})
-    assert decide(rule, GOOD | {"mae": 2.9}, GOOD, "1").promoted
-    assert not decide(rule, GOOD | {"mae": 3.1}, GOOD, "1").promoted
+    assert against(rule, GOOD | {"mae": 2.9}, GOOD).promoted
+    assert not against(rule, GOOD | {"mae": 3.1}, GOOD).promoted
+
+
+def test_a_gain_that_most_resamples_do_not_confirm_keeps_the_champion():
+    new = GOOD | {"normalized_gini": 0.51}
+    assert against(RULE, new, GOOD, noise=0.012).promoted  # above 0 in 92%
+    doubtful = against(RULE, new, GOOD, noise=0.015)  # in 83%
+    assert doubtful.reason == (
+        "not promoted: Norm-GINI 0.5100 against 0.5000 of champion version 1 on the same rows; "
+        "gain +0.0100, above 0 in 83.0% of the resamples; promotion.confidence is 90.0%"
+    )
+    certain = RULE.model_copy(update={"confidence": 0.8})
+    assert against(certain, new, GOOD, noise=0.015).promoted
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +115,46 @@ def test_versions_pass_through_challenger_to_champion_and_carry_the_reason(spark
 
 
 @pytest.mark.slow
-def test_the_metrics_are_those_of_the_raw_test_rows(spark, shop):
+@pytest.mark.parametrize("distribution", [False, True])
+def test_the_metrics_are_those_of_the_raw_test_rows(spark, shop, distribution):
     made, tracker, table = shop
-    found = metrics_on_test(spark, made, tracker, table, "2")
+    gates = {"nll": LimitsConfig(max=9.0)} if distribution else {}
+    rule = PromotionConfig(gates=gates)
+    found = Arena.of(spark, made, table).score(tracker, "2", rule).metrics(table.schema.label)
     raw = pd.read_parquet(table.samples_path("test"))
-    predicted = load_predictor(tracker.package("2")).predict(raw)["predicted_cltv"]
-    expected = evaluate(raw["label"], predicted, table.schema.label)
+    predictor = load_predictor(tracker.package("2"))
+    predicted = predictor.predict(raw, (0.5,))
+    expected = evaluate(raw["label"], predicted["predicted_cltv"], table.schema.label)
+    if distribution:
+        rows = predicted | {"nll": predictor.nll(raw, raw["label"])}
+        expected |= evaluate_distribution(raw["label"], rows)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "limits"), [("coverage", {"min": 1.01}), ("nll", {"max": -9.0})])
+def test_a_gate_on_coverage_or_likelihood_stops_a_promotion(spark, shop, name, limits):
+    made, tracker, table = shop
+    rule = PromotionConfig(gates={name: LimitsConfig(**limits)}, min_improvement=-2.0)
+    strict = made.model_copy(update={"promotion": rule})
+    tracker.set_alias(CHAMPION, "1")
+    decision = promote(spark, strict, tracker, table, "2")
+    assert not decision.promoted and tracker.resolve(CHAMPION) == "1"
+    assert f"{METRICS[name].title} is " in decision.reason
+    open_gate = rule.model_copy(update={"gates": {name: LimitsConfig(min=-99, max=99)}})
+    relaxed = made.model_copy(update={"promotion": open_gate})
+    assert promote(spark, relaxed, tracker, table, "2").promoted
+    tracker.set_alias(CHAMPION, "3")
+
+
+@pytest.mark.slow
+def test_versions_are_compared_by_likelihood_too(spark, shop):
+    made, tracker, table = shop
+    by_nll = made.model_copy(update={"promotion": PromotionConfig(metric="nll")})
+    tracker.set_alias(CHAMPION, "1")
+    reason = promote(spark, by_nll, tracker, table, "2").reason
+    assert "NLL" in reason and "of champion version 1 on the same rows; gain" in reason
+    tracker.set_alias(CHAMPION, "3")
 
 
 @pytest.mark.slow
@@ -149,10 +219,10 @@ def test_a_champion_of_another_split_or_label_is_not_compared(
 def test_a_column_of_another_kind_is_misread(shop):
     made, _, table = shop
     features = made.dataset.features
-    assert misread(table.schema, features) == []
+    assert unusable_features(table.schema, features) == []
     numeric = dict(features.numeric) | {"weekday": NumericConfig()}
     moved = FeaturesConfig(categorical=["segment"], numeric=numeric)
-    assert misread(table.schema, moved) == ["weekday"]
+    assert unusable_features(table.schema, moved) == ["weekday"]
 
 
 def tags(tracker, version):

@@ -1,0 +1,119 @@
+"""Checks of the scoring job: how far the data reach, and whether every row has a sound score."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import LimitsConfig
+from optdist.files import uri
+from pipelines.checks import Statistics, require
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A check that the newest event is not too many days before the run date."""
+
+    run_date: dt.date
+    last: dt.date
+
+    def __call__(self, statistics: Statistics, limits: LimitsConfig) -> str | None:
+        """The reason, or None."""
+        days = statistics["days_behind"]
+        if limits.contain(days):
+            return None
+        return (
+            f"The last event is of {self.last}, {days} days before the run date {self.run_date}; "
+            f"scoring.max_days_behind allows {limits.max:g}"
+        )
+
+
+def every_row_is_scored(statistics: Statistics, limits: LimitsConfig) -> str | None:
+    """A check that rows were neither lost nor added."""
+    if limits.contain(statistics["rows"]):
+        return None
+    return f"{limits.min:,.0f} rows were to be scored; {statistics['rows']:,} came out"
+
+
+def every_score_is_sound(statistics: Statistics, limits: LimitsConfig) -> str | None:
+    """A check that scores are numbers."""
+    if limits.contain(statistics["unsound"]):
+        return None
+    return (
+        f"{statistics['rows']:,} rows have scores, {statistics['unsound']:,} of them with a null, "
+        f"negative or infinite value; allowed is {limits}"
+    )
+
+
+def check_reach(run_date: dt.date, last: dt.date | None, max_days_behind: int | None) -> None:
+    """Check how long before the run date the newest event lies.
+
+    Args:
+        run_date: the date to score at.
+        last: the newest event's day, or None without events.
+        max_days_behind: allowed days; None: any.
+
+    Raises:
+        CheckError: it lies too long before.
+    """
+    if last is not None:
+        statistics = {"days_behind": (run_date - last).days}
+        checks = [(Reach(run_date, last), LimitsConfig(max=max_days_behind))]
+        require(
+            statistics, checks, "Bring the data up to date, or raise the setting (null: no check)."
+        )
+
+
+def check_scores(
+    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
+) -> tuple[int, float]:
+    """Count the staged rows and check their values before anything is published.
+
+    Args:
+        spark: the session.
+        staged: the folder of the scores.
+        expected: the number of input rows.
+        names: the columns that must have a finite number in each row.
+
+    Returns:
+        The number of rows and the sum of their predicted value.
+
+    Raises:
+        CheckError: rows were lost or added, or a value is null, NaN, infinite or a negative value.
+    """
+    statistics = score_statistics(spark, staged, names)
+    checks = [
+        (every_row_is_scored, LimitsConfig(min=expected, max=expected)),
+        (every_score_is_sound, LimitsConfig(max=0)),
+    ]
+    require(statistics, checks, f"Nothing was published; see {staged}.")
+    return int(statistics["rows"]), float(statistics["total"] or 0.0)
+
+
+def score_statistics(spark: SparkSession, staged: Path, names: Sequence[str]) -> Statistics:
+    """What the checks of staged scores need, by one aggregation.
+
+    Args:
+        spark: the session.
+        staged: the folder of the scores.
+        names: the columns that must have a finite number in each row.
+    """
+    unsound = F.col("predicted_cltv") < 0
+    for name in names:
+        value = F.col(name).cast("double")
+        unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
+    [row] = (
+        spark.read.parquet(uri(staged))
+        .agg(
+            F.count("*").alias("rows"),
+            F.count_if(unsound).alias("unsound"),
+            F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
+        )
+        .collect()
+    )
+    return dict(row.asDict())
