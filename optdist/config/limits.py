@@ -12,8 +12,8 @@ from optdist.config.section import Section
 class LimitsConfig(Section):
     """The allowed interval of one statistic, both ends included."""
 
-    min: float | None = Field(default=None, description="smallest allowed value; null for none")
-    max: float | None = Field(default=None, description="largest allowed value; null for none")
+    min: float | None = Field(default=None, description="Smallest allowed value; null for none")
+    max: float | None = Field(default=None, description="Largest allowed value; null for none")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -64,23 +64,25 @@ class PromotionConfig(Section):
 
     metric: ComparedMetric = Field(
         default="normalized_gini",
-        description="what challenger and champion are compared by, on the same test rows",
+        description="What challenger and champion are compared by, on the same test rows",
     )
     min_improvement: float = Field(
-        default=0.0, description="gain that the challenger must exceed, in the metric's unit"
+        default=0.0, description="Gain that the challenger must exceed, in the metric's unit"
     )
     confidence: float = Field(
         default=0.9,
         ge=0.5,
         lt=1,
-        description="share of resamples of the test entities in which the gain must exceed "
+        description="Share of resamples of the test entities in which the gain must exceed "
         "`min_improvement` (paired bootstrap); 0.5 is about the plain comparison, with which "
         "equal models replace each other half of the time (docs/choices.md)",
     )
-    resamples: Positive = Field(default=500, description="resamples of the paired bootstrap")
+    resamples: Positive = Field(
+        default=500, description="Number of resamples of the paired bootstrap"
+    )
     gates: dict[GateMetric, LimitsConfig] = Field(
         default={},
-        description="limits of the challenger's test metrics, also of a first champion",
+        description="Limits of the challenger's test metrics, by name, also of a first champion",
     )
 
 
