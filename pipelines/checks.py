@@ -54,13 +54,13 @@ class Within:
 
     def __call__(self, statistics: Statistics, limits: LimitsConfig) -> str | None:
         """The reason, or None."""
-        title, rule = self.title or self.statistic, self.setting or "allowed"
+        title, rule = self.title or self.statistic, self.setting or "the check"
         value = statistics.get(self.statistic)
         if value is None:
-            return f"{title} was not measured; {rule} is {limits}"
+            return f"{title} was not measured; {rule} requires {limits}"
         if limits.contain(float(value)):
             return None
-        return f"{title} is {value:,.{self.digits}g}; {rule} is {limits}"
+        return f"{title} is {value:,.{self.digits}g}; {rule} requires {limits}"
 
 
 def within(limits: Mapping[str, LimitsConfig], setting: str = "") -> list[Constraint]:

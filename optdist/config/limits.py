@@ -36,4 +36,4 @@ class LimitsConfig(Section):
             return f"at most {self.max:,.12g}"
         if self.min == self.max:
             return f"exactly {self.min:,.12g}"
-        return f"from {self.min:,.12g} to {self.max:,.12g}"
+        return f"between {self.min:,.12g} and {self.max:,.12g}"

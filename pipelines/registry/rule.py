@@ -46,8 +46,8 @@ class Improvement:
         return (
             f"{self.metric.title} {new:.4f} against {old:.4f} of champion version {self.champion} "
             f"on the same rows; gain {self.metric.sign * (new - old):+.4f}, above {self.margin:g} "
-            f"in {statistics['confidence']:.1%} of the resamples; promotion.confidence is "
-            f"{limits.min:.1%}"
+            f"in {statistics['confidence']:.1%} of the resamples; promotion.confidence requires "
+            f"{limits.min:.0%}"
         )
 
 

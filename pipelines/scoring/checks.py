@@ -46,7 +46,7 @@ def every_score_is_sound(statistics: Statistics, limits: LimitsConfig) -> str | 
         return None
     return (
         f"{statistics['rows']:,} rows have scores, {statistics['unsound']:,} of them with a null, "
-        f"negative or infinite value; allowed is {limits}"
+        f"negative or infinite value; the check requires {limits}"
     )
 
 

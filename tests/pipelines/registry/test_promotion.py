@@ -43,8 +43,8 @@ def test_a_version_outside_a_gate_is_not_promoted_and_the_reason_names_it(change
 def test_the_reason_has_every_gate_that_failed_with_both_numbers():
     decision = pass_gates(RULE, {"normalized_gini": 0.1, "total_ratio": 2.125})
     assert decision.reason == (
-        "not promoted: Norm-GINI is 0.1; promotion.gates.normalized_gini is at least 0.2; "
-        "total ratio is 2.125; promotion.gates.total_ratio is from 0.5 to 2"
+        "not promoted: Norm-GINI is 0.1; promotion.gates.normalized_gini requires at least 0.2; "
+        "total ratio is 2.125; promotion.gates.total_ratio requires between 0.5 and 2"
     )
 
 
@@ -75,7 +75,7 @@ def test_a_gain_that_most_resamples_do_not_confirm_keeps_the_champion():
     doubtful = against(RULE, new, GOOD, noise=0.015)  # in 83%
     assert doubtful.reason == (
         "not promoted: Norm-GINI 0.5100 against 0.5000 of champion version 1 on the same rows; "
-        "gain +0.0100, above 0 in 83.0% of the resamples; promotion.confidence is 90.0%"
+        "gain +0.0100, above 0 in 83.0% of the resamples; promotion.confidence requires 90%"
     )
     certain = RULE.model_copy(update={"confidence": 0.8})
     assert against(certain, new, GOOD, noise=0.015).promoted
