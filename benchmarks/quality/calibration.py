@@ -1,8 +1,8 @@
 """Which rows should the scale of the mean be fitted on: validation alone, or training rows too?
 
-Training and validation rows of a feature table are split anew by their split key, several times, in
-7 : 1 : 2; the test split stays unread. A model is trained on the first part, the scale is fitted in
-three ways, and the totals of the last part tell how far off each is.
+Training and validation rows of a feature table are split again by their split key, several times,
+in 7 : 1 : 2; the test split stays unread. A model is trained on the first part, the scale is fitted
+in three ways, and the totals of the last part tell how far off each is.
 """
 
 import argparse
@@ -38,14 +38,14 @@ def main() -> None:
             "training and validation": fit_scale(a[0] + v[0], a[1] + v[1]),
         }
         errors.append({name: np.log(scale * h[1] / h[0]) for name, scale in scales.items()})
-        said = ", ".join(f"{name} {np.exp(error):.3f}" for name, error in errors[-1].items())
-        print(f"split {i + 1}: predicted over actual total: {said}", flush=True)
+        text = ", ".join(f"{name} {np.exp(error):.3f}" for name, error in errors[-1].items())
+        print(f"split {i + 1}: predicted over actual total: {text}", flush=True)
     print(f"{options.dataset}, {len(rows['label']):,} rows, {options.splits} splits:")
     for name in errors[0]:
-        found = np.array([error[name] for error in errors])
+        logs = np.array([error[name] for error in errors])
         print(
-            f"  {name:24} total off by {np.expm1(np.sqrt((found**2).mean())):.1%} (root mean "
-            f"square of the log ratio), bias {np.expm1(found.mean()):+.1%}"
+            f"  {name:24} total off by {np.expm1(np.sqrt((logs**2).mean())):.1%} (root mean "
+            f"square of the log ratio), bias {np.expm1(logs.mean()):+.1%}"
         )
 
 

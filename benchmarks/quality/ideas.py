@@ -79,8 +79,8 @@ def main() -> None:
         if table is None:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            found = _measured(config, table, Path(folder), options)
-        parts.append(_table(dataset, found, options))
+            metrics = _measured(config, table, Path(folder), options)
+        parts.append(_table(dataset, metrics, options))
         print(f"\n{parts[-1]}\n", flush=True)
     if options.page:
         options.page.write_text("\n\n".join(parts) + "\n")
@@ -162,8 +162,8 @@ def _table(dataset: str, found: dict[str, np.ndarray], options: argparse.Namespa
         cells = [f"{gain.mean():+.4f} | {t_test(gain, overlap):.3f}" for gain in gains.T]
         if name != AS_IT_IS:
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    said = ", ".join(f"{m} {v:.4f}" for m, v in zip(METRICS, base.mean(axis=0), strict=True))
-    return "\n".join([*lines, f"\n{AS_IT_IS}: {said}."])
+    text = ", ".join(f"{m} {v:.4f}" for m, v in zip(METRICS, base.mean(axis=0), strict=True))
+    return "\n".join([*lines, f"\n{AS_IT_IS}: {text}."])
 
 
 if __name__ == "__main__":

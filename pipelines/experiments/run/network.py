@@ -72,11 +72,11 @@ def _scoring_speed(job: Job, plan: TrainingPlan) -> dict[str, float]:
     """Raw rows per second that the package scores, by rule of inference."""
     rows = scoring_rows(FeatureTable.open(job.table))
     model = load_predictor(plan.run_folder.package, threads=job.threads).model
-    found = {}
+    speeds = {}
     for rule in model.inferences:
         model.config = plan.model.model_copy(update={"inference": rule})
-        found[rule] = rows_per_second(Predictor(model).predict, rows)
-    return found
+        speeds[rule] = rows_per_second(Predictor(model).predict, rows)
+    return speeds
 
 
 def summarize_sdns(rows: Mapping[str, np.ndarray], count: int) -> list[SdnRows]:
