@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from optdist.config.kinds import SOURCE_KINDS, parse_source
-from optdist.config.section import Name, Positive, Section, named
+from optdist.config.section import Name, Positive, Section, as_mapping
 from optdist.config.source import SourceConfig
 
 # columns that the pipeline adds to a sample's own
@@ -34,7 +34,7 @@ class FeaturesConfig(Section):
     """The sample table's columns that the model reads."""
 
     categorical: list[Name] = Field(default=[], description="Columns that are read as categories.")
-    numeric: Annotated[dict[Name, NumericConfig], BeforeValidator(named)] = Field(
+    numeric: Annotated[dict[Name, NumericConfig], BeforeValidator(as_mapping)] = Field(
         default={}, description="Column -> how it is encoded as a number; a list takes defaults."
     )
     min_frequency: Positive = Field(

@@ -20,8 +20,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def named(value: Any) -> Any:
-    """A list of names as a mapping of each to nothing but defaults, and a mapping as it is."""
+def as_mapping(value: Any) -> Any:
+    """Turn a list of names into a mapping of each to its defaults; a mapping stays as it is."""
     if isinstance(value, list):
         return {name: {} for name in value}
     return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value

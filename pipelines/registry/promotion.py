@@ -40,13 +40,25 @@ class Arena:
 
     @classmethod
     def of(cls, spark: SparkSession, config: Config, table: FeatureTable) -> Arena:
-        """The arena of a configuration and its newest feature table."""
+        """The arena of a configuration and its newest feature table.
+
+        Args:
+            spark: the job's session.
+            config: of the data set whose models are compared.
+            table: its newest feature table, whose test rows decide.
+        """
         samples = spark.read.parquet(uri(table.samples_path("test")))
         features, rows = config.dataset.features, config.scoring.batch_rows
         return cls(table, samples, identity(config), features, rows)
 
     def obstacle(self, tracker: Tracker, version: str, metric: Metric) -> str | None:
-        """Why a version cannot be compared by a metric on the test rows, or None."""
+        """Why a version cannot be compared by a metric on the test rows, or None.
+
+        Args:
+            tracker: the registry.
+            version: a registered version's number.
+            metric: what the comparison reads.
+        """
         changed = changed_settings(tracker, version, self.identity)
         if changed:  # features or label mean something else, or it may have trained on these rows
             return f"since it was trained, {', '.join(changed)} changed"
@@ -60,6 +72,11 @@ class Arena:
 
     def score(self, tracker: Tracker, version: str, rule: PromotionConfig) -> ScoredTest:
         """Score the test rows with a version, with the columns that the rule's metrics need.
+
+        Args:
+            tracker: the registry.
+            version: a registered version's number.
+            rule: names the metrics that are compared and gated.
 
         Raises:
             DataError: rows were lost or added.

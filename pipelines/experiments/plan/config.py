@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from optdist.config import conf_folder
 from optdist.config.loading import named_file, read_yaml
 from optdist.config.problems import problems
-from optdist.config.section import Positive, Section, named
+from optdist.config.section import Positive, Section, as_mapping
 from optdist.errors import ConfigError
 from pipelines.experiments.plan.coordinates import LIGHTGBM
 
@@ -69,8 +69,10 @@ class ExperimentConfig(Section):
         description="Name of its folders; by default that of the file"
     )
     description: str = Field(default="", description="What the report says first")
-    datasets: Annotated[dict[str, Overrides], BeforeValidator(named), Field(min_length=1)] = Field(
-        description="What to set for each data set, by a name in conf/datasets or a YAML file"
+    datasets: Annotated[dict[str, Overrides], BeforeValidator(as_mapping), Field(min_length=1)] = (
+        Field(
+            description="What to set for each data set, by a name in conf/datasets or a YAML file"
+        )
     )
     set: Overrides = Field(default={}, description="What to set for all data sets and models")
     models: Annotated[dict[str, Overrides], Field(min_length=1)] = Field(

@@ -23,7 +23,13 @@ from optdist.evaluation.bootstrap import entity_hash
 
 
 def fold_of(group_key: np.ndarray, folds: int, repeat: int) -> np.ndarray:
-    """The fold of each row, in [0, folds), by a hash of its entity's key int64 [N]."""
+    """The fold of each row, in [0, folds), by a hash of its entity's key int64 [N].
+
+    Args:
+        group_key: int64 [N], the same in all rows of an entity.
+        folds: how many folds, >= 2.
+        repeat: which deal of the entities into folds, >= 0.
+    """
     return (entity_hash(group_key, repeat) % np.uint64(folds)).astype(np.int64)
 
 

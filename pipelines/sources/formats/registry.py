@@ -40,6 +40,11 @@ def table_format(name: str) -> TableFormat:
 def read_table(spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
     """Read one raw table.
 
+    Args:
+        spark: the job's session.
+        name: the table's key in the data set, for errors.
+        table: its path, format and options.
+
     Raises:
         ConfigError: there is no such format.
         DataError: there is no such table.
