@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders of one job at a time, and paths with their scheme."""
+"""Writes files atomically, locks folders against other jobs, and gives paths their scheme."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from optdist.errors import BusyError
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` fill a file that readers see in its old state or its new one, never in part."""
+    """Let `write` fill a file; readers see its old content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with partial.open("wb") as file:
@@ -35,13 +35,13 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other jobs off a folder, also one that is still to be made, while the block runs.
+    """Keep other jobs off a folder, which need not exist yet, while the block runs.
 
-    The lock is on a hidden file beside the folder; the kernel gives it back when the process ends,
+    The lock is on a hidden file next to the folder. The kernel releases it when the process ends,
     however it ends.
 
     Raises:
-        BusyError: another job has it.
+        BusyError: another job holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     name = path.with_name(f".{path.name}.lock")
@@ -71,7 +71,7 @@ def _locked_file(name: Path, path: Path) -> IO[str]:
             ) from None
         except OSError as error:
             warnings.warn(
-                f"{name} cannot be locked ({error}). Start no two jobs on {path} at once.",
+                f"{name} cannot be locked ({error}). Do not start two jobs on {path} at once.",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -79,13 +79,13 @@ def _locked_file(name: Path, path: Path) -> IO[str]:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), name.stat()):
                 return file
-        file.close()  # whoever had it removed it after it was opened here: the next one
+        file.close()  # its holder removed it after it was opened here: try the new one
 
 
 def uri(path: str | Path) -> str:
-    """A path with its scheme: without one Spark takes it to be on the cluster's default storage.
+    """A path with its scheme; without one Spark looks on the cluster's default storage.
 
-    Nothing is percent-encoded, for Spark reads the text as it stands. A URL stays as it is.
+    Nothing is percent-encoded, because Spark takes the text literally. A URL stays as it is.
     """
     text = str(path)
     return text if "://" in text else f"file://{Path(text).absolute()}"

@@ -1,4 +1,4 @@
-"""What jobs leave behind and nothing needs any more: found, and removed."""
+"""Finds and removes folders that jobs have left behind and nothing needs any more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optdist.errors import BusyError
 from optdist.files import locked
 from optdist.layout import ScoresFolder
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
-from pipelines.scoring.manifest import Published, read_manifest
+from pipelines.scoring.manifest import ScoresManifest, read_manifest
 
 _DAY = 86_400  # seconds
 
@@ -30,8 +30,8 @@ class Leftover:
 def leftovers(config: Config, tracker: Tracker, keep_days: int) -> list[Leftover]:
     """A data set's folders that no job has written or opened for `keep_days` days.
 
-    Never the features, run and package of champion and challenger, nor the packages and samples
-    that a published date of scores names.
+    The features, run and package of champion and challenger are never among them, nor are the
+    packages and samples that a published date of scores names.
 
     Args:
         config: names the data set whose folders are searched.
@@ -44,22 +44,22 @@ def leftovers(config: Config, tracker: Tracker, keep_days: int) -> list[Leftover
 
 
 def remove(leftover: Leftover, keep_days: int) -> bool:
-    """Remove a leftover; False if a job has it, or has used it meanwhile."""
+    """Remove a leftover; False if a job works on it, or has used it in the meantime."""
     try:
         with locked(leftover.lock):
             if _newest(leftover.path) >= time.time() - keep_days * _DAY:
                 return False
-            going = leftover.path.with_name(f"_removed-{leftover.path.name}")
-            shutil.rmtree(going, ignore_errors=True)
-            leftover.path.rename(going)  # in one step, so that nothing is ever there in part
-            shutil.rmtree(going)
+            doomed = leftover.path.with_name(f"_removed-{leftover.path.name}")
+            shutil.rmtree(doomed, ignore_errors=True)
+            leftover.path.rename(doomed)  # in one step, so that no reader sees a part of it
+            shutil.rmtree(doomed)
             return True
     except BusyError:
         return False
 
 
 def _candidates(config: Config, tracker: Tracker) -> Iterator[tuple[Path, Path]]:
-    """All that a job could make anew or fetch again, with its lock."""
+    """Each folder that a job could build or fetch again, with the folder that it locks."""
     layout, scores = config.layout, config.layout.scores
     used = [v for alias in (CHAMPION, CHALLENGER) if (v := tracker.find(alias))]
     features = {tracker.tags(version).get("data_fingerprint") for version in used}
@@ -79,19 +79,19 @@ def _candidates(config: Config, tracker: Tracker) -> Iterator[tuple[Path, Path]]
     yield from _of_scores(scores, dates)
 
 
-def _of_scores(scores: ScoresFolder, dates: list[Published]) -> Iterator[tuple[Path, Path]]:
-    """Samples that no date names, and scores that were not published."""
+def _of_scores(scores: ScoresFolder, dates: list[ScoresManifest]) -> Iterator[tuple[Path, Path]]:
+    """Samples that no date's manifest names, and scores that were not published."""
     named = {scores.path / date.input for date in dates}
     yield from ((path, lock) for path, lock in scores.kept_inputs() if path not in named)
     yield from scores.staged()
 
 
 def _newest(path: Path) -> float:
-    """When a folder, or anything in it, was last written; never old where there is no folder."""
+    """When a folder, or anything in it, was last written; infinity where there is no folder."""
     if not path.is_dir():
         return float("inf")
-    return max(found.lstat().st_mtime for found in (path, *path.rglob("*")))
+    return max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
 
 
 def _size(path: Path) -> int:
-    return sum(found.lstat().st_size for found in path.rglob("*") if found.is_file())
+    return sum(entry.lstat().st_size for entry in path.rglob("*") if entry.is_file())

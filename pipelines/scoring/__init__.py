@@ -1,1 +1,1 @@
-"""The daily scoring job."""
+"""Scores a date with a registered model: the daily job."""

@@ -1,4 +1,4 @@
-"""Folders that readers see in their old state or their new one, never in part or not at all."""
+"""Replaces a folder in one step: readers see its old content or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
-def publish(staged: Path, path: Path) -> None:
-    """Put a finished folder in its place.
+def swap_in(staged: Path, path: Path) -> None:
+    """Move a finished folder to its place; the folder that was there is removed.
 
-    On Linux both folders change places in one step. Elsewhere the old one is moved aside first; a
-    crash between the two renames is mended by `restore`.
+    On Linux both folders change places in one step. Elsewhere the old one is renamed first; a crash
+    between the two renames is repaired by `recover`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    restore(path)
+    recover(path)
     if not path.exists():
         staged.rename(path)
     elif exchange(staged, path):
         shutil.rmtree(staged)
     else:
-        path.rename(_aside(path))
+        path.rename(_old(path))
         staged.rename(path)
-        shutil.rmtree(_aside(path))
+        shutil.rmtree(_old(path))
 
 
-def restore(path: Path) -> None:
-    """Finish what a crash inside `publish` left: without a new folder the old one comes back."""
-    old = _aside(path)
+def recover(path: Path) -> None:
+    """Clean up after a crash inside `swap_in`: without a new folder the old one comes back."""
+    old = _old(path)
     if old.exists() and not path.exists():
         old.rename(path)
     shutil.rmtree(old, ignore_errors=True)
@@ -42,11 +42,11 @@ def exchange(a: Path, b: Path) -> bool:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
         return False
-    done: int = rename(
+    status: int = rename(
         _AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), ctypes.c_uint(_RENAME_EXCHANGE)
     )
-    return done == 0
+    return status == 0
 
 
-def _aside(path: Path) -> Path:
+def _old(path: Path) -> Path:
     return path.with_name(f"_old-{path.name}")  # readers skip names with an underscore

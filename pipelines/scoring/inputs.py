@@ -1,11 +1,10 @@
-"""The samples of a scoring date: read once, kept beside the scores, pinned by the manifest."""
+"""Reads the samples of a scoring date once and keeps them, so that a rerun uses them again."""
 
 from __future__ import annotations
 
 import datetime as dt
 import shutil
 import uuid
-from pathlib import Path
 
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
@@ -16,40 +15,49 @@ from optdist.files import uri
 from optdist.layout import ScoresFolder
 from pipelines.features.samples import scoring_samples
 from pipelines.scoring.checks import check_reach
-from pipelines.scoring.manifest import Published
+from pipelines.scoring.manifest import ScoresManifest
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
 from pipelines.sources.quarantine import checked_reasons
 
 
-class Input(BaseModel):
-    """The samples to score."""
+class KeptSamples(BaseModel):
+    """The samples to score, kept next to the scores."""
 
-    folder: str
+    folder: str  # below the data set's scores
     rows: int
     fingerprint: str
     quarantined: dict[str, int]
     last_event: str | None = None  # the newest event's day; None without transactions
 
 
-def source_fingerprint(config: Config) -> str:
-    """What decides the samples of a date: the data set's description and the raw files."""
+def fingerprint_source(config: Config) -> str:
+    """A hash of what decides a date's samples: the data set's description and the raw files."""
     written = config.written.get("dataset") or config.dataset.model_dump(mode="json")
     days = config.scoring.acquired_within_days
     return fingerprint([written, days, input_fingerprint(config.dataset.source)])
 
 
-def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
-    """The samples that a published date has kept; if they are gone, None and a line of print."""
-    if not (home / pinned.input / "_SUCCESS").exists():
-        print(f"  the samples of this date's last run are gone ({pinned.input}): reading anew")
+def find_kept_samples(
+    scores: ScoresFolder, pinned: ScoresManifest, source: str
+) -> KeptSamples | None:
+    """The samples that a date was scored with; if they are gone, None and a line of print.
+
+    Args:
+        scores: the data set's scores.
+        pinned: the date's manifest.
+        source: the fingerprint of the source as it is now.
+    """
+    folder = scores.path / pinned.input
+    if not (folder / "_SUCCESS").exists():
+        print(f"  the samples of this date's last run are gone ({pinned.input}): reading again")
         return None
-    print(f"  using the samples that this date was scored with: {home / pinned.input}")
+    print(f"  using the samples that this date was scored with: {folder}")
     if pinned.input_fingerprint != source:
         print(
             f"  WARNING: source or data set changed since ({pinned.input_fingerprint} then, "
-            f"{source} now); --refresh reads the input anew"
+            f"{source} now); --refresh reads the input again"
         )
-    return Input(
+    return KeptSamples(
         folder=pinned.input,
         rows=pinned.rows,
         fingerprint=pinned.input_fingerprint,
@@ -59,10 +67,17 @@ def pinned_input(home: Path, pinned: Published, source: str) -> Input | None:
 
 
 @explain_read_errors()
-def keep_input(
+def read_samples(
     spark: SparkSession, config: Config, run_date: dt.date, scores: ScoresFolder, source: str
-) -> Input:
-    """Write the samples to score beside those that the date may already have, and the bad rows.
+) -> KeptSamples:
+    """Read and keep the samples to score and the bad rows; samples kept before stay for now.
+
+    Args:
+        spark: the session.
+        config: the data set, and the scoring settings.
+        run_date: the cut-off; nothing after it is read.
+        scores: the data set's scores.
+        source: the fingerprint of the source as it is now.
 
     Raises:
         DataError: there are none, too many rows are bad, or the data end long before the date.
@@ -76,11 +91,11 @@ def keep_input(
         good = {"samples": spark.read.parquet(uri(folder)).count()}
         if samples.events is not None:
             good["events"] = samples.events.count()
-        aside = scores.quarantine(run_date)
-        samples.quarantine.write.mode("overwrite").parquet(uri(aside))
+        quarantine = scores.quarantine(run_date)
+        samples.quarantine.write.mode("overwrite").parquet(uri(quarantine))
         limit = config.scoring.max_quarantined_share
-        setting = f"see {aside}; scoring.max_quarantined_share"
-        bad = checked_reasons(spark.read.parquet(uri(aside)), good, limit, setting)
+        setting = f"see {quarantine}; scoring.max_quarantined_share"
+        bad = checked_reasons(spark.read.parquet(uri(quarantine)), good, limit, setting)
         if not good["samples"]:
             raise DataError(f"No row that is known at {run_date} can be scored.")
     except DataError as error:
@@ -88,7 +103,7 @@ def keep_input(
         raise DataError(f"{error} Nothing was published.") from error
     finally:
         samples.release()
-    return Input(
+    return KeptSamples(
         folder=folder.relative_to(scores.path).as_posix(),
         rows=good["samples"],
         fingerprint=source,

@@ -1,4 +1,4 @@
-"""What a published date of scores says of itself."""
+"""Reads and writes the manifest of a date's scores."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from optdist.errors import DataError
+from optdist.files import write_json
 
-MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
+_MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
 
 
-class Published(BaseModel):
-    """One date's scores; its manifest pins the model and the input that a rerun uses again."""
+class ScoresManifest(BaseModel):
+    """What one date's scores say of themselves; it pins what a rerun of the date uses again."""
 
     status: str = "published"
     dataset: str
@@ -33,13 +34,22 @@ class Published(BaseModel):
     total_predicted: float
 
 
-def read_manifest(path: Path) -> Published | None:
-    """A published date's manifest, or None where the date has none."""
+def write_manifest(folder: Path, manifest: ScoresManifest) -> None:
+    """Put a manifest into the folder of the scores that it is of."""
+    write_json(folder / _MANIFEST, manifest.model_dump())
+
+
+def read_manifest(folder: Path) -> ScoresManifest | None:
+    """The manifest in the folder of a date's scores, or None where the date has none.
+
+    Raises:
+        DataError: the manifest is damaged.
+    """
     try:
-        return Published.model_validate_json((path / MANIFEST).read_text())
+        return ScoresManifest.model_validate_json((folder / _MANIFEST).read_text())
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise DataError(
-            f"{path / MANIFEST} cannot be read: {error} Remove {path} to score the date anew."
+            f"{folder / _MANIFEST} cannot be read: {error} Remove {folder} to score the date again."
         ) from error

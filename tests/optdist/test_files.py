@@ -54,5 +54,5 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.warns(RuntimeWarning, match="no two jobs"), locked(tmp_path / "run"):
+    with pytest.warns(RuntimeWarning, match="not start two jobs"), locked(tmp_path / "run"):
         pass

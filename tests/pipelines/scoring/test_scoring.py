@@ -17,8 +17,10 @@ from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
 from pipelines.prediction import predict
 from pipelines.scoring import pipeline as scoring
+from pipelines.scoring import staging
+from pipelines.scoring.checks import check_scores
 from pipelines.scoring.manifest import read_manifest
-from pipelines.scoring.pipeline import check_scores, score
+from pipelines.scoring.pipeline import score
 
 DATE = dt.date(2024, 12, 20)  # the made-up shop's last event is of 2024-12-18
 QUANTILES = ["q05", "q50", "q95"]
@@ -325,9 +327,11 @@ def test_lost_rows_are_an_error_that_counts_them(spark, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["predict", "check_scores", "publish"])
+@pytest.mark.parametrize(
+    ("module", "step"), [(staging, "predict"), (staging, "check_scores"), (scoring, "swap_in")]
+)
 def test_a_crash_before_publishing_leaves_the_old_rows_and_their_manifest(
-    spark, shop, fresh, monkeypatch, step
+    spark, shop, fresh, monkeypatch, module, step
 ):
     made = fresh()
     before = score(spark, made, shop.tracker, DATE)
@@ -337,7 +341,7 @@ def test_a_crash_before_publishing_leaves_the_old_rows_and_their_manifest(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(scoring, step, crash)
+        patch.setattr(module, step, crash)
         score(spark, made, shop.tracker, DATE, model="2", refresh=True)
     pd.testing.assert_frame_equal(published(spark, before), rows)
     again = score(spark, made, shop.tracker, DATE)

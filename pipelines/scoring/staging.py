@@ -1,0 +1,83 @@
+"""Writes a date's scores where no reader looks, in the columns of the contract; checks them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from optdist.config import Config, DatasetConfig
+from optdist.files import uri
+from optdist.models.base import prediction_columns, score_columns
+from optdist.serving.package import Package
+from pipelines.features.fitting import count_imputed
+from pipelines.prediction import predict
+from pipelines.scoring.checks import check_scores
+from pipelines.scoring.inputs import KeptSamples
+
+
+def stage_scores(
+    spark: SparkSession,
+    config: Config,
+    version: str,
+    package: Package,
+    kept: KeptSamples,
+    run_date: dt.date,
+) -> dict[str, Any]:
+    """Write scores where no reader looks, and check them.
+
+    Args:
+        spark: the session.
+        config: the data set, and the scoring settings.
+        version: the model's version.
+        package: its package.
+        kept: the samples to score.
+        run_date: the date to score.
+
+    Returns:
+        The manifest's `rows`, `total_predicted` and `imputed`.
+
+    Raises:
+        DataError: rows were lost or are not finite.
+    """
+    scores, levels = config.layout.scores, config.scoring.quantiles
+    staged = scores.staging(run_date)
+    samples = spark.read.parquet(uri(scores.path / kept.folder))
+    filled = count_imputed(samples, package.schema)
+    if filled:
+        print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
+    keys = score_keys(config.dataset)
+    predicted = predict(samples, package, levels, config.scoring.batch_rows, keep=keys)
+    rows = select_score_columns(predicted, keys, levels, package.inference, version)
+    rows.write.mode("overwrite").parquet(uri(staged))
+    names = prediction_columns(package.model_class, levels)
+    count, total = check_scores(spark, staged, kept.rows, names)
+    return {"rows": count, "total_predicted": total, "imputed": filled}
+
+
+def score_keys(dataset: DatasetConfig) -> list[str]:
+    """The columns that say whose score a row is, and of which day where the samples have one."""
+    return [*dataset.id, *dataset.source.carried]
+
+
+def select_score_columns(
+    predicted: DataFrame, keys: Sequence[str], levels: Sequence[float], inference: str, version: str
+) -> DataFrame:
+    """The columns of a score table, in their order, whichever model scored.
+
+    Args:
+        predicted: the keys, and what `predict` adds.
+        keys: of `score_keys`.
+        levels: of the quantiles.
+        inference: the rule that the model predicted by.
+        version: the model's version.
+    """
+    return predicted.select(
+        *keys,
+        *score_columns(levels),
+        F.lit(inference).alias("inference"),
+        F.lit(version).alias("model_version"),
+    )
