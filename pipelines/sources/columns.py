@@ -57,21 +57,31 @@ def require(rows: DataFrame, names: list[str], what: str) -> None:
         )
 
 
+def quoted(name: str) -> str:
+    """A column's name for SQL, whatever it consists of: dots, blanks, keywords, backticks."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def column(name: str) -> Column:
+    """A column of a table by its whole name: `F.col` would take `a.b` for a field of `a`."""
+    return F.col(quoted(name))
+
+
 def parse_number(name: str) -> Column:
     """A column as a double, null where it cannot be read as one."""
-    return F.expr(f"try_cast(`{name}` AS double)")
+    return F.expr(f"try_cast({quoted(name)} AS double)")
 
 
-def is_finite(column: Column) -> Column:
+def is_finite(value: Column) -> Column:
     """Neither NaN nor infinite."""
     return reduce(
-        lambda a, b: a & b, [~F.isnan(column), column != float("inf"), column != float("-inf")]
+        lambda a, b: a & b, [~F.isnan(value), value != float("inf"), value != float("-inf")]
     )
 
 
 def is_missing(name: str) -> Column:
     """Null, or a blank text."""
-    return F.col(name).isNull() | (F.trim(F.col(name).cast("string")) == "")
+    return column(name).isNull() | (F.trim(column(name).cast("string")) == "")
 
 
 def first_reason(checks: list[tuple[str, Column]]) -> Column:
