@@ -225,7 +225,7 @@ main() {
 
   # shellcheck disable=SC2046  # one word per process
   trap 'kill $(jobs -p) 2>/dev/null || true; say "set-up: interrupted. Run it again: it goes on from what is done."; exit 130' INT TERM
-  trap '[[ $? == 0 || $? == 130 ]] || say "set-up: did not finish. Once the cause is mended, run it again."' EXIT
+  trap '[[ $? == 0 || $? == 130 ]] || say "set-up: did not finish. Once the cause is fixed, run it again."' EXIT
   open_cache
   python=$(find_python)
   [[ -n $(cached_wheel) ]] || check_compiler
