@@ -1,4 +1,4 @@
-"""The feature schema: everything that encoding needs, learned from the training split alone."""
+"""Defines the feature schema: what encoding needs, learned from the training split alone."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from mlflow.pyfunc import PythonModel
 
 
 class OptDistModel(PythonModel):
-    """Loads the model package that was logged beside this code."""
+    """Loads the model package that was logged with this code."""
 
     def load_context(self, context: Any) -> None:
         """Load the package."""

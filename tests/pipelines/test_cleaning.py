@@ -37,7 +37,7 @@ def used(spark, tmp_path_factory):
 
 @pytest.fixture
 def shop(used, tmp_path):
-    """A copy of the shop's artifacts, beside it what failed jobs have left, all of it old."""
+    """A copy of the shop's artifacts with what failed jobs have left, all of it old."""
     made, _, table = used
     root = tmp_path / "root"
     shutil.copytree(made.root, root)

@@ -58,7 +58,7 @@ def shop(spark, tmp_path_factory):
 
 @pytest.fixture
 def fresh(shop, tmp_path):
-    """A function that makes the shop anew, nothing scored yet, with other settings or events."""
+    """A function that makes the shop again, nothing scored yet, with other settings or events."""
 
     def write(raw=None, name="sales.csv", **sections):
         (shop.raw if raw is None else raw).to_csv(tmp_path / name, index=False)
@@ -147,11 +147,11 @@ def test_a_rerun_uses_the_pinned_version_and_input_and_gives_the_same_rows(
     assert "source or data set changed since" in capsys.readouterr().out
     assert again.input_fingerprint == first.input_fingerprint != again.source_fingerprint
     spark.catalog.clearCache()
-    anew = score(spark, made, shop.tracker, DATE, refresh=True)
-    assert anew.input_fingerprint == anew.source_fingerprint
-    assert anew.model_version == "1"
+    refreshed = score(spark, made, shop.tracker, DATE, refresh=True)
+    assert refreshed.input_fingerprint == refreshed.source_fingerprint
+    assert refreshed.model_version == "1"
     assert [p.name for p in made.layout.scores.inputs(DATE).iterdir()] == [
-        anew.input.rsplit("/", 1)[-1]
+        refreshed.input.rsplit("/", 1)[-1]
     ]
 
 
