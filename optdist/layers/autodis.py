@@ -19,7 +19,7 @@ from optdist.seeds import derive
 
 @keras.saving.register_keras_serializable(package="optdist")
 class AutoDisEmbedding(Embedding):
-    """The shared representation with AutoDis beside the z-scores."""
+    """The shared representation with AutoDis next to the z-scores."""
 
     def __init__(
         self, schema: FeatureSchema, config: ModelConfig, seed: int, **kwargs: Any

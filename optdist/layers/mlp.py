@@ -82,8 +82,8 @@ class StackedMLP(keras.layers.Layer):
         """
         rows = tf.dynamic_partition(tf.range(tf.shape(h)[0]), selected, self.count)
         parts = tf.dynamic_partition(h, selected, self.count)
-        found = [self.one(part, i) for i, part in enumerate(parts)]
-        return tf.ensure_shape(tf.dynamic_stitch(rows, found), [None, self.units[-1]])
+        outputs = [self.one(part, i) for i, part in enumerate(parts)]
+        return tf.ensure_shape(tf.dynamic_stitch(rows, outputs), [None, self.units[-1]])
 
     def _forward(self, x: tf.Tensor, which: int | None) -> tf.Tensor:
         for k, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):

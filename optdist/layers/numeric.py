@@ -21,7 +21,7 @@ class PiecewiseLinear(keras.layers.Layer):
 
     The encoding of value x in bin t is clip((x - b_t) / (b_{t+1} - b_t), 0, 1) (Gorishniy et al.,
     "On Embeddings for Numerical Features", NeurIPS 2022, Eq. 1, here clipped at both ends because
-    the z-score stays beside it).
+    the z-score stays next to it).
     """
 
     def __init__(

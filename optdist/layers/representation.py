@@ -18,7 +18,7 @@ from optdist.seeds import derive
 
 @keras.saving.register_keras_serializable(package="optdist")
 class Embedding(keras.layers.Layer):
-    """Embedded categories beside encoded numbers, crosses, then the shared bottom (Eq. 4).
+    """Embedded categories next to encoded numbers, crosses, then the shared bottom (Eq. 4).
 
     `model.numeric: zscore` without crosses is the paper's h. A representation of your own is a
     Keras layer with this constructor and this `call`; name it in the config as

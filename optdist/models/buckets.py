@@ -43,8 +43,8 @@ def bucket_edges(
         DataError: the schema is older than its label quantiles.
     """
     points = _points(label, low, high)
-    found = np.quantile(points, np.linspace(0, 1, count + 1))
-    edges: np.ndarray = np.unique(found.astype(np.float32))
+    quantiles = np.quantile(points, np.linspace(0, 1, count + 1))
+    edges: np.ndarray = np.unique(quantiles.astype(np.float32))
     return edges if len(edges) > 1 else np.repeat(edges, 2)
 
 

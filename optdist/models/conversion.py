@@ -40,9 +40,9 @@ class ConversionValueModel(CltvModel):
         self, inputs: Inputs, quantiles: Sequence[float] = (), inference: str | None = None
     ) -> Prediction:
         """Predict p and p times value; see `CltvModel`."""
-        found = self(inputs)
-        p = tf.sigmoid(found.p_logit)
-        return {"predicted_cltv": self.calibration(inference).scale * p * found.value, "p": p}
+        outputs = self(inputs)
+        p = tf.sigmoid(outputs.p_logit)
+        return {"predicted_cltv": self.calibration(inference).scale * p * outputs.value, "p": p}
 
     def value_of(self, output: tf.Tensor) -> tf.Tensor:
         """The value [B], in currency, of a network's output; a softplus keeps it positive."""

@@ -1,4 +1,4 @@
-"""Where the outputs of networks start: at the training labels' statistics."""
+"""Initial biases of output layers, from the training labels' statistics."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ def logit(p: npt.ArrayLike) -> np.ndarray:
     return np.asarray(np.log(p) - np.log1p(np.negative(p)))
 
 
-def share_start(label: LabelStatistics) -> float:
+def share_logit(label: LabelStatistics) -> float:
     """The logit of the share of positive labels."""
     return float(logit(_share(label)))
 
 
-def class_start(label: LabelStatistics, count: int) -> np.ndarray:
+def class_logits(label: LabelStatistics, count: int) -> np.ndarray:
     """Logits [1 + count] of a class of zeros and `count` equal classes of positive labels."""
     share = _share(label)
     return np.log(np.array([1 - share, *[share / count] * count]))
 
 
-def softplus_start(value: float) -> float:
+def inverse_softplus(value: float) -> float:
     """The output whose softplus is `value` > 0."""
     return float(np.log(np.expm1(value)))
 
 
-def ziln_start(
+def ziln_biases(
     label: LabelStatistics, config: DistributionConfig, spread: np.ndarray
 ) -> np.ndarray:
     """Biases [L, 3] of L networks that output (p, mu, sigma): share, log-mean, log-deviation.
@@ -41,11 +41,11 @@ def ziln_start(
         spread: [L], how many deviations each mu starts from the log-mean.
     """
     sigma = np.clip(label.log_std, 2 * config.sigma_min, 0.9 * config.sigma_max)
-    start = np.empty((len(spread), 3))
-    start[:, 0] = share_start(label)
-    start[:, 1] = label.log_mean + spread * label.log_std
-    start[:, 2] = softplus_start(sigma)
-    return start
+    biases = np.empty((len(spread), 3))
+    biases[:, 0] = share_logit(label)
+    biases[:, 1] = label.log_mean + spread * label.log_std
+    biases[:, 2] = inverse_softplus(sigma)
+    return biases
 
 
 def _share(label: LabelStatistics) -> float:

@@ -14,7 +14,7 @@ from optdist.layers import StackedMLP
 from optdist.models.base import CltvModel, Inputs, Prediction
 from optdist.models.buckets import bucket_edges, bucket_of
 from optdist.models.conversion import squared_error
-from optdist.models.initial_biases import class_start, softplus_start
+from optdist.models.initial_biases import class_logits, inverse_softplus
 from optdist.seeds import derive
 
 
@@ -60,8 +60,8 @@ class MDAN(CltvModel):
         self.unit = schema.label.positive_mean
         self.edges = bucket_edges(schema.label, c.buckets)
         self.count = len(self.edges)  # the positive buckets and that of zeros
-        classes = class_start(schema.label, self.count - 1)[None, :]
-        value = np.array([[softplus_start(schema.label.positive_share)]])
+        classes = class_logits(schema.label, self.count - 1)[None, :]
+        value = np.array([[inverse_softplus(schema.label.positive_share)]])
         self.classifier = StackedMLP(
             1, [*c.tower, self.count], derive(seed, "classifier"), classes, name="classifier"
         )
@@ -94,10 +94,10 @@ class MDAN(CltvModel):
         self, inputs: Inputs, quantiles: Sequence[float] = (), inference: str | None = None
     ) -> Prediction:
         """Predict p and the value; see `CltvModel`."""
-        found = self(inputs)
+        outputs = self(inputs)
         return {
-            "predicted_cltv": self.calibration(inference).scale * found.value,
-            "p": 1 - tf.exp(found.log_share[:, 0]),
+            "predicted_cltv": self.calibration(inference).scale * outputs.value,
+            "p": 1 - tf.exp(outputs.log_share[:, 0]),
         }
 
 
@@ -109,8 +109,8 @@ def _similarity_of_rows(fused: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     place = tf.cast(place, fused.dtype)
     direction = tf.math.l2_normalize(fused, axis=-1)
     cosine = tf.reduce_sum(direction * tf.roll(direction, 1, axis=0), axis=-1)
-    wanted = 1 - tf.abs(place - tf.roll(place, 1, axis=0))
-    return tf.square(cosine - wanted)
+    target = 1 - tf.abs(place - tf.roll(place, 1, axis=0))
+    return tf.square(cosine - target)
 
 
 def _similarity_of_channels(channels: tf.Tensor) -> tf.Tensor:
@@ -118,5 +118,5 @@ def _similarity_of_channels(channels: tf.Tensor) -> tf.Tensor:
     direction = tf.math.l2_normalize(channels, axis=-1)
     cosine = tf.einsum("nbe,mbe->bnm", direction, direction)
     n = np.arange(channels.shape[0])
-    wanted = 1 - np.abs(n[:, None] - n) / n[-1]
-    return tf.reduce_mean(tf.square(cosine - wanted.astype(np.float32)), axis=[1, 2])
+    target = 1 - np.abs(n[:, None] - n) / n[-1]
+    return tf.reduce_mean(tf.square(cosine - target.astype(np.float32)), axis=[1, 2])

@@ -13,7 +13,7 @@ from optdist.data.schema import FeatureSchema
 from optdist.layers import StackedMLP
 from optdist.models.base import CltvModel, Inputs, Prediction
 from optdist.models.buckets import bucket_of, nested_buckets, position_in
-from optdist.models.initial_biases import class_start, logit
+from optdist.models.initial_biases import class_logits, logit
 from optdist.objectives.alignment import alignment_kl
 from optdist.objectives.ordinal import ordinal_ce, ordinal_share
 from optdist.seeds import derive
@@ -64,7 +64,7 @@ class MDME(CltvModel):
         c = self.config
         self.buckets = nested_buckets(schema.label, c.sub_distributions, c.buckets)
         d, k = self.buckets.real.shape
-        classes = class_start(schema.label, d)[None, :]
+        classes = class_logits(schema.label, d)[None, :]
         position = logit(np.clip(self.buckets.mean, 0.01, 0.99)).reshape(d * k, 1)
         self.sub = StackedMLP(1, [*c.sdn, 1 + d], derive(seed, "sub"), classes, name="sub")
         self.sub_ordinal = StackedMLP(
@@ -96,15 +96,15 @@ class MDME(CltvModel):
         converted = tf.cast(y > 0, tf.float32)
         place = tf.gather(b.place, bucket_of(y, b.edges))  # of zeros too, which `converted` drops
         d, within = place // k, place % k
-        own = [tf.gather(x, d, axis=1, batch_dims=1) for x in outputs[2:]]  # [B, K] each
-        position = tf.gather(own[2], within, axis=1, batch_dims=1)
+        towers = [tf.gather(x, d, axis=1, batch_dims=1) for x in outputs[2:]]  # [B, K] each
+        position = tf.gather(towers[2], within, axis=1, batch_dims=1)
         target = position_in(
             y, tf.gather(b.low.reshape(-1), place), tf.gather(b.width.reshape(-1), place)
         )
         sub = _learned(
             outputs.sub, outputs.sub_ordinal, tf.where(y > 0, 1 + d, 0), tf.constant([True])
         )
-        bucket = _learned(own[0], own[1], within, tf.gather(b.real, d))
+        bucket = _learned(towers[0], towers[1], within, tf.gather(b.real, d))
         ce, ordinal, distillation = (x + converted * z for x, z in zip(sub, bucket, strict=True))
         mse = converted * tf.square(position - target)
         loss = (

@@ -15,7 +15,7 @@ from optdist.models.conversion import (
     conversion_ce,
     squared_error,
 )
-from optdist.models.initial_biases import share_start, softplus_start
+from optdist.models.initial_biases import inverse_softplus, share_logit
 from optdist.seeds import derive
 
 
@@ -40,7 +40,7 @@ class MTLMSE(ConversionValueModel):
         """Make the towers, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config
-        start = np.array([share_start(schema.label), softplus_start(1.0)])
+        start = np.array([share_logit(schema.label), inverse_softplus(1.0)])
         if c.shared == "tower":
             self.towers = StackedMLP(
                 1, [*c.tower, 2], derive(seed, "towers"), start[None, :], name="towers"
@@ -52,10 +52,10 @@ class MTLMSE(ConversionValueModel):
 
     def call(self, inputs: Inputs, training: bool = False) -> ConversionValue:
         """Compute both heads."""
-        found = self.towers(self.representation(inputs))
+        outputs = self.towers(self.representation(inputs))
         if self.config.shared == "tower":
-            return ConversionValue(found[0, :, 0], self.value_of(found[0, :, 1]))
-        return ConversionValue(found[0, :, 0], self.value_of(found[1, :, 0]))
+            return ConversionValue(outputs[0, :, 0], self.value_of(outputs[0, :, 1]))
+        return ConversionValue(outputs[0, :, 0], self.value_of(outputs[1, :, 0]))
 
     def row_losses(
         self, y: tf.Tensor, outputs: ConversionValue, seed: tf.Tensor

@@ -13,7 +13,7 @@ from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
 from optdist.layers import StackedMLP
 from optdist.models.base import DistributionModel, Inputs, Prediction
-from optdist.models.initial_biases import ziln_start
+from optdist.models.initial_biases import ziln_biases
 from optdist.objectives.alignment import alignment_ce, alignment_kl, hard_label, soft_label
 from optdist.objectives.gumbel import gumbel_noise, selection_weights
 from optdist.seeds import derive
@@ -49,7 +49,7 @@ class OptDist(DistributionModel):
         # Choice: mu is spread by a quarter of the deviation to either side, so that the SDNs differ
         # from the first step on.
         spread = np.linspace(-0.25, 0.25, c.num_sdns) if c.num_sdns > 1 else np.zeros(1)
-        start = ziln_start(schema.label, c, spread)
+        start = ziln_biases(schema.label, c, spread)
         self.networks = c.num_sdns
         self.dlm = StackedMLP(c.num_sdns, [*c.sdn, 3], derive(seed, "dlm"), start, name="dlm")
         self.dsm = StackedMLP(1, [*c.dsm, c.num_sdns], derive(seed, "dsm"), name="dsm")

@@ -15,7 +15,7 @@ from optdist.models.conversion import (
     conversion_ce,
     squared_error,
 )
-from optdist.models.initial_biases import share_start, softplus_start
+from optdist.models.initial_biases import inverse_softplus, share_logit
 from optdist.seeds import derive
 
 
@@ -31,7 +31,7 @@ class TwoStage(ConversionValueModel):
     product with p is the mean. "weighted" counts each row by its predicted conversion, as section
     4.2 hints ("more sufficient for those users with a high predicted conversion rate"), and "all"
     counts each alike: both learn from the zeros too, so that the product with p counts conversion
-    twice, calibration has to mend the total, and validation rows were ranked worse.
+    twice, calibration has to correct the total, and validation rows were ranked worse.
     """
 
     config_class = TwoStageConfig
@@ -43,9 +43,9 @@ class TwoStage(ConversionValueModel):
         """Make both stages, their outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
         c = self.config
-        share = np.array([[share_start(schema.label)]])
+        share = np.array([[share_logit(schema.label)]])
         mean = 1.0 if c.rows == "converted" else schema.label.positive_share
-        value = np.array([[softplus_start(mean)]])
+        value = np.array([[inverse_softplus(mean)]])
         self.classifier = StackedMLP(
             1, [*c.tower, 1], derive(seed, "classifier"), share, name="classifier"
         )

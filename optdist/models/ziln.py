@@ -11,7 +11,7 @@ from optdist.distributions.mixture import ZilnMixture
 from optdist.distributions.ziln import Ziln, ziln_nll, ziln_parameters
 from optdist.layers import StackedMLP
 from optdist.models.base import DistributionModel, Inputs, Prediction
-from optdist.models.initial_biases import ziln_start
+from optdist.models.initial_biases import ziln_biases
 from optdist.seeds import derive
 
 
@@ -26,7 +26,7 @@ class ZILN(DistributionModel):
     ) -> None:
         """Make the tower, its outputs starting at the training labels' statistics."""
         super().__init__(schema, config, seed)
-        start = ziln_start(schema.label, self.config, np.zeros(1))
+        start = ziln_biases(schema.label, self.config, np.zeros(1))
         self.network = StackedMLP(
             1, [*self.config.tower, 3], derive(seed, "tower"), start, name="tower"
         )
