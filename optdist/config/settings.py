@@ -190,7 +190,10 @@ class Config(Section):
     @field_validator("model_defaults")
     @classmethod
     def _read_by_a_model(cls, defaults: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        chosen = getattr(info.data.get("model"), "__class__", OptDistConfig).model_fields
+        model = info.data.get("model")
+        if model is None:  # it has problems of its own
+            return defaults
+        chosen = type(model).model_fields
         unread = [name for name in defaults if not (name in chosen or readers(name))]
         if unread or "name" in defaults:
             raise ValueError(

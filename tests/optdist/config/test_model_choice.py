@@ -44,6 +44,11 @@ def test_a_name_that_no_model_reads_is_refused_in_model_defaults_too():
     assert "choose the model by model.name" in problems("model_defaults.name=ziln")
 
 
+def test_a_wrong_model_next_to_model_defaults_is_one_clear_error():
+    text = problems("model_defaults.tower=[8]", "model.num_sdns=0")
+    assert "model.num_sdns: Input should be greater than 0" in text
+
+
 def test_a_model_that_cannot_be_imported_is_an_error_that_says_what_to_do():
     text = problems("model.name=nowhere.at_all:Model")
     assert "No module named 'nowhere'" in text and "PYTHONPATH" in text
