@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
         spark = spark_session(config.spark, f"promote {config.model_name}")
         table = build_features(spark, config, args.as_of)
         decision = promote(spark, config, tracker, table, version)
-        ignored = ineffective_settings(args.set, config, tracker.package(version))
+        ignored = ineffective_settings(args.set, config.model, tracker.package(version))
         if ignored:
             print(
                 f"  WARNING: {', '.join(ignored)} had no effect: a version stays as it was trained"

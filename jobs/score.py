@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     if done.last_event:
         print(f"  the data reach {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")
-    ignored = ineffective_settings(args.set, config, tracker.package(done.model_version))
+    ignored = ineffective_settings(args.set, config.model, tracker.package(done.model_version))
     if ignored:
         print(
             f"  WARNING: {', '.join(ignored)} had no effect: version {done.model_version} scores "

@@ -3,7 +3,7 @@
 A check is a function `(statistics, limits) -> reason | None`. Those of one place are evaluated
 together, so that one error has every reason, each with the value found and the value allowed:
 
-    require(statistics, [(Within("rows"), limits), ...], "Nothing was published.")
+    enforce(statistics, [(Within("rows"), limits), ...], "Nothing was published.")
 
 A new check is a function, or a `Within` where the statistic itself has limits; nothing else has to
 know of it. Limits that stand in conf by the statistic's name need `within(limits)` alone.
@@ -80,7 +80,7 @@ def failures(statistics: Statistics, checks: Iterable[Constraint]) -> list[str]:
     return [reason for reason in reasons if reason is not None]
 
 
-def require(statistics: Statistics, checks: Iterable[Constraint], otherwise: str) -> None:
+def enforce(statistics: Statistics, checks: Iterable[Constraint], otherwise: str = "") -> None:
     """Raise one error for all checks that fail.
 
     Args:

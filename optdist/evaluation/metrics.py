@@ -13,7 +13,6 @@ from optdist.evaluation.weighted import FORMULAS, WeightedMetrics
 
 MEAN_METRICS = [name for name, metric in METRICS.items() if not metric.needs_distribution]
 DISTRIBUTION_METRICS = [name for name, metric in METRICS.items() if metric.needs_distribution]
-LOWER_IS_BETTER = {name for name, metric in METRICS.items() if metric.sign < 0}
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike) -> float:

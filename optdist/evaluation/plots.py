@@ -1,4 +1,4 @@
-"""The plots of a run, as matplotlib figures."""
+"""Draws the plots of a run as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def sdn_boxplots(y_true: np.ndarray, y_pred: np.ndarray, selected: np.ndarray) -
     )
     ticks = [0, 1, 10, 100, 1_000, 10_000, 100_000]
     top = np.log1p(max(y_true.max(), y_pred.max()))
-    shown = [t for t in ticks if np.log1p(t) <= top]
-    axes.set_yticks(np.log1p(shown), [f"{t:,}" for t in shown])
+    visible = [t for t in ticks if np.log1p(t) <= top]
+    axes.set_yticks(np.log1p(visible), [f"{t:,}" for t in visible])
     axes.set(ylabel="value (currency)", title="Value by selected SDN")
     axes.legend(frameon=False)
     return figure

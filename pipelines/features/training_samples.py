@@ -17,7 +17,7 @@ from pipelines.features.splits import split_of, with_keys
 from pipelines.sources.categories import categorical_text
 from pipelines.sources.columns import LABEL
 from pipelines.sources.formats.registry import explain_read_errors
-from pipelines.sources.quarantine import checked_reasons
+from pipelines.sources.quarantine import check_bad_rows
 
 
 @explain_read_errors()
@@ -52,7 +52,7 @@ def write_samples(
     good = counts | {"samples": sum(rows for rows, _ in by_split.values())}
     quarantine = spark.read.parquet(uri(table.quarantine))
     setting = f"see {table.quarantine}; build.max_quarantined_share"
-    reasons = checked_reasons(quarantine, good, config.build.max_quarantined_share, setting)
+    reasons = check_bad_rows(quarantine, good, config.build.max_quarantined_share, setting)
     counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
     counts["samples"] = good["samples"]
     if not counts["samples"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from optdist.config import Config, FeaturesConfig
+from optdist.config import FeaturesConfig, ModelConfig
 from optdist.config.identity import differing
 from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
@@ -37,21 +37,23 @@ def unusable_features(schema: FeatureSchema, features: FeaturesConfig) -> list[s
     return categorical + [f.name for f in schema.numeric if f.name not in features.numeric]
 
 
-def ineffective_settings(overrides: Sequence[str], config: Config, package: Package) -> list[str]:
-    """The settings given with `--set` that a trained version does not take on any more.
+def ineffective_settings(
+    overrides: Sequence[str], model: ModelConfig, package: Package
+) -> list[str]:
+    """The settings given with `--set` that do not change a version, because it is trained.
 
     Args:
         overrides: `section.key=value` each, as they were given.
-        config: the configuration that they are part of.
+        model: the configuration's settings of the model.
         package: the version's package.
     """
-    kept = package.settings
+    trained = package.settings
     names = [override.partition("=")[0] for override in overrides]
-    found = [name for name in names if name.startswith("training.")]
+    ineffective = [name for name in names if name.startswith("training.")]
     for name in names:
         section, _, key = name.partition(".")
         field = key.partition(".")[0]
-        ours, theirs = (getattr(model, field, None) for model in (config.model, kept))
+        ours, theirs = (getattr(settings, field, None) for settings in (model, trained))
         if section in {"model", "model_defaults"} and ours != theirs:
-            found.append(name)
-    return found
+            ineffective.append(name)
+    return ineffective

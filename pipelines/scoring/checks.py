@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import LimitsConfig
 from optdist.files import uri
-from pipelines.checks import Statistics, require
+from pipelines.checks import Statistics, enforce
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def check_reach(run_date: dt.date, last: dt.date | None, max_days_behind: int | 
     if last is not None:
         statistics = {"days_behind": (run_date - last).days}
         checks = [(Reach(run_date, last), LimitsConfig(max=max_days_behind))]
-        require(
+        enforce(
             statistics, checks, "Bring the data up to date, or raise the setting (null: no check)."
         )
 
@@ -91,7 +91,7 @@ def check_scores(
         (every_row_is_scored, LimitsConfig(min=expected, max=expected)),
         (every_score_is_sound, LimitsConfig(max=0)),
     ]
-    require(statistics, checks, f"Nothing was published; see {staged}.")
+    enforce(statistics, checks, f"Nothing was published; see {staged}.")
     return int(statistics["rows"]), float(statistics["total"] or 0.0)
 
 

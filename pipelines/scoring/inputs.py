@@ -17,7 +17,7 @@ from pipelines.features.samples import scoring_samples
 from pipelines.scoring.checks import check_reach
 from pipelines.scoring.manifest import ScoresManifest
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
-from pipelines.sources.quarantine import checked_reasons
+from pipelines.sources.quarantine import check_bad_rows
 
 
 class KeptSamples(BaseModel):
@@ -95,7 +95,7 @@ def read_samples(
         samples.quarantine.write.mode("overwrite").parquet(uri(quarantine))
         limit = config.scoring.max_quarantined_share
         setting = f"see {quarantine}; scoring.max_quarantined_share"
-        bad = checked_reasons(spark.read.parquet(uri(quarantine)), good, limit, setting)
+        bad = check_bad_rows(spark.read.parquet(uri(quarantine)), good, limit, setting)
         if not good["samples"]:
             raise DataError(f"No row that is known at {run_date} can be scored.")
     except DataError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from optdist.config import DatasetConfig, FeaturesConfig
+from optdist.config import DatasetConfig, FeaturesConfig, LimitsConfig
 from optdist.config.transactions import FIRST_DAY
-from optdist.errors import DataError
+from pipelines.checks import Statistics, enforce
 from pipelines.sources.columns import (
     LABEL,
     REASON,
@@ -75,32 +76,57 @@ def quarantine_rows(rows: DataFrame, stage: str, without: tuple[str, ...] = ()) 
     )
 
 
-def checked_reasons(
-    aside: DataFrame, good: Mapping[str, int], limit: float, setting: str
-) -> dict[str, int]:
-    """Count the quarantined rows by reason.
+@dataclass(frozen=True)
+class BadShare:
+    """A check of the share of a stage's rows that are bad.
 
     Args:
-        aside: the rows of `quarantine_rows`.
+        stage: the step that checked the rows; its statistics are `good`, a count, and `bad`, counts
+            by reason.
+        setting: what sets the limit, for the message.
+    """
+
+    stage: str
+    setting: str
+
+    def __call__(self, statistics: Statistics, limits: LimitsConfig) -> str | None:
+        """The reason, with the counts, or None."""
+        bad = statistics[self.stage]["bad"]
+        count = sum(bad.values())
+        rows = statistics[self.stage]["good"] + count
+        if limits.contain(count / max(rows, 1)):
+            return None
+        listed = ", ".join(f"{reason} {n:,}" for reason, n in bad.items())
+        allowed = f"{self.setting} allows {limits.max:.1%}"
+        return f"{count:,} of {rows:,} {self.stage} are bad ({listed}); {allowed}"
+
+
+def check_bad_rows(
+    quarantined: DataFrame, good: Mapping[str, int], limit: float, setting: str
+) -> dict[str, int]:
+    """Count the quarantined rows by reason, and check the share of bad rows of every stage.
+
+    Args:
+        quarantined: the rows of `quarantine_rows`.
         good: the number of good rows by stage.
         limit: the share of a stage's rows that may be bad.
         setting: what sets the limit.
 
     Raises:
-        DataError: a stage has more bad rows than that.
+        CheckError: a stage has more bad rows than that.
     """
-    found = aside.groupBy("stage", REASON).count().collect()
-    for stage, rows in good.items():
-        bad = {str(row[REASON]): int(row["count"]) for row in found if row["stage"] == stage}
-        read = rows + sum(bad.values())
-        if sum(bad.values()) > limit * read:
-            listed = ", ".join(f"{reason} {count:,}" for reason, count in bad.items())
-            raise DataError(
-                f"{sum(bad.values()):,} of {read:,} {stage} are bad ({listed}); {setting} allows "
-                f"{limit:.1%}."
-            )
+    counts = quarantined.groupBy("stage", REASON).count().collect()
+    statistics = {
+        stage: {
+            "good": rows,
+            "bad": {str(row[REASON]): int(row["count"]) for row in counts if row["stage"] == stage},
+        }
+        for stage, rows in good.items()
+    }
+    limits = LimitsConfig(max=limit)
+    enforce(statistics, [(BadShare(stage, setting), limits) for stage in good])
     reasons: dict[str, int] = {}
-    for row in found:
+    for row in counts:
         reasons[row[REASON]] = reasons.get(row[REASON], 0) + int(row["count"])
     return reasons
 

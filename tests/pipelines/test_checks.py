@@ -2,7 +2,7 @@ import pytest
 
 from optdist.config import LimitsConfig
 from optdist.errors import CheckError, DataError
-from pipelines.checks import Within, failures, require, within
+from pipelines.checks import Within, enforce, failures, within
 
 STATISTICS = {"rows": 2999, "share": 0.31, "mean": float("nan")}
 
@@ -14,7 +14,7 @@ def test_one_error_has_every_check_that_failed_with_both_numbers():
         (Within("share"), LimitsConfig(min=0.3)),
     ]
     with pytest.raises(CheckError) as error:
-        require(STATISTICS, checks, "Nothing was published.")
+        enforce(STATISTICS, checks, "Nothing was published.")
     assert isinstance(error.value, DataError)
     assert str(error.value) == (
         "number of rows is 2,999; the check requires exactly 3,000; "

@@ -27,9 +27,11 @@ def package(tmp_path_factory):
     ],
 )
 def test_what_a_trained_version_does_not_take_on_is_named(package, overrides, ignored):
-    assert ineffective_settings(overrides, load_config(overrides=overrides), package) == ignored
+    assert (
+        ineffective_settings(overrides, load_config(overrides=overrides).model, package) == ignored
+    )
 
 
 def test_a_folder_without_settings_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ModelError, match="not a readable model package"):
-        ineffective_settings([], load_config(), Package(tmp_path))
+        ineffective_settings([], load_config().model, Package(tmp_path))
