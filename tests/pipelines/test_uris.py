@@ -11,7 +11,7 @@ from shop import config, transactions
 from optdist.files import uri
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
-from pipelines.registry.promotion import metrics_on_test
+from pipelines.registry.promotion import Arena
 from pipelines.scoring.pipeline import score
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,8 @@ def test_a_date_is_scored_and_a_version_compared(elsewhere, shop):
     tracker.set_alias(CHAMPION, version)
     done = score(elsewhere, made, tracker, dt.date(2024, 12, 20))
     assert elsewhere.read.parquet(uri(done.path)).count() == done.rows == 300
-    assert "normalized_gini" in metrics_on_test(elsewhere, made, tracker, table, version)
+    scored = Arena.of(elsewhere, made, table).score(tracker, version, made.promotion)
+    assert "normalized_gini" in scored.metrics(table.schema.label)
 
 
 def test_a_url_stays_as_it_is_and_a_relative_path_is_seen_from_here(tmp_path, monkeypatch):

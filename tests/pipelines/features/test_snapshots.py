@@ -8,8 +8,8 @@ from shop import transactions
 from optdist.config import config_from
 from optdist.config.dates import SnapshotsConfig
 from optdist.errors import ConfigError, DataError
-from pipelines.features.build import split_of, with_keys
 from pipelines.features.samples import build_samples, scoring_samples
+from pipelines.features.splits import split_of, with_keys
 from pipelines.sources.columns import LABEL
 
 FEATURES = {
@@ -262,8 +262,8 @@ def test_net_spend_below_0_is_set_aside_or_clipped(spark, shop):
 
 def test_all_samples_of_a_customer_fall_in_one_split_and_have_keys_of_their_own(spark, shop):
     made = shop(transactions(200), snapshots={"dates": ["2024-05-01", "2024-06-01", "2024-07-01"]})
-    keyed = with_keys(build_samples(spark, made.dataset).rows, made).withColumn(
-        "split", split_of(made)
+    keyed = with_keys(build_samples(spark, made.dataset).rows, made.dataset).withColumn(
+        "split", split_of(made.split)
     )
     rows = keyed.toPandas()
     assert rows.groupby("customer").size().max() == 3
