@@ -33,7 +33,7 @@ DOORS = {
     },
     "mlflow": {"optdist.serving.pyfunc_model", "optdist.tracking"},
     "petastorm": {"optdist.data.shards"},
-    "py4j": {"pipelines.sources.formats.registry"},
+    "py4j": {"pipelines.sources.formats.messages"},
     "pyspark": {"pipelines"},
 }
 MODULES = sources()

@@ -22,7 +22,8 @@ class TableConfig(Section):
     format: FormatName = Field(
         default="parquet",
         description="The table's format: parquet, csv or json (one object a line), or a class of "
-        "your own as `package.module:Class`.",
+        "your own as `package.module:Class`. Files with names such as .csv, .tsv or .jsonl need "
+        "none.",
     )
     options: dict[str, str] = Field(
         default={}, description="Options for Spark's reader, such as `sep` or `header`."

@@ -8,7 +8,7 @@ from typing import Any
 from optdist.config import Config, secrets_hidden
 from pipelines.sources.formats.registry import input_fingerprint
 
-FORMAT = 4  # raise it when the table's content changes for the same config and input
+FORMAT = 5  # raise it when the table's content changes for the same config and input
 
 
 def describe_content(config: Config, as_of: dt.date | None) -> dict[str, Any]:

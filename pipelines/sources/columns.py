@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from optdist.errors import DataError
 from pipelines.sources.formats.messages import first_line
+from pipelines.sources.formats.names import quoted
 
 # columns that the pipeline adds
 DAY, AMOUNT = "event_day", "event_amount"
@@ -55,11 +56,6 @@ def require(rows: DataFrame, names: list[str], what: str) -> None:
             f"The data set's {what} names columns that are not there: {', '.join(missing)}. "
             f"Found: {', '.join(rows.columns)}."
         )
-
-
-def quoted(name: str) -> str:
-    """A column's name for SQL, whatever it consists of: dots, blanks, keywords, backticks."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def column(name: str) -> Column:

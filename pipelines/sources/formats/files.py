@@ -4,43 +4,111 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StringType, StructField, StructType
 
 from optdist.config.tables import TableConfig
-from optdist.errors import DataError
 from optdist.files import uri
-from pipelines.sources.formats.messages import first_line
-from pipelines.sources.formats.paths import files_fingerprint, resolve_path
+from pipelines.sources.formats.content import explain_damage
+from pipelines.sources.formats.folders import refuse_remote_table_formats, table_files
+from pipelines.sources.formats.headers import column_names, has_blanks, read_header
+from pipelines.sources.formats.partitions import AS_TEXT, spark_settings, typed_partitions
+from pipelines.sources.formats.paths import files_fingerprint, lower_keys, resolve_path
+from pipelines.sources.formats.suffixes import suffix
+
+Options = Mapping[str, str]
 
 
 class FileFormat:
     """Files that one of Spark's readers reads."""
 
     reader: ClassVar[str]
-    defaults: ClassVar[Mapping[str, str]] = {}  # options, which the table's own override
+    defaults: ClassVar[Options] = {}  # options, which the table's own override
 
     def read(self, spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
-        """Read a file or folder with Spark's reader."""
+        """Read a file or folder with Spark's reader, after a look at its files."""
         path = resolve_path(table.path)
-        reader = spark.read.format(self.reader).options(**{**self.defaults, **table.options})
-        try:
-            return reader.load(uri(path))
-        except AnalysisException as error:
-            raise DataError(
-                f"The table {name} cannot be read from {path}: {first_line(error)} "
-                f"Set dataset.source.tables.{name}.path."
-            ) from error
+        if "://" in path:
+            refuse_remote_table_formats(spark, path)
+            files = []
+        else:
+            files = table_files(name, path, table.options)
+        options = {**self.defaults, **table.options}
+        with spark_settings(spark, AS_TEXT):
+            rows = self.load(spark, path, files, options)
+        return typed_partitions(rows, partition_files(rows, path, files))
+
+    def load(
+        self, spark: SparkSession, path: str, files: list[Path], options: Options
+    ) -> DataFrame:
+        """Let Spark read what has been looked at.
+
+        Args:
+            spark: the session.
+            path: a path of this machine, or a URL.
+            files: the files at a path of this machine; none for a URL.
+            options: options of Spark's reader.
+
+        Raises:
+            DataError: a file is not what the format needs.
+        """
+        return load(spark, self.reader, path, options)
 
     def fingerprint(self, table: TableConfig) -> list[Any]:
         """Names, sizes and times of the files."""
-        return files_fingerprint(table.path)
+        return files_fingerprint(table.path, table.options)
 
     def explain(self, error: Exception) -> str | None:
-        """Nothing is known of this format's errors."""
-        return None
+        """Files that end early or have wrong bytes."""
+        text = str(error)
+        if not _DAMAGED.search(text):
+            return None
+        file = re.search(r"(file:/\S+|[a-z0-9]+://\S+?)[.,]?(?:\s|$)", text)
+        return explain_damage(file[1] if file else "A file")
+
+
+_DAMAGED = re.compile(
+    r"EOFException|ZipException|ZlibDecompressor|incorrect (?:data|header) check|not a gzip file|"
+    r"invalid (?:block|stored block|distance|code|literal|bit length)|"
+    r"Unexpected end of (?:input|ZLIB)"
+)
+
+
+def load(
+    spark: SparkSession,
+    reader: str,
+    path: str,
+    options: Options,
+    schema: StructType | None = None,
+) -> DataFrame:
+    """Read a path or URL with one of Spark's readers.
+
+    Args:
+        spark: the session.
+        reader: the reader's name.
+        path: a path of this machine, taken as it stands, or a URL, which may have a pattern.
+        options: the reader's options.
+        schema: the columns; None: as the reader finds them.
+    """
+    frames = spark.read.format(reader).options(**options)
+    if "://" not in path:  # [ and * are letters of a file's name
+        frames = frames.option("__globPaths__", "false")
+    return (frames if schema is None else frames.schema(schema)).load(uri(path))
+
+
+def partition_files(rows: DataFrame, path: str, files: list[Path]) -> list[str]:
+    """The paths of a table's files below its own path.
+
+    Args:
+        rows: the table.
+        path: a path of this machine, or a URL.
+        files: the files at a path of this machine; none for a URL.
+    """
+    listed = [str(file) for file in files] or rows.inputFiles()
+    return [file.removeprefix(path) for file in listed]
 
 
 class Parquet(FileFormat):
@@ -59,21 +127,38 @@ class Csv(FileFormat):
     """CSV with a header; values stay text until a column's use decides their type."""
 
     reader = "csv"
-    # enforceSchema=false: files of a folder whose headers differ are an error, not a mix-up
-    defaults: ClassVar[Mapping[str, str]] = {
-        "header": "true",
-        "escape": '"',
-        "enforceSchema": "false",
-    }
+    # enforceSchema=false: headers of a folder's files that were not compared here must be the same
+    defaults: ClassVar[Options] = {"header": "true", "escape": '"', "enforceSchema": "false"}
     _OTHER_HEADER = re.compile(r"CSV header does not|Number of column in CSV header is not equal")
+
+    def load(
+        self, spark: SparkSession, path: str, files: list[Path], options: Options
+    ) -> DataFrame:
+        """Read text columns, named by the header that was read here."""
+        if files and all(suffix(file) in {".tsv", ".tab"} for file in files):
+            options = {"sep": "\t", **options}
+        header = read_header(files, options) if files else None
+        if header is None:
+            return load(spark, self.reader, path, options)
+        options = {**options, "enforceSchema": "true"}
+        if has_blanks(header):
+            blanks = ("ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace")
+            options = {**dict.fromkeys(blanks, "true"), **options}
+        names = column_names(header)
+        if lower_keys(options).get("inferschema", "false").lower() == "true":
+            rows = load(spark, self.reader, path, options)
+            return rows.toDF(*names, *rows.columns[len(names) :])
+        text = StructType([StructField(name, StringType()) for name in names])
+        return load(spark, self.reader, path, options, text)
 
     def explain(self, error: Exception) -> str | None:
         """Files whose headers differ."""
         text = str(error)
         if not self._OTHER_HEADER.search(text):
-            return None
+            return super().explain(error)
         file = re.search(r"CSV file: (\S+)", text)
         return (
-            f"The header of {file[1] if file else 'a CSV file'} differs from that of another file "
-            f"of its folder. All files of a table need the same columns in the same order."
+            f"The header of {file[1] if file else 'a CSV file'} has doubled or unnamed columns, or "
+            f"differs from that of another file of its folder. All files of a table need the same "
+            f"columns in the same order."
         )

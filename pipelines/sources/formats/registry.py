@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from optdist.config.source import SourceConfig
@@ -16,6 +14,8 @@ from optdist.errors import ConfigError, DataError
 from optdist.plugins import named_class
 from pipelines.sources.formats.base import TableFormat
 from pipelines.sources.formats.files import Csv, JsonLines, Parquet
+from pipelines.sources.formats.messages import SPARK_ERRORS, first_line
+from pipelines.sources.formats.suffixes import format_of
 
 FORMATS: dict[str, TableFormat] = {"csv": Csv(), "json": JsonLines(), "parquet": Parquet()}
 _OWN: dict[str, TableFormat] = {}  # those that a table has named as package.module:Class
@@ -47,15 +47,22 @@ def read_table(spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
 
     Raises:
         ConfigError: there is no such format.
-        DataError: there is no such table.
+        DataError: there is no such table, or Spark cannot read it.
     """
-    return table_format(table.format).read(spark, name, table)
+    kind = table_format(format_of(name, table))
+    try:
+        return kind.read(spark, name, table)
+    except SPARK_ERRORS as error:
+        raise DataError(
+            f"The table {name} cannot be read from {table.path}: "
+            f"{kind.explain(error) or first_line(error)} Set dataset.source.tables.{name}.path."
+        ) from error
 
 
 def input_fingerprint(source: SourceConfig) -> list[Any]:
     """The name of each raw table, and what changes when its content does."""
     return [
-        [name, *table_format(table.format).fingerprint(table)]
+        [name, *table_format(format_of(name, table)).fingerprint(table)]
         for name, table in sorted(source.tables.items())
     ]
 
@@ -68,7 +75,7 @@ def explain_read_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (Py4JJavaError, PySparkException) as error:
+    except SPARK_ERRORS as error:
         for known in (*FORMATS.values(), *_OWN.values()):
             explanation = known.explain(error)
             if explanation:
