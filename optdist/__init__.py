@@ -1,4 +1,4 @@
-"""OptDist: what each customer will be worth, and how sure that is (Weng et al., CIKM 2024).
+"""OptDist predicts each customer's lifetime value and its uncertainty (Weng et al., CIKM 2024).
 
 The names below are all that a notebook needs. Each is imported on first use, so that importing
 `optdist` does not start TensorFlow.
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optdist.serving.predictor import Predictor as Predictor
     from optdist.serving.predictor import load_predictor as load_predictor
 
-# The same names for Python, which skips the block above.
+# The same names at run time, when the block above is skipped.
 _HOME = {
     "CltvModel": "optdist.models",
     "FeatureSchema": "optdist.data.schema",
@@ -69,7 +69,7 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"optdist has no {name}. It has: {', '.join(__all__)}.")
+        raise AttributeError(f"optdist has no attribute {name}. Available: {', '.join(__all__)}.")
     try:
         home = importlib.import_module(_HOME[name])
     except ModuleNotFoundError as error:

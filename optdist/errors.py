@@ -1,4 +1,4 @@
-"""The errors that a user can fix: each message says what was found and what to do."""
+"""Defines the errors that a user can fix: each message says what was found and what to do."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class CheckError(DataError):
     """Data or scores that a check stops; the message has every check that failed."""
 
     def __init__(self, reasons: Sequence[str], otherwise: str) -> None:
-        """Keep the reasons.
+        """Build the message.
 
         Args:
-            reasons: of the checks that failed, each with the value found and the value allowed.
+            reasons: why checks failed, each with the value found and the value allowed.
             otherwise: a sentence that says what did not happen, and what to do.
         """
         self.reasons = list(reasons)

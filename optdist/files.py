@@ -66,7 +66,7 @@ def _locked_file(name: Path, path: Path) -> IO[str]:
                 file.seek(0)
                 holder = file.read() or "just started"
             raise BusyError(
-                f"Another job ({holder}) works on {path}. Wait until it has ended, or stop it; "
+                f"Another job ({holder}) is working on {path}. Wait until it ends, or stop it; "
                 f"then start this one again."
             ) from None
         except OSError as error:

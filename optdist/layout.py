@@ -21,7 +21,7 @@ _RUN_DATE = "run_date="
 
 
 def check_folder_name(name: str) -> str:
-    """Return a name that can be one folder's.
+    """Return the name if it can be the name of one folder.
 
     Raises:
         ValueError: the name is empty or would lead to another folder.
@@ -136,7 +136,7 @@ class Layout:
         Args:
             model: the registered model's name.
             version: its version.
-            digest: of what the version was made from, for another registry may have the same
+            digest: hash of the version's origin, because another registry may have the same
                 names and numbers.
         """
         return _child(_child(self.root / "models", model), f"{version}-{digest}")

@@ -12,7 +12,7 @@ def derive(seed: int, *place: str | int) -> int:
     seed and the place does not: runs over seeds are independent.
 
     Args:
-        seed: of the run, or itself derived.
+        seed: the run's, or itself derived.
         place: names and numbers that tell this use from all others of `seed`.
 
     Returns:

@@ -1,3 +1,3 @@
-"""The version of the library: setup.py and the tags of a run read it."""
+"""Defines the library's version, which setup.py and the tags of a run read."""
 
 __version__ = "0.2.0"

@@ -1,6 +1,6 @@
-"""The configuration of a job; every setting with its unit, default and source.
+"""Defines the configuration of a job: every setting with its unit, default and source.
 
-`dataset.py` and `source.py` hold what `conf/datasets/*.yaml` may say, `models.py` each model's
+`dataset.py` and `source.py` define what `conf/datasets/*.yaml` may contain, `models.py` the models'
 settings, `training.py` training and its engine, `settings.py` everything else; `loading.py` reads
 and merges the files.
 """

@@ -1,4 +1,4 @@
-"""Settings that choose the days at which samples are taken from transactions."""
+"""Defines the settings that choose the days at which samples are taken from transactions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Interval = Annotated[str, Field(pattern=r"^([1-9]\d* )?(day|week|month|quarter|y
 class FirstPurchaseConfig(Section):
     """One sample per entity, at its first event (paper 4.1.1, Kaggle).
 
-    Features see the first day and what was before it; the label is the spend on days
+    Features use the first day and the days before it; the label is the spend on days
     1..horizon_days after it.
     """
 
     start: dt.date = Field(description="The first day of first purchases, inclusive.")
     end: dt.date | None = Field(
         default=None,
-        description="The last day of first purchases, inclusive. Null: as far as label windows "
-        "have ended.",
+        description="The last day of first purchases, inclusive. Null: the last day whose label "
+        "window has ended.",
     )
 
     @model_validator(mode="after")
@@ -38,7 +38,7 @@ class FirstPurchaseConfig(Section):
 class SnapshotsConfig(Section):
     """One sample per date and entity that had an event before the date.
 
-    A snapshot is taken before the date's first event: features see days before the date, and the
+    A snapshot is taken before the date's first event: features use days before the date, and the
     label is the spend on the date and the horizon_days - 1 days after it.
     """
 
@@ -48,12 +48,13 @@ class SnapshotsConfig(Section):
     start: dt.date | None = Field(default=None, description="The first date of a series.")
     end: dt.date | None = Field(
         default=None,
-        description="No date of a series is after it. Null: as far as label windows have ended.",
+        description="The last possible date of a series. Null: the last date whose label window "
+        "has ended.",
     )
     every: Interval | None = Field(
         default=None,
-        description="From one date of a series to the next: day, week, month, quarter or year, "
-        "with a number before it or none, such as `2 weeks`.",
+        description="Step from one date of a series to the next: day, week, month, quarter or "
+        "year, with an optional number in front, such as `2 weeks`.",
     )
 
     @model_validator(mode="after")
@@ -61,7 +62,7 @@ class SnapshotsConfig(Section):
         series = (self.start, self.end, self.every)
         whole = self.start is not None and self.every is not None
         if any(series) if self.dates else not whole:
-            raise ValueError("give either dates, or start, every and, for a series that ends, end")
+            raise ValueError("give either dates, or start and every (and end, if the series ends)")
         if self.start and self.end and self.end < self.start:
             raise ValueError(f"end {self.end} is before start {self.start}")
         if self.start and self.start.day > 28 and self._step[1]:
@@ -76,7 +77,7 @@ class SnapshotsConfig(Section):
         return number * _DAYS.get(unit, 0), number * _MONTHS.get(unit, 0)
 
     def days(self, last: dt.date) -> list[dt.date]:
-        """The dates in order; a series without `end` goes on to `last`, but has its first date."""
+        """The dates in order; a series without `end` runs to `last`, but always has its first."""
         if self.start is None:
             return sorted(set(self.dates))
         end = self.end or max(self.start, last)

@@ -47,9 +47,9 @@ _INTRODUCTION = """# Settings
 <!-- Written by `make settings` from optdist/config; a test checks that it is current. -->
 
 A configuration is `conf/base.yaml`, then `conf/env/NAME.yaml`, then the data set's file, then
-`--set NAME=VALUE`; the later wins. A data set's file holds the section `dataset` without that word,
-and may hold other sections as well. In a name, NAME is a key that you choose, and [] is an item of
-a list. Where a meaning begins with names of models or kinds, the setting belongs to these alone.
+`--set NAME=VALUE`; later ones win. A data set's file has the keys of the section `dataset` at its
+top level, and may have other sections as well. In a name, NAME is a key that you choose, and [] is
+an item of a list. If a meaning begins with names of models or kinds, only these have the setting.
 Any job prints the same with `--help-settings`, or a part of it with `--help-settings training`.
 `${env:NAME}` as a value is read from the environment, and is never printed or logged."""
 

@@ -1,4 +1,4 @@
-"""Settings of features that aggregate the events before a sample's cut."""
+"""Defines the settings of features that aggregate the events before a sample's cut."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Suffix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 class HistoryConfig(Section):
     """Aggregates over the events of `key` strictly before the sample's first day or snapshot date.
 
-    Next to the events' columns they see `days_before`, counted back from that day, and
+    Next to the events' columns they can use `days_before`, counted back from that day, and
     `days_since_previous`: days between a day with events of the key and the one before it, on one
     event of each day and null on the others, so that its mean and deviation are those of the gaps.
     """
 
     key: list[str] = Field(
-        description="The columns whose events are aggregated together: often the id, or a part."
+        description="The columns whose events are aggregated together: often the id, or part of it."
     )
     features: dict[Name, str] = Field(
         description="Name -> Spark SQL aggregate over the events of a window; the column is "

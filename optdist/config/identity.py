@@ -1,7 +1,7 @@
-"""What a registered version keeps of the data that it was trained on, to be compared later.
+"""Describes the data that a version was trained on as two tags, to be compared later.
 
-Two tags, each a JSON of settings' names with a hash of the value as it was written. A setting that
-has its default is left out, so that a setting which comes with a later optdist changes no tag.
+Each tag is a JSON object: names of settings with a hash of the value as it was written. Settings at
+their default are left out, so that a setting added by a later optdist does not change a tag.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DATASET, SPLIT = "dataset_fingerprint", "split_fingerprint"
 
 
 def identity(config: Config) -> dict[str, str]:
-    """The tags: what decides the meaning of raw features and label, and which rows are test rows.
+    """Return the tags: what raw features and label mean, and which rows are test rows.
 
     Paths may change, and so may the dates of samples. How features are encoded travels with the
     model, so `features` is left out too.

@@ -33,7 +33,7 @@ def parse_source(value: Any) -> Any:
     others = {name: value[name] for name in value if name in known - set(chosen.model_fields)}
     unread = [name for name, setting in others.items() if setting not in (None, {}, [])]
     if unread:
-        raise ValueError(f"kind: {kind} has no use for {', '.join(unread)}")
+        raise ValueError(f"kind: {kind} does not read {', '.join(unread)}")
     return chosen.model_validate({name: value[name] for name in value if name not in others})
 
 

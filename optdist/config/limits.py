@@ -1,4 +1,4 @@
-"""The interval that a statistic must lie in, as a setting."""
+"""Defines the setting for the interval that a statistic must lie in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Reads configurations: merges YAML files in order and checks the whole.
 
 `conf/base.yaml` <- `conf/env/NAME.yaml` <- the data set's YAML <- `--set section.key=value`.
-`${env:NAME}` is replaced by the variable's value when the configuration is checked. Everything that
-is printed, logged or hashed has the text of the files, so that a secret never leaves the process.
+`${env:NAME}` is replaced by the variable's value when the configuration is checked. Whatever
+is printed, logged or hashed has the files' own text, so that a secret never leaves the process.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def conf_folder() -> Path | None:
     """The folder with base.yaml, env/, datasets/ and experiments/.
 
     Returns:
-        What OPTDIST_CONF names, or else `conf` of the clone that this code is in; None where
-        optdist was installed from its wheel, which has the library alone.
+        The folder that OPTDIST_CONF names, or else `conf` of the clone that this code is in; None
+        if optdist was installed from its wheel, which contains only the library.
 
     Raises:
         ConfigError: OPTDIST_CONF names no such folder.
@@ -104,14 +104,14 @@ def named_file(name: str | Path, kind: str) -> Path:
     conf = conf_folder()
     if conf is None:
         raise ConfigError(
-            f"{name} would be a file in conf/{kind}, and optdist is installed without a conf "
+            f"{name} names a file in conf/{kind}, but optdist is installed without a conf "
             f"folder. Give the path of a YAML file, or set {_VARIABLE} to a conf folder."
         )
     return conf / kind / f"{name}.yaml"
 
 
 def _shared_layers(env: str) -> list[dict[str, Any]]:
-    """What a team sets for all of its data sets, and what an environment needs."""
+    """The settings that all data sets share, then those of the environment."""
     conf = conf_folder()
     if conf is None and env == "local":
         return []

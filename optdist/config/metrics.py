@@ -1,4 +1,4 @@
-"""The metrics that a setting, a table or a test may name; evaluation computes them."""
+"""Registers the metrics that settings, tables and tests can name; evaluation computes them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pydantic import AfterValidator, Field
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known of a metric without computing it.
+    """A metric's name and properties.
 
     Args:
         name: its key in every record.
         title: its name in tables.
-        better: which values are better; None where neither is, as of a share with a target.
+        better: which values are better; None where neither is, as for a share with a target.
         digits: decimals in tables.
-        note: what a run's closing table says next to the value; may name other metrics' values.
+        note: text next to the value in a run's closing table; may name other metrics' values.
         in_paper: one of the paper's five (4.1.2), which are compared and tested.
         needs_distribution: only of models that predict one.
         each_epoch: measured after each epoch, so that training can stop on it.
@@ -36,7 +36,7 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """1, or -1 where lower is better: what makes a difference a gain."""
+        """1, or -1 where lower is better: times a difference, it gives the gain."""
         return -1 if self.better == "lower" else 1
 
     @property

@@ -1,13 +1,13 @@
 """Chooses the settings section of the model that `model.name` names, and checks it.
 
-`model.name` is a short name out of `SECTIONS`, or `package.module:Class`: that class is imported
+`model.name` is a short name from `SECTIONS`, or `package.module:Class`: that class is imported
 and its `config_class` is the section. Importing this module does not start TensorFlow; naming a
 model from outside does.
 
-A setting that the chosen model does not read is refused. That would make it impossible to switch
-`model.name` over a data set's file or an experiment that gives sizes for several models. These give
-them under `model_defaults` instead: each model takes from there what it reads, and what `model`
-says wins. A name there that no model reads is refused as well.
+A setting that the chosen model does not read is refused. A data set's file or an experiment that
+gives sizes for several models therefore gives them under `model_defaults`: each model takes the
+settings that it reads from there, and settings under `model` win. A name there that no model reads
+is refused as well.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def readers(setting: str) -> list[str]:
 
 
 def _explained(problem: Any, model: str) -> InitErrorDetails:
-    """A problem as pydantic found it; for a setting of another model, with what to do."""
+    """Pydantic's problem; for a setting of another model, with what to do."""
     place, value = problem["loc"], problem["input"]
     if problem["type"] == "extra_forbidden" and len(place) == 1:
         text = _why_refused(str(place[0]), value, model)

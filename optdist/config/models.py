@@ -1,4 +1,4 @@
-"""The settings of each model: a class for each, over the settings that all models share.
+"""Defines the settings of each model: a class per model, on top of the settings that all share.
 
 A section holds exactly what its model reads, so that any other setting is refused. A new model adds
 its section here, to `SECTIONS` at the end, and a module of its name in `optdist.models`; a model
@@ -34,7 +34,7 @@ class ModelConfig(Section):
 
     name: ModelName = ""
     embedding_dim: Positive = Field(
-        default=5, description="Numbers in the embedding of a category (4.1.4) [numbers]"
+        default=5, description="Size of the embedding of a category (4.1.4) [numbers]"
     )
     representation: Annotated[str, Field(pattern=r"^(embedding|[\w.]+:\w+)$")] = Field(
         default="embedding",
@@ -168,11 +168,11 @@ class MtlMseConfig(ModelConfig):
     )
     shared: Literal["representation", "tower"] = Field(
         default="representation",
-        description="What the two tasks share: the representation alone, or the tower too.",
+        description="Layers that the two tasks share: the representation alone, or the tower too.",
     )
     error: Literal["value", "product"] = Field(
         default="value",
-        description="What the squared error is of: the value of converted rows, or p times the "
+        description="Target of the squared error: the value of converted rows, or p times the "
         "value of all rows.",
     )
     mse_weight: AboveZero = Field(
@@ -192,7 +192,7 @@ class MdmeConfig(ModelConfig):
     )
     sub_distributions: Positive = Field(
         default=3,
-        description="Of the positive labels; zeros have their own [sub-distributions]",
+        description="Number for the positive labels; zeros have their own [sub-distributions]",
     )
     buckets: Positive = Field(default=4, description="Buckets in each sub-distribution [buckets]")
     ordinal_weight: NotNegative = Field(

@@ -10,10 +10,11 @@ from optdist.config.models import SECTIONS
 
 
 def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as model packages and experiments' records of older versions hold them, as of now.
+    """Convert the settings of a package or record from an older version to today's.
 
-    They held all models' settings in one section: what only other models read is left out, and the
-    model's own subsection, as `two_stage: {rows: all}`, becomes settings of the model itself.
+    Older versions kept all models' settings in one section: what only other models read is left
+    out, and the model's own subsection, as `two_stage: {rows: all}`, becomes settings of the model
+    itself.
     """
     name = str(settings.get("name", DEFAULT_MODEL))
     if name not in SECTIONS:

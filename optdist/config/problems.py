@@ -1,4 +1,4 @@
-"""Says what is wrong with a configuration, a line for each problem."""
+"""Describes what is wrong with a configuration, one line per problem."""
 
 from __future__ import annotations
 

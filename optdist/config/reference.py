@@ -1,4 +1,4 @@
-"""Reads what every setting is called, may be and means off the settings' classes.
+"""Collects every setting's name, values, default and meaning from the settings' classes.
 
 A description ends with its unit in brackets: "Passes over the training rows at most [epochs]".
 """
@@ -23,9 +23,9 @@ class Setting:
 
     Args:
         name: its keys joined by dots. NAME is a key that the user chooses, [] an item of a list.
-        values: what it may be.
+        values: the allowed ones.
         default: as YAML; "required" where there is none.
-        unit: of a number; empty where it has none.
+        unit: the unit of a number; empty where it has none.
         meaning: its description.
         only_for: the variants of its section that have it, such as the models; empty: all.
     """
@@ -71,11 +71,11 @@ class Reference:
         }
 
     def keys_at(self, place: Sequence[str | int]) -> list[str]:
-        """The keys that a section may have; empty where `place` is none.
+        """The keys that a section may have; empty if `place` is not one.
 
         Args:
             place: the keys that lead there. As in pydantic's errors, they may name a variant of a
-                union, which is no key of a file.
+                union, which is not a key in a file.
         """
         branches = self._branches(self._schema)
         for part in place:
@@ -166,7 +166,7 @@ class Reference:
         )
 
     def _values(self, schema: Schema) -> str:
-        """What one alternative of a setting may be."""
+        """The values that one alternative of a setting allows."""
         if "enum" in schema or "const" in schema:
             return ", ".join(map(_yaml, schema.get("enum", [schema.get("const")])))
         if schema.get("type") == "array":
@@ -189,7 +189,7 @@ def _value_schema(schema: Schema) -> Schema | None:
 
 
 def _tag(section: Schema) -> str:
-    """What tells one variant of a section from the others: its constant, or its class."""
+    """The name that tells one variant of a section from the others: its constant, or its class."""
     constants = [p["const"] for p in section.get("properties", {}).values() if "const" in p]
     tag: str = constants[0] if constants else section.get("title", "")
     return tag

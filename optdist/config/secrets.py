@@ -1,4 +1,4 @@
-"""Keeps secrets of the environment out of errors."""
+"""Keeps the values of environment variables out of error messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from optdist.errors import OptDistError
 
 _NAME = re.compile(r"\$\{(?:oc\.)?env:\s*(\w+)")
-_SHORT = 3  # characters: a value this short is no secret, and common in any text
+_SHORT = 3  # characters: a value this short is not a secret, and common in any text
 
 
 def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
@@ -20,7 +20,7 @@ def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
 
     Args:
         text: an error's text.
-        written: the configuration as its files have it. `paths` names no secret: jobs print it.
+        written: the configuration as its files have it. `paths` is exempt: jobs print it.
     """
     sections = {name: section for name, section in written.items() if name != "paths"}
     names = set(_NAME.findall(json.dumps(sections, default=str)))

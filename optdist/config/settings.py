@@ -1,4 +1,4 @@
-"""The other sections, and the configuration as a whole."""
+"""Defines the remaining sections, and the configuration as a whole."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class SplitConfig(Section):
     train: Share = Field(default=0.7, description="Entities that the model is fitted on [share]")
     validation: Share = Field(
         default=0.1,
-        description="Entities that training stops on and intervals are calibrated on [share]",
+        description="Entities for stopping the training and calibrating intervals [share]",
     )
     test: Share = Field(
-        default=0.2, description="Entities that metrics and the promotion rule are read on [share]"
+        default=0.2, description="Entities for the final metrics and the promotion rule [share]"
     )
     seed: int = Field(
         default=20240,
@@ -47,11 +47,11 @@ class BuildConfig(Section):
 
     min_row_groups: Positive = Field(
         default=20,
-        description="Row groups of each split at least, one in each file. Ranks share them; ten "
-        "for each rank keep the shares even [row groups]",
+        description="Smallest number of row groups in a split, one per file. Ranks share them; ten "
+        "per rank keep the shares even [row groups]",
     )
     rows_per_group: Positive = Field(
-        default=50_000, description="Rows of a row group at most [rows]"
+        default=50_000, description="Largest number of rows in a row group [rows]"
     )
     max_quarantined_share: Share = Field(
         default=0.01,
@@ -64,7 +64,7 @@ class PromotionConfig(Section):
 
     metric: ComparedMetric = Field(
         default="normalized_gini",
-        description="What challenger and champion are compared by, on the same test rows",
+        description="Metric that compares challenger and champion on the same test rows",
     )
     min_improvement: float = Field(
         default=0.0, description="Gain that the challenger must exceed, in the metric's unit"
@@ -82,7 +82,7 @@ class PromotionConfig(Section):
     )
     gates: dict[GateMetric, LimitsConfig] = Field(
         default={},
-        description="Limits of the challenger's test metrics, by name, also of a first champion",
+        description="Limits on the challenger's test metrics, by name; also for a first champion",
     )
 
 
@@ -91,13 +91,13 @@ class ScoringConfig(Section):
 
     acquired_within_days: Positive | None = Field(
         default=None,
-        description="Score only those whose first purchase is at most this long before the run "
+        description="Score only entities whose first purchase is at most this long before the run "
         "date; null: everyone acquired by then [days]",
     )
     max_days_behind: Positive | None = Field(
         default=7,
-        description="How far the newest event may lie before the run date until the job refuses "
-        "the data as out of date; null: no check [days]",
+        description="How far before the run date the newest event may lie; older data are refused. "
+        "Null: no check [days]",
     )
     quantiles: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
         default=[0.05, 0.5, 0.95],
@@ -131,7 +131,7 @@ class PathsConfig(Section):
 
     root: str = Field(
         default="artifacts",
-        description="Folder of everything that jobs write; a relative one is seen from where the "
+        description="Folder for everything that jobs write; a relative path starts where the "
         "command runs",
     )
 
@@ -161,8 +161,8 @@ class Config(Section):
     model: AnyModelConfig = OptDistConfig()
     model_defaults: dict[str, Any] = Field(
         default={},
-        description="Settings of `model` for whichever model reads them, such as the widths that "
-        "suit a data set; what `model` says itself wins.",
+        description="Defaults of `model` for whichever model reads them, such as widths that suit "
+        "a data set; settings under `model` win.",
     )
     training: TrainingConfig = TrainingConfig()
     horovod: HorovodConfig = HorovodConfig()
@@ -173,7 +173,7 @@ class Config(Section):
     spark: dict[str, str] = Field(
         default={},
         description="Spark's own settings, such as `spark.spark.sql.shuffle.partitions: 64` on the "
-        "command line; what Spark reads only at its start goes to spark-submit",
+        "command line; what Spark reads only at its start must be given to spark-submit",
     )
 
     # the text as written, ${env:NAME} unresolved: what may be printed, logged and hashed

@@ -1,4 +1,4 @@
-"""Settings of a training run, and of the engine that starts its ranks."""
+"""Defines the settings of a training run, and of the engine that starts its ranks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from optdist.config.metrics import StopMetric
 from optdist.config.section import Positive, Section
 
-# They say where a plan runs and how fast, and decide no weights.
+# They decide where a plan runs and how fast, but not the weights.
 MACHINE_SETTINGS = frozenset({"engine", "threads_per_rank"})
 _MOVED = {name: f"horovod.{name}" for name in ("nics", "start_timeout_seconds")}
 
@@ -27,19 +27,19 @@ class TrainingConfig(Section):
     seed: Positive = Field(default=1, description="Seed of initial weights, row orders and noise")
     batch_size: Positive = Field(
         default=2048,
-        description="Rows of a step, of all ranks together, so that their number hardly changes "
-        "the result [rows]",
+        description="Rows per step over all ranks, so that the number of ranks hardly changes the "
+        "result [rows]",
     )
     epochs: Positive = Field(
         default=12, description="Passes over the training rows, at most [epochs]"
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         default=2e-3,
-        description="Adam's, at the first step; in the paper's grid (4.1.4) [per step]",
+        description="Adam's rate at the first step; in the paper's grid (4.1.4) [per step]",
     )
     schedule: Literal["constant", "cosine"] = Field(
         default="cosine",
-        description="Whether the learning rate stays, or falls to 2% by the end of the last epoch",
+        description="Whether the learning rate is constant, or falls to 2% by the last epoch's end",
     )
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         default=5.0, description="Largest norm of all gradients together; null: no limit"

@@ -1,4 +1,4 @@
-"""Blocks of rows: cut to one size, permuted whole, and made while the last one is in use."""
+"""Cuts rows into blocks of one size, permutes them, and prepares the next one in a thread."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def length(rows: Rows) -> int:
 
 def regrouped(parts: Iterator[Rows], size: int) -> Iterator[Rows]:
     """The same rows in the same order, in blocks of `size` rows; the last may be smaller."""
-    held: list[Rows] = []
+    pending: list[Rows] = []
     for part in parts:
-        held.append(part)
-        rows = sum(map(length, held))
+        pending.append(part)
+        rows = sum(map(length, pending))
         if rows >= size:
-            whole, held = _joined(held), []
+            whole, pending = _joined(pending), []
             for start in range(0, rows - size + 1, size):
                 yield {name: column[start : start + size] for name, column in whole.items()}
             if rows % size:
-                held = [{name: column[-(rows % size) :] for name, column in whole.items()}]
-    if held:
-        yield _joined(held)
+                pending = [{name: column[-(rows % size) :] for name, column in whole.items()}]
+    if pending:
+        yield _joined(pending)
 
 
 def permuted(rows: Rows, seed: list[int]) -> Rows:
@@ -41,7 +41,7 @@ def permuted(rows: Rows, seed: list[int]) -> Rows:
 
 
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
-    """The same items, the next one made in a thread while the caller uses the current one."""
+    """Yield the same items; a thread makes the next one while the caller uses the current one."""
     with ThreadPoolExecutor(1, "ahead") as thread:
         coming = thread.submit(next, items, None)
         try:

@@ -1,4 +1,4 @@
-"""Encodes raw feature columns: the one encoding, for the feature job and for scoring alike.
+"""Encodes raw feature columns, in the same way for the feature job and for scoring.
 
 Works on Arrow columns, so that a nullable integer never turns into a float on the way.
 """
@@ -92,7 +92,7 @@ def read_numbers(column: pa.Array, name: str) -> np.ndarray:
     """A numeric column as float64 [B], NaN where a value is missing or infinite.
 
     Raises:
-        DataError: a value is not a number; the message shows its form alone.
+        DataError: a value is not a number; the message shows only its form.
     """
     try:
         value = pc.cast(column, pa.float64(), safe=False)

@@ -26,7 +26,7 @@ _SAMPLES, _ENCODED, _PARQUET = "samples", "encoded", "*.parquet"
 
 
 class _Record(BaseModel):
-    # a table that a newer version wrote may say more
+    # a table that a newer version wrote may have more fields
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
@@ -45,18 +45,18 @@ class SplitManifest(_Record):
 
 
 class Manifest(_Record):
-    """What a finished table says of itself."""
+    """The description of a finished table."""
 
     fingerprint: str  # of what decides the content; the folder's name
     dataset: str
-    as_of: str | None = None  # the day that the data were cut at; None: all that there was
+    as_of: str | None = None  # the last day of data that was used; None: all data
     last_event: str | None = None  # the newest event's day; None: not known, or no events
     counts: dict[
         str, int
     ]  # rows: samples, each split, SPLIT_positive, quarantined, incomplete, ...
     splits: dict[str, SplitManifest]
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
-    written: dict[str, Any] = {}  # what the fingerprint is of, secrets as written
+    written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ class _Folders:
 
 @dataclass(frozen=True)
 class FeatureTable(_Folders):
-    """A finished feature table, of which no file changes any more."""
+    """A finished feature table; its files no longer change."""
 
     manifest: Manifest
     schema: FeatureSchema
 
     @staticmethod
     def create(path: str | Path) -> UnfinishedTable:
-        """Begin a table; what an interrupted start has left in the folder is removed."""
+        """Start a table, and remove what an interrupted build left in the folder."""
         path = Path(path)
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
@@ -116,13 +116,13 @@ class FeatureTable(_Folders):
             manifest = Manifest.model_validate_json((path / _MANIFEST).read_text())
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path} holds no finished feature table ({error}). Run jobs/build_features.py."
+                f"{path} is not a finished feature table ({error}). Run jobs/build_features.py."
             ) from error
         return cls(path, manifest, FeatureSchema.load(path / _SCHEMA))
 
     @classmethod
     def open_and_mark(cls, path: Path) -> Self:
-        """Read a finished table whose folder is then as new, so that cleaning leaves it."""
+        """Read a finished table and renew its folder's time, so that cleaning leaves it."""
         with suppress(OSError):  # another user's
             os.utime(path)
         return cls.open(path)
@@ -180,10 +180,10 @@ class UnfinishedTable(_Folders):
             pq.write_table(rows.slice(low, high - low), folder / f"part-{i:05d}.parquet")
 
     def split_manifest(self, split: str) -> SplitManifest:
-        """What the files of a split's folder hold.
+        """Describe the files of a split's folder.
 
         Raises:
-            DataError: a file has not one row group.
+            DataError: a file does not have exactly one row group.
         """
         files = []
         for file in sorted(self.split_path(split).glob(_PARQUET)):
@@ -200,16 +200,16 @@ class UnfinishedTable(_Folders):
         """Write the manifest, which makes the table a finished one.
 
         Args:
-            counts: rows; under the name of each split that was written, and of whatever else.
+            counts: numbers of rows, by split and whatever else was counted.
             about: the manifest's other fields, except `splits`, which is read from the files.
 
         Raises:
-            DataError: the files of a split have other rows than `counts` says.
+            DataError: a split's files do not have the number of rows in `counts`.
         """
         splits = {split: self.split_manifest(split) for split in SPLITS if split in counts}
         for split, written in splits.items():
             if written.rows != counts[split]:
-                raise DataError(f"{split}: {counts[split]} samples became {written.rows} rows.")
+                raise DataError(f"{split}: {counts[split]} samples, {written.rows} encoded rows.")
         manifest = Manifest(counts=dict(counts), splits=splits, **about)
         write_json(self.path / _MANIFEST, manifest.model_dump(mode="json"))
         return FeatureTable.open(self.path)

@@ -1,4 +1,4 @@
-"""The models' inputs, made of encoded columns or of a whole frame in memory."""
+"""Builds the models' inputs from encoded columns or from a frame in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def memory_dataset(
         label: the column of labels, >= 0, in currency units; None leaves them out.
         batch_size: rows of a batch; the last batch may have fewer.
         shuffle: put all rows in a new random order on each pass; else they keep the frame's.
-        seed: of the orders; None draws other orders in every process.
+        seed: seed of the orders; None draws other orders in every process.
         sample_weight: the column of weights of the rows' losses, >= 0; needs `label`.
 
     Returns:

@@ -73,7 +73,7 @@ class LabelStatistics(_Frozen):
 
 
 class FeatureSchema(_Frozen):
-    """What a sample row becomes; it travels with the model and is all that scoring encodes with."""
+    """How raw rows are encoded; it travels with the model, and scoring needs nothing else."""
 
     categorical: list[CategoricalFeature]
     numeric: list[NumericFeature]

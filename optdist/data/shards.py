@@ -1,4 +1,4 @@
-"""Streams encoded Parquet as tensors: the only door to Petastorm.
+"""Streams encoded Parquet as tensors; the only module that imports Petastorm.
 
 A shard is every `shards`-th row group (one per file), so ranks read disjoint files. Every row that
 is read is counted against the table's manifest and the Parquet footers.
@@ -41,7 +41,7 @@ def shard_rows(table: FeatureTable, split: str, shards: int) -> list[int]:
     files = sorted(table.split_files(split), key=lambda file: file.name)
     if len(files) < shards:
         raise DataError(
-            f"The {split} split has {len(files)} row groups for {shards} ranks. Lower "
+            f"The {split} split has only {len(files)} row groups for {shards} ranks. Lower "
             f"training.ranks, or raise build.min_row_groups and build the features again."
         )
     return [sum(file.rows for file in files[shard::shards]) for shard in range(shards)]
@@ -62,13 +62,14 @@ def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> Non
     folder = table.split_path(split)
     if (folder / "_common_metadata").exists():
         raise DataError(
-            f"{folder} holds a _common_metadata file, which may hold a pickle: remove it."
+            f"{folder} contains a _common_metadata file, which may contain a pickle. Remove it."
         )
     names = sorted(file.name for file in table.split_files(split))
     on_disk = sorted(path.name for path in folder.glob("*.parquet"))
     if names != on_disk:
         raise DataError(
-            f"{folder} holds {len(on_disk)} files, its manifest names {len(names)}. {_REBUILD}"
+            f"{folder} contains {len(on_disk)} files, but its manifest lists {len(names)}. "
+            f"{_REBUILD}"
         )
     rows = {file.name: file.rows for file in table.split_files(split)}
     for name in names[shard::shards]:
@@ -79,7 +80,7 @@ def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> Non
         if metadata.num_rows != rows[name] or metadata.num_row_groups != 1:
             raise DataError(
                 f"{folder / name} has {metadata.num_rows} rows in {metadata.num_row_groups} row "
-                f"groups, its manifest says {rows[name]} in one. {_REBUILD}"
+                f"groups, but its manifest says {rows[name]} in one. {_REBUILD}"
             )
 
 
@@ -126,7 +127,7 @@ class Shard:
 
     @contextmanager
     def passes(self, seeds: Iterable[int | None]) -> Iterator[Iterator[Iterator[Batch]]]:
-        """Stream one pass per seed; what the caller leaves of a pass is dropped.
+        """Stream one pass per seed; rows of a pass that the caller does not read are dropped.
 
         Args:
             seeds: >= 1; a pass's order follows from its seed and the shard alone. None is file
@@ -183,8 +184,8 @@ class Shard:
             if read != self.rows:
                 raise DataError(
                     f"Shard {self.index} of {self.count} of the {self.split} split gave {read} "
-                    f"rows, its manifest says {self.rows}. The reader lost rows or a file changed: "
-                    f"check the petastorm version (0.12.1). {_REBUILD}"
+                    f"rows, but its manifest says {self.rows}. The reader lost rows, or a file "
+                    f"changed: check the petastorm version (0.12.1). {_REBUILD}"
                 )
 
     def _row_groups(self, seed: int | None) -> Iterator[Rows]:

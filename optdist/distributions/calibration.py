@@ -1,4 +1,4 @@
-"""Fits a scale that makes totals agree, and the level at which intervals hold enough rows.
+"""Fits a scale that makes totals agree, and the level at which intervals contain enough rows.
 
 Choice: a scale, not isotonic regression, because it keeps the order of customers (isotonic
 regression makes ties) and has one parameter. It changes the mean alone: the mean of a lognormal

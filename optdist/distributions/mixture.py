@@ -1,4 +1,4 @@
-"""Mixtures of zero-inflated lognormals, which OptDist predicts under soft inference."""
+"""Defines mixtures of zero-inflated lognormals, which OptDist predicts under soft inference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ZilnMixture(NamedTuple):
     """A mixture of K zero-inflated lognormals per row; one distribution is a mixture of K = 1.
 
     It keeps log-weights and logits: float32 cannot tell probabilities near 0 and 1 apart, and the
-    likelihood of a label that surprises a row would be cut off there.
+    likelihood of a label far from the prediction would be cut off there.
     """
 
     log_weights: tf.Tensor  # [B, K], <= 0; the weights of a row sum to 1
@@ -30,7 +30,7 @@ class ZilnMixture(NamedTuple):
 
     @classmethod
     def from_probabilities(cls, weights: Any, p: Any, mu: Any, sigma: Any) -> Self:
-        """Make a mixture of weights and probabilities.
+        """Make a mixture from weights and probabilities.
 
         Args:
             weights: [B, K], each row sums to 1.
@@ -81,7 +81,7 @@ class ZilnMixture(NamedTuple):
 
         Args:
             q: 0 < q < 1, a number or [B].
-            steps: of the search, at most.
+            steps: largest number of steps of the search.
         """
         zero, paid = self.zero_mass(), self.if_positive()
         level = tf.cast(q, self.mu.dtype) * tf.ones_like(zero)
@@ -119,7 +119,7 @@ def _log_quantile(mixture: _Lognormals, level: tf.Tensor, steps: int) -> tf.Tens
     low, high = tf.reduce_min(parts, axis=-1), tf.reduce_max(parts, axis=-1)
     state = _Search(start, low, high, tf.ones_like(start, tf.bool))
     state = _search(mixture, target, state, _STEPS_OF_ALL)
-    left = tf.where(state.open)  # a few rows go on alone
+    left = tf.where(state.open)  # the few rows that need more steps
     rest = _search(
         _Lognormals(*(tf.gather_nd(x, left) for x in mixture)),
         tf.gather_nd(target, left),

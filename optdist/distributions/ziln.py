@@ -1,4 +1,4 @@
-"""The zero-inflated lognormal distribution: its likelihood, mean and quantiles.
+"""Computes likelihood, mean and quantiles of the zero-inflated lognormal distribution.
 
 Every function broadcasts: labels of [B, 1] against parameters of [B, L], or [B] against [B].
 NumPy arrays, Python numbers and tensors are all accepted; the result is a tensor, in float64 when

@@ -1,8 +1,8 @@
-"""The paired bootstrap over entities: metrics (4.1.2) and totals on the same resamples everywhere.
+"""Resamples entities for the paired bootstrap: metrics (4.1.2) and totals, equal everywhere.
 
 A resample draws each entity Poisson(1) times, by a hash of its key and of the resample's number.
-So every cell of an experiment, on any machine and in any order of rows, is evaluated on the same
-resamples, and two cells can be paired later by their metrics alone.
+Every cell of an experiment, on any machine and in any order of rows, is therefore evaluated on the
+same resamples, and two cells can be paired later by their metrics alone.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def entity_counts(keys: np.ndarray, resample: int, seed: int) -> np.ndarray:
     """How often a resample draws each entity.
 
     Args:
-        keys: int64 [G], one an entity.
+        keys: int64 [G], one per entity.
         resample: the resample's number, >= 0.
-        seed: of the whole bootstrap.
+        seed: seed of the whole bootstrap.
 
     Returns:
         uint8 [G].
@@ -37,12 +37,12 @@ def entity_counts(keys: np.ndarray, resample: int, seed: int) -> np.ndarray:
 
 
 def entity_hash(keys: np.ndarray, draw: int, seed: int = 0) -> np.ndarray:
-    """Uint64 [G] that look random, and are the same everywhere, of int64 keys [G] and a draw.
+    """Hash keys and a draw to uint64 [G] that look random but are the same on every machine.
 
     Args:
         keys: int64 [G], one for each entity.
         draw: which draw, >= 0: each has hashes of its own.
-        seed: of all draws, >= 0.
+        seed: seed of all draws, >= 0.
     """
     salt = _mixed(np.array([seed], np.uint64) + np.array([draw + 1], np.uint64) * _GOLDEN)
     return _mixed(keys.astype(np.int64).view(np.uint64) ^ salt)
@@ -62,7 +62,7 @@ def resampled_metrics(
         predictions: [N] each, by name.
         group_key: int64 [N], the entity of each row.
         replicates: how many resamples.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Returns:
         {name: {metric: [replicates]}}.
@@ -87,7 +87,7 @@ def paired_bootstrap(
     replicates: int,
     seed: int,
 ) -> np.ndarray:
-    """What prediction A gains over prediction B on each resample of the entities.
+    """Compute the gain of prediction A over prediction B on each resample of the entities.
 
     The share of gains above 0 is the confidence that A is better on other entities like these.
 
@@ -95,15 +95,15 @@ def paired_bootstrap(
         a: [N] rows with their labels and predictions.
         b: the same rows with other predictions.
         keys: int64 [N], the entity of each row: its rows are drawn together.
-        metric: one of the registry's that has a better side.
+        metric: a metric of the registry of which higher or lower values are better.
         replicates: how many resamples, > 0.
-        seed: of the bootstrap, >= 0.
+        seed: seed of the bootstrap, >= 0.
 
     Returns:
         float64 [replicates], in the metric's unit; above 0 A is better, also for MAE.
 
     Raises:
-        ValueError: the metric is unknown, or no value of it is better than another.
+        ValueError: the metric is unknown, or neither higher nor lower values of it are better.
         DataError: a resample has no positive label.
     """
     compared = [name for name, known in METRICS.items() if known.better]

@@ -1,7 +1,7 @@
-"""Whether one model beats another: a paired t-test over seeds and a paired bootstrap, both.
+"""Tests whether one model beats another, by a paired t-test over seeds and a paired bootstrap.
 
-Both tests are two-sided. Their larger p counts (both must hold), and is then corrected after Holm
-over the five metrics of a table.
+Both tests are two-sided. The larger p counts (both must be significant); it is then corrected after
+Holm over the five metrics of a table.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def compare(ours: Scores, rivals: Mapping[str, Scores], overlap: float = 0.0) ->
     The rival is chosen by the test metric itself, the hardest choice for `ours`.
 
     Args:
-        ours: of the model in question.
-        rivals: of the others, by name.
-        overlap: of `t_test`.
+        ours: scores of the model in question.
+        rivals: scores of the others, by name.
+        overlap: as in `t_test`.
     """
     tests = []
     for metric in PAPER_METRICS:
@@ -70,10 +70,10 @@ def compare(ours: Scores, rivals: Mapping[str, Scores], overlap: float = 0.0) ->
 
 
 def t_test(differences: np.ndarray, overlap: float = 0.0) -> float:
-    """The two-sided p of paired differences [n] with mean 0; 1 where it cannot be told.
+    """The two-sided p of paired differences [n] with mean 0; 1 where it is undefined.
 
     Args:
-        differences: one a seed.
+        differences: one per seed.
         overlap: test rows over training rows where each seed has another split of the same rows:
             their training rows overlap, which widens the error (Nadeau and Bengio, 2003).
     """

@@ -1,7 +1,7 @@
-"""AutoDis, the paper's reference [15] for numeric features, as a representation that plugs in.
+"""Embeds numeric features with AutoDis (the paper's reference [15]), as a representation plug-in.
 
-`model.representation: optdist.layers.autodis:AutoDisEmbedding` (section 3.2) puts it in the place
-of the representation that `model.numeric` chooses.
+`model.representation: optdist.layers.autodis:AutoDisEmbedding` (section 3.2) uses it
+instead of the representation that `model.numeric` chooses.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class AutoDisEmbedding(Embedding):
         Args:
             schema: the encoded features.
             config: the sizes.
-            seed: of the initial weights.
-            kwargs: of `keras.layers.Layer`.
+            seed: seed of the initial weights.
+            kwargs: further arguments of `keras.layers.Layer`.
         """
         super().__init__(schema, config.model_copy(update={"numeric": "zscore"}), seed, **kwargs)
         self.config = config
@@ -61,11 +61,11 @@ class AutoDis(keras.layers.Layer):
 
         Args:
             schema: the numeric features.
-            count: of each feature's meta-embeddings.
-            dim: numbers of a meta-embedding.
-            seed: of the initial weights.
+            count: number of each feature's meta-embeddings.
+            dim: size of a meta-embedding.
+            seed: seed of the initial weights.
             name: the layer's name.
-            kwargs: of `keras.layers.Layer`.
+            kwargs: further arguments of `keras.layers.Layer`.
         """
         super().__init__(name=name, **kwargs)
         self.schema, self.features = schema, len(schema.numeric)
@@ -121,5 +121,5 @@ class AutoDis(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the layer of `get_config`."""
+        """Make the layer from the result of `get_config`."""
         return cls(**config | {"schema": FeatureSchema.model_validate(config["schema"])})

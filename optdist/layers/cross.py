@@ -1,4 +1,4 @@
-"""Feature interactions: the cross network of DCN v2 (the paper's reference [36])."""
+"""Computes feature interactions: the cross network of DCN v2 (the paper's reference [36])."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class CrossNetwork(keras.layers.Layer):
         """Describe the crosses.
 
         Args:
-            layers: how many.
-            rank: of their matrices.
-            seed: of the initial weights.
+            layers: number of crosses.
+            rank: rank of their matrices.
+            seed: seed of the initial weights.
             name: the layer's name.
-            kwargs: of `keras.layers.Layer`.
+            kwargs: further arguments of `keras.layers.Layer`.
         """
         super().__init__(name=name, **kwargs)
         self.depth, self.rank, self.first_seed = layers, rank, seed

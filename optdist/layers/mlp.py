@@ -1,4 +1,4 @@
-"""L multilayer perceptrons of one shape, computed as one batched product."""
+"""Computes L multilayer perceptrons of one shape as one batched product."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StackedMLP(keras.layers.Layer):
             seed: each perceptron's own is derived from it.
             last_bias: [L, units[-1]] where the outputs start; their kernels then start small.
             name: the layer's name.
-            kwargs: of `keras.layers.Layer`.
+            kwargs: further arguments of `keras.layers.Layer`.
         """
         super().__init__(name=name, **kwargs)
         self.count, self.units, self.first_seed = count, tuple(units), seed
@@ -78,7 +78,7 @@ class StackedMLP(keras.layers.Layer):
     def routed(self, h: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
         """Apply to each row of h [B, D] the perceptron `selected` [B] for it: [B, units[-1]].
 
-        Each perceptron computes its own rows alone.
+        Each perceptron computes only its own rows.
         """
         rows = tf.dynamic_partition(tf.range(tf.shape(h)[0]), selected, self.count)
         parts = tf.dynamic_partition(h, selected, self.count)

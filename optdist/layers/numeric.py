@@ -1,4 +1,4 @@
-"""Numeric features on a basis of their training quantiles (section 3.2).
+"""Encodes numeric features on a basis of their training quantiles (section 3.2).
 
 The paper takes the z-score as it is. A tower then has to build steps and plateaus out of one
 number, which trees get for nothing; here it gets them as inputs.
@@ -31,9 +31,9 @@ class PiecewiseLinear(keras.layers.Layer):
 
         Args:
             schema: the numeric features, with their quantiles.
-            bins: of a feature, at most.
+            bins: largest number of bins of a feature.
             name: the layer's name.
-            kwargs: of `keras.layers.Layer`.
+            kwargs: further arguments of `keras.layers.Layer`.
         """
         super().__init__(name=name, **kwargs)
         self.schema, self.bins = schema, bins
@@ -56,12 +56,12 @@ class PiecewiseLinear(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the layer of `get_config`."""
+        """Make the layer from the result of `get_config`."""
         return cls(**config | {"schema": FeatureSchema.model_validate(config["schema"])})
 
 
 def _edges(feature: NumericFeature, bins: int) -> np.ndarray:
-    """Ascending edges in z-scores; none of a feature that had no value in training."""
+    """Ascending edges in z-scores; none for a feature without values in training."""
     known = np.asarray(feature.quantiles, np.float64)
     at = np.linspace(0, max(len(known) - 1, 0), bins + 1).round().astype(int)
     return np.unique((known[at] - feature.mean) / feature.std) if len(known) else known

@@ -1,4 +1,4 @@
-"""Shared representations: encoded features in, h out (section 3.2, the plug-in point)."""
+"""Builds shared representations: encoded features in, h out (section 3.2, the plug-in point)."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Embedding(keras.layers.Layer):
         Args:
             schema: the encoded features.
             config: the sizes.
-            seed: of the initial weights.
+            seed: seed of the initial weights.
             name: the layer's name.
-            kwargs: of `keras.layers.Layer`.
+            kwargs: further arguments of `keras.layers.Layer`.
         """
         super().__init__(name=name, **kwargs)
         self.schema, self.config = schema, config
@@ -104,7 +104,7 @@ class Embedding(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the layer of `get_config`."""
+        """Make the layer from the result of `get_config`."""
         schema = FeatureSchema.model_validate(config["schema"])
         return cls(
             **config | {"schema": schema, "config": ModelConfig.model_validate(config["config"])}
@@ -122,7 +122,7 @@ def build_representation(
     Args:
         schema: the encoded features.
         config: the model's settings.
-        seed: of the initial weights, >= 0.
+        seed: seed of the initial weights, >= 0.
 
     Raises:
         ConfigError: no such name, or the class cannot be imported.

@@ -1,4 +1,4 @@
-"""The models, by the name that a config gives them."""
+"""Finds and builds models by the names that a config gives them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def build_model(schema: FeatureSchema, config: ModelConfig, seed: int = 1) -> Cl
     Args:
         schema: the encoded features and the label's statistics.
         config: the model's settings.
-        seed: of the initial weights, >= 0.
+        seed: seed of the initial weights, >= 0.
 
     Raises:
         ConfigError: no model has that name, or the settings are of another model.

@@ -1,4 +1,4 @@
-"""The base of all models: what training, packages and scoring need of each."""
+"""Defines the base class of all models: what training, packages and scoring need of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALIBRATION = "calibration.json"  # in a `.keras` file
 class CltvModel(RowLossModel):
     """A model of customer value on the shared representation (section 3.2).
 
-    A model gives `config_class` (its settings), `call` (the networks' outputs), `row_losses` and
+    A model provides `config_class` (its settings), `call` (the networks' outputs), `row_losses` and
     `predict_distribution`. Each subclass is registered with Keras, so that
     `keras.models.load_model` finds it once its module is imported.
     """
@@ -60,10 +60,10 @@ class CltvModel(RowLossModel):
         Args:
             schema: the encoded features, and the label statistics that outputs start from.
             config: sizes and settings, of `config_class`; the paper's where it gives them.
-            seed: of the initial weights and, under `fit`, of the noise.
+            seed: seed of the initial weights and, under `fit`, of the noise.
 
         Raises:
-            ConfigError: `config` holds the settings of another model.
+            ConfigError: `config` has the settings of another model.
         """
         super().__init__(self.__class__.__name__.lower(), seed)
         self.schema, self.config = schema, self._own(config or self.config_class())
@@ -129,7 +129,7 @@ class CltvModel(RowLossModel):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
-        """Make the model of `get_config`, with its variables built; their values are new ones."""
+        """Make the model from the result of `get_config`, with new values of its variables."""
         model = cls(
             FeatureSchema.model_validate(config["schema"]),
             cls.config_class.model_validate(config["config"]),

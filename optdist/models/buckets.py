@@ -1,8 +1,8 @@
-"""Buckets of equal frequency over the positive training labels.
+"""Cuts the positive training labels into buckets of equal frequency.
 
-They are made from the quantiles in the feature schema, which travels with the model. A bucket holds
-its upper edge, and the first one its lower edge too. Where labels tie, equal edges merge: there are
-fewer buckets then, and they hold unequal shares.
+The edges come from the quantiles in the feature schema, which travels with the model. A bucket
+includes its upper edge, and the first one its lower edge too. Where labels tie, equal edges merge:
+there are fewer buckets then, of unequal shares.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def bucket_edges(
         high: labels up to it count, in currency units.
 
     Raises:
-        DataError: the schema is older than its label quantiles.
+        DataError: the schema is of an older version, without label quantiles.
     """
     points = _points(label, low, high)
     quantiles = np.quantile(points, np.linspace(0, 1, count + 1))

@@ -1,4 +1,4 @@
-"""Calibrates a model on rows: the trainer's way and a notebook's."""
+"""Calibrates a model on rows, for the trainer and for notebooks."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def calibrate(
     Args:
         model: with its weights fitted; its calibration is replaced.
         data: batches of (inputs, labels) or (inputs, labels, weights), as `memory_dataset` gives
-            them: rows that the weights were not fitted to, because intervals that hold 90% of
-            training rows hold fewer of others.
+            them: rows that the weights were not fitted to, because intervals that contain 90%
+            of training rows contain fewer of others.
         training: more batches, whose totals the scale is fitted on too. The totals of few rows
             depend on a few customers.
 
@@ -45,7 +45,7 @@ def calibration_counts(model: CltvModel, batches: Iterable[Any], levels: bool = 
 
     Args:
         model: whose own calibration does not matter.
-        batches: of (inputs, labels) or (inputs, labels, weights).
+        batches: batches of (inputs, labels) or (inputs, labels, weights).
         levels: count for the intervals' levels too, not for the scale alone.
 
     Returns:
@@ -72,7 +72,7 @@ def set_calibration(model: CltvModel, counts: np.ndarray) -> dict[str, Calibrati
 
     Args:
         model: whose calibration is replaced.
-        counts: of `calibration_counts`.
+        counts: the result of `calibration_counts`.
     """
     model.calibrations = {
         rule: Calibration(scale=fit_scale(*row[:2].tolist()), **_levels(model, row[2:]))
@@ -83,7 +83,7 @@ def set_calibration(model: CltvModel, counts: np.ndarray) -> dict[str, Calibrati
 
 
 def _levels(model: CltvModel, counts: np.ndarray) -> dict[str, float]:
-    """The share that intervals are to hold and the levels that do, of a model that has them."""
+    """The target coverage and the fitted levels, for a model that predicts intervals."""
     if not isinstance(model, DistributionModel):
         return {}
     coverage = model.config.interval

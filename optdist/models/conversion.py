@@ -1,4 +1,4 @@
-"""Conversion and value: what the models share that predict p times a value (paper 4.1.3)."""
+"""Defines the base of the models that predict p times a value (paper 4.1.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optdist.models.base import CltvModel, Inputs, Prediction
 
 
 class ConversionValue(NamedTuple):
-    """What the networks say of B rows."""
+    """The networks' outputs for B rows."""
 
     p_logit: tf.Tensor  # [B], of the probability that y > 0
     value: tf.Tensor  # [B], the revenue of a converted customer, currency, > 0

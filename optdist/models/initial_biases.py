@@ -1,4 +1,4 @@
-"""Initial biases of output layers, from the training labels' statistics."""
+"""Computes initial biases of output layers from the training labels' statistics."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from optdist.seeds import derive
 
 
 class Outputs(NamedTuple):
-    """What the networks say of B rows and N buckets, the first of them that of zeros."""
+    """The networks' outputs for B rows and N buckets, the first of them for zeros."""
 
     log_share: tf.Tensor  # [B, N], of the buckets
     channels: tf.Tensor  # [N, B, E], each bucket's embedding of each row
@@ -39,8 +39,8 @@ class MDAN(CltvModel):
     embeddings should be 1 for the same bucket and fall to 0 for the two farthest, in squared error.
     `model.similarity` says of which two: "channels", two channels' embeddings of one row, by the
     distance of the channels' buckets; "rows", the fused embeddings of two rows of a batch, by the
-    distance of their labels' buckets. Both rank validation rows as well as no such loss does
-    (docs/baselines.md).
+    distance of their labels' buckets. Both rank validation rows as well as a model without this
+    loss (docs/baselines.md).
 
     Choice: the value's error is squared, in units of the mean positive training label, and the head
     has one hidden layer of the embedding's size.
@@ -102,7 +102,7 @@ class MDAN(CltvModel):
 
 
 def _similarity_of_rows(fused: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Of each row and the one before it in the (shuffled) batch: [B].
+    """The loss [B] of each row and the one before it in the (shuffled) batch.
 
     `place` [B] is the place of the row's bucket, 0..1.
     """
@@ -114,7 +114,7 @@ def _similarity_of_rows(fused: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
 
 
 def _similarity_of_channels(channels: tf.Tensor) -> tf.Tensor:
-    """The mean over all pairs of a row's N channels: [B]."""
+    """The mean loss [B] over all pairs of a row's N channels."""
     direction = tf.math.l2_normalize(channels, axis=-1)
     cosine = tf.einsum("nbe,mbe->bnm", direction, direction)
     n = np.arange(channels.shape[0])

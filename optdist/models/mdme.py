@@ -22,7 +22,7 @@ NEVER = -1e9  # the logit of a bucket that merged with another
 
 
 class Outputs(NamedTuple):
-    """What the towers say of B rows, D sub-distributions of positives and K buckets in each."""
+    """The towers' outputs for B rows, D sub-distributions of positives and K buckets in each."""
 
     sub: tf.Tensor  # [B, 1 + D], logits of the sub-distributions, that of zeros first
     sub_ordinal: tf.Tensor  # [B, 1 + D]

@@ -22,9 +22,9 @@ from optdist.seeds import derive
 class MTLMSE(ConversionValueModel):
     """Two heads on a shared bottom, trained by cross-entropy and squared error.
 
-    The sources leave two points open, both settings. `model.shared` is what the tasks share: the
+    The sources leave two points open, both settings. `model.shared` names what the tasks share: the
     "representation" alone, with a tower each, as in the cited ESMM; or the "tower" too, which
-    then has two outputs. `model.error` is what the squared error is of: the "value", over
+    then has two outputs. `model.error` is the target of the squared error: the "value", over
     converted rows; or the "product" of p and value, over all rows, as ESMM trains its product.
     Choice: "representation" and "value", as in ESMM and in two-stage. The shared tower is level
     with them (docs/baselines.md); the shared embeddings are all that sets this model apart from

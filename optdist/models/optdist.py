@@ -20,7 +20,7 @@ from optdist.seeds import derive
 
 
 class Outputs(NamedTuple):
-    """What the networks say of B rows and L candidate distributions."""
+    """The networks' outputs for B rows and L candidate distributions."""
 
     sdns: Ziln  # each [B, L]
     log_alpha: tf.Tensor  # [B, L]

@@ -1,4 +1,4 @@
-"""Training by losses of rows: what `fit` and `evaluate` of a Keras model do with them."""
+"""Lets `fit` and `evaluate` of a Keras model use the losses of rows that the model defines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RowLossModel(keras.Model):
 
         Args:
             name: the model's name.
-            seed: of the noise under `fit`.
+            seed: seed of the noise under `fit`.
         """
         super().__init__(name=name)
         self.noise_seed = seed
@@ -45,8 +45,8 @@ class RowLossModel(keras.Model):
 
         Args:
             y: labels [B] in currency units.
-            outputs: of `call`.
-            seed: int32 [2], of whatever noise the loss needs.
+            outputs: the result of `call`.
+            seed: int32 [2], for whatever noise the loss needs.
         """
         raise NotImplementedError
 
@@ -61,8 +61,8 @@ class RowLossModel(keras.Model):
 
         Args:
             y: labels [B] in currency units.
-            outputs: of `call`.
-            seed: int32 [2], of whatever noise the loss needs.
+            outputs: the result of `call`.
+            seed: int32 [2], for whatever noise the loss needs.
             sample_weight: [B], >= 0; None weights all rows alike.
         """
         rows = self.row_losses(y, outputs, seed)
@@ -84,7 +84,7 @@ class RowLossModel(keras.Model):
         Args:
             optimizer: a Keras optimizer or its name.
             loss: must be None.
-            settings: of `keras.Model.compile`, but `loss_weights`, `metrics`, `weighted_metrics`.
+            settings: of `keras.Model.compile`, without `loss_weights` and (weighted) `metrics`.
 
         Raises:
             ValueError: a loss or metrics are given.

@@ -1,4 +1,4 @@
-"""The alignment of the selection module with the losses of the SDNs (section 3.5).
+"""Aligns the selection module with the losses of the SDNs (section 3.5).
 
 The pseudo-labels carry a stop-gradient: alignment trains the selection, never the SDNs.
 """

@@ -1,4 +1,4 @@
-"""How the distribution selection module turns alpha into selection weights pi (section 3.4)."""
+"""Turns alpha into the selection weights pi of the distribution selection module (3.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinal regression over K ordered classes (Fu et al., CVPR 2018), and what it teaches others."""
+"""Computes ordinal regression over K ordered classes (Fu et al., CVPR 2018), and its labels."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Package:
 
     @cached_property
     def schema(self) -> FeatureSchema:
-        """What raw rows are encoded with.
+        """The schema that raw rows are encoded with.
 
         Raises:
             ModelError: the file is missing or damaged.
@@ -87,7 +87,7 @@ class Package:
 
     @cached_property
     def calibrations(self) -> dict[str, Calibration]:
-        """What was fitted after training, by rule of inference.
+        """The calibrations, by rule of inference.
 
         Raises:
             ModelError: the file is missing or damaged.
@@ -141,7 +141,7 @@ class Package:
         path, sums = self.path / name, self._checksums
         if sums is not None and sums.get(name) != _checksum(path):
             raise ModelError(
-                f"{path} is damaged, its checksum is not the one in {_CHECKSUMS}. Copy the file "
+                f"{path} is damaged: its checksum differs from {_CHECKSUMS}. Copy the file "
                 f"again from where the package came from; a package below models/ is fetched from "
                 f"the registry again once its folder is removed"
             )

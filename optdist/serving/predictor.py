@@ -98,7 +98,7 @@ def load_predictor(
 
 
 def limit_tensorflow(threads: int) -> None:
-    """Keep TensorFlow off the GPUs and within `threads`, as far as it has not started yet."""
+    """Keep TensorFlow off the GPUs and within `threads`, unless it has started already."""
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

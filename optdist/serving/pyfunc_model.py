@@ -1,4 +1,4 @@
-"""The MLflow model as code: raw rows in, predictions out, with neither Spark nor Horovod."""
+"""Defines the MLflow model as code: raw rows in, predictions out, without Spark or Horovod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs and the model registry: the door to MLflow."""
+"""Keeps runs and registered models in MLflow."""
 
 from optdist.tracking.registry import CHALLENGER, CHAMPION, PROMOTION_REASON, Registry
 from optdist.tracking.run import Run

@@ -1,4 +1,4 @@
-"""A model package as an MLflow model: code, requirements, signature, example."""
+"""Logs a model package as an MLflow model: code, requirements, signature, example."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def code_from_outside(settings: ModelConfig) -> list[Path]:
 def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
     """Made-up raw rows for an input example: no customer's row is ever logged.
 
-    Categories are names that no data has, for a vocabulary may hold ids of persons; numbers are the
+    Categories are invented names, because a vocabulary may contain ids of persons; numbers are the
     training mean and deviations from it.
     """
     columns: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The registered versions of one model: aliases, tags and packages."""
+"""Reads and writes the registered versions of one model: aliases, tags and packages."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Registry:
         """Register a logged model as a new version, and return the version.
 
         Args:
-            model_uri: of the logged model.
+            model_uri: the logged model's.
             run_id: the run that logged it.
-            tags: of the version.
+            tags: the version's.
         """
         from mlflow.exceptions import MlflowException
 
@@ -81,7 +81,7 @@ class Registry:
         return {str(version.version): version.run_id for version in versions}
 
     def is_of_run(self, version: str, run_id: str) -> bool:
-        """Whether there is such a version and a run registered it."""
+        """Whether the version exists and was registered by the run."""
         record = self._version(version)
         return record is not None and record.run_id == run_id
 
@@ -101,7 +101,7 @@ class Registry:
     def package(self, version: str) -> Package:
         """A version's model package, in a folder under the root that every node can read.
 
-        The folder's name holds a fingerprint of the version's source, so that another registry's
+        The folder's name contains a fingerprint of the version's source, so that another registry's
         version of the same number is never taken for it.
         """
         import mlflow

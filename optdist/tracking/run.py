@@ -1,4 +1,4 @@
-"""One MLflow run."""
+"""Writes one MLflow run: settings, metrics, plots and the model."""
 
 from __future__ import annotations
 

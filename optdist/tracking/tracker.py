@@ -1,4 +1,4 @@
-"""The MLflow store of a configuration: its runs, and the registry of its model."""
+"""Connects to the MLflow store of a configuration: its runs, and the registry of its model."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class Tracker(Registry):
         """A run that ends as FINISHED, or as FAILED where an error leaves the block.
 
         Args:
-            name: of the run.
+            name: the run's.
             parent: a run that this one is nested in.
             again: continue the newest run of that name, if there is one.
-            tags: of a new run, in addition to those of `code_tags`.
+            tags: for a new run, in addition to those of `code_tags`.
             run_id: continue this run.
         """
         if again:

@@ -1,4 +1,4 @@
-"""Checkpoints: all variables and the run's state in one file that is either whole or absent."""
+"""Saves and loads checkpoints: all variables and the run's state, in one file or not at all."""
 
 from __future__ import annotations
 

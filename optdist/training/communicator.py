@@ -1,4 +1,4 @@
-"""The ranks of a run and what they do together; the library imports Horovod here alone."""
+"""Connects the ranks of a run; the only module of the library that imports Horovod."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class HorovodRanks:
     """This process among Horovod's.
 
     `DistributedGradientTape` and `broadcast_variables` on plain TensorFlow variables are what works
-    with Keras 3; Horovod's Keras optimizer wrapper averages nothing and says nothing.
+    with Keras 3; Horovod's Keras optimizer wrapper silently averages nothing.
     """
 
     def __init__(self, sparse_as_dense: bool = True) -> None:
@@ -110,5 +110,5 @@ def broadcast_text(ranks: Ranks, text: str) -> str:
 
 
 def stall_limit(horovod: HorovodConfig) -> dict[str, str]:
-    """The environment by which ranks end where one hangs; Horovod's default is only to warn."""
+    """Variables that make all ranks end when one hangs; by default Horovod only warns."""
     return {"HOROVOD_STALL_SHUTDOWN_TIME_SECONDS": str(horovod.stall_timeout_seconds)}

@@ -1,4 +1,4 @@
-"""What a launcher starts on every Horovod rank; as a script, for a plan in a file."""
+"""Runs a plan on one Horovod rank; launchers start it, also as a script with a plan in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One epoch on one rank: equally many steps on every rank, and every planned row counted."""
+"""Trains one epoch on one rank: equally many steps on every rank, and every planned row counted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EpochTrainer:
         """Check this rank's shard; nothing is read yet.
 
         Raises:
-            DataError: the table has too few row groups, or a file is not as its manifest says.
+            DataError: the table has too few row groups, or a file differs from its manifest.
         """
         self.ranks, self.seed = ranks, training.seed
         self.batch_size = max(1, training.batch_size // ranks.size)
@@ -61,7 +61,7 @@ class EpochTrainer:
         Args:
             learner: what takes the steps.
             epoch: its number, from 1.
-            passes: of `EpochTrainer.passes`, at this epoch's.
+            passes: the result of `EpochTrainer.passes`, at this epoch.
             on_event: called after each step.
 
         Returns:

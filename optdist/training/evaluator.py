@@ -91,7 +91,7 @@ class Evaluation:
         shares: list[float] = (counts / len(rows["selected_sdn"])).tolist()
         return shares
 
-    # What is read of a batch ----------------------------------------------------------------------
+    # Readings of a batch --------------------------------------------------------------------------
 
     def _epoch_reading(self, inputs: Inputs, y: tf.Tensor) -> dict[str, tf.Tensor]:
         if not isinstance(self.model, DistributionModel):

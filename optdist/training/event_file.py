@@ -65,14 +65,14 @@ class EventReader:
 
 
 def tolerant(on_event: OnEvent) -> OnEvent:
-    """Wrap `on_event` so that its errors stop no training: the first one prints a line."""
+    """Wrap `on_event` so that its errors do not stop training; the first one is printed."""
     failed = False
 
     def call(event: Event) -> None:
         nonlocal failed
         try:
             on_event(event)
-        except Exception as error:  # its text may hold the password of a store's URI
+        except Exception as error:  # its text may contain the password of a store's URI
             if not failed:
                 print(
                     f"  WARNING: progress was not logged ({type(error).__name__}). Training "

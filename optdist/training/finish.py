@@ -1,4 +1,4 @@
-"""The end of a run: the best epoch's weights, calibrated, evaluated once and written."""
+"""Finishes a run: calibrates the best epoch's weights, evaluates them once and writes them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def finish(
     """Calibrate the best epoch on validation, evaluate it on test, and write the run's folder.
 
     Args:
-        plan: of the run, and of its folder.
-        evaluation: of the model that was trained; its weights become those of the best epoch.
+        plan: the run's plan; it names the run's folder.
+        evaluation: evaluates the trained model, whose weights become those of the best epoch.
         history: the records of all epochs.
 
     Returns:

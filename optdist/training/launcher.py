@@ -1,4 +1,4 @@
-"""What every training engine is: it takes a plan and returns the run's result."""
+"""Defines what a training engine does: it takes a plan and returns the run's result."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from optdist.training.result import TrainingResult
 class Launcher(Protocol):
     """Starts a plan's ranks and waits for their result.
 
-    `training.engine` names one, also `package.module:Class` from outside this package. All that a
-    launcher has to see to is that `plan.training.ranks` processes call
-    `optdist.training.train(plan, ranks)` with a `Ranks` that joins them, and that the plan's folder
-    is storage that they and this process share.
+    `training.engine` names one, also `package.module:Class` from outside this package. A launcher
+    only has to make sure that `plan.training.ranks` processes call
+    `optdist.training.train(plan, ranks)` with a `Ranks` that joins them, and that they and this
+    process share the storage of the plan's folder.
     """
 
     @classmethod
@@ -32,7 +32,7 @@ class Launcher(Protocol):
 
         Args:
             plan: what to train on and how.
-            on_event: called in this process with rank 0's events; its errors stop no training.
+            on_event: called in this process with rank 0's events; its errors do not stop training.
 
         Raises:
             TrainingError: a rank failed; the message says why and names the log.

@@ -1,4 +1,4 @@
-"""A model with its optimizer on one rank: one step of gradient descent, in step with the others."""
+"""Takes steps of gradient descent on one rank, in step with the other ranks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ class Learner:
         norm = tf.linalg.global_norm([v.value for v in self.model.trainable_variables]).numpy()
         norms = self.ranks.gather(np.array([norm], np.float64))
         if not np.isfinite(norms).all() or np.ptp(norms) > 1e-6 * abs(norms[0]):
-            raise TrainingError(f"The ranks have different weights: norms {norms.tolist()}.")
+            raise TrainingError(
+                f"The ranks have different weights: norms {norms.tolist()}. Start the run "
+                f"again; it continues after its last checkpoint."
+            )
 
     def _step_graph(self, clip_norm: float | None) -> Any:
         """Return `step(inputs, y [B], seed [2]) -> loss`, which changes the variables."""

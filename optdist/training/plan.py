@@ -1,4 +1,4 @@
-"""The plan of a training run: everything that a rank needs to know, as plain data."""
+"""Defines the plan of a training run: everything that a rank needs to know, as plain data."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ class TrainingPlan(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Of everything that decides the weights; a checkpoint of another plan is not resumed."""
+        """A hash of all that decides the weights; a checkpoint of another plan is not resumed."""
         training = self.training.model_dump(exclude=set(MACHINE_SETTINGS))
         return fingerprint([self.table_fingerprint, self.model.model_dump(), training])

@@ -1,4 +1,4 @@
-"""What a training run reports: a record of each epoch, and the result at its end."""
+"""Defines what a training run reports: a record of each epoch, and the result at its end."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def resume(
     """Fill the learner of all ranks with rank 0's checkpoint, if there is one.
 
     Args:
-        plan: of the run, and of its folder.
+        plan: the run's plan; it names the run's folder.
         learner: has its initial variables.
         ranks: the processes that train together.
         on_event: told which epoch the run continues after.
@@ -38,7 +38,8 @@ def resume(
         state = folder.load_checkpoint(learner.variables)
         if state["plan"] != plan.fingerprint:
             raise TrainingError(
-                f"{folder.checkpoint} was written with other settings. Remove it to start again."
+                f"{folder.checkpoint} was written with other settings. Remove it to train from "
+                f"the start."
             )
         history = _HISTORY.validate_python(state["history"])
         on_event({"event": "resume", "epoch": len(history)})
@@ -52,7 +53,7 @@ def keep_epoch(plan: TrainingPlan, learner: Learner, history: Sequence[EpochReco
     """Write the last epoch to the run's folder; a crash on the way repeats at most that epoch.
 
     Args:
-        plan: of the run, and of its folder.
+        plan: the run's plan; it names the run's folder.
         learner: after the last epoch.
         history: the records of all epochs.
     """

@@ -1,4 +1,4 @@
-"""The folder of one training run: the one place that knows its files' names."""
+"""Reads and writes the files of one training run's folder; nothing else knows their names."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_a_folder_that_another_process_works_on_is_refused_and_says_who_has_it(t
             pass
         text = str(error.value)
         assert f"({socket.gethostname()}, process {process.pid}, since 20" in text
-        assert f"works on {folder}. Wait until" in text
+        assert f"is working on {folder}. Wait until" in text
     with locked(folder), locked(tmp_path / "new" / "other"):
         assert f"process {os.getpid()}," in (tmp_path / "new" / ".run.lock").read_text()
     assert list(folder.parent.iterdir()) == []

@@ -38,7 +38,8 @@ def test_dir_lists_every_public_name_and_each_can_be_imported():
 
 
 def test_a_name_that_is_not_there_lists_those_that_are():
-    with pytest.raises(AttributeError, match=r"optdist has no OptDits\. It has: .*OptDist"):
+    message = r"optdist has no attribute OptDits\. Available: .*OptDist"
+    with pytest.raises(AttributeError, match=message):
         optdist.OptDits  # noqa: B018
 
 

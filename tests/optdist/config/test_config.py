@@ -141,8 +141,8 @@ TABLE = {
     ("changes", "problem"),
     [
         ({"features": {"numeric": ["spend"]}}, "the label, spend, cannot be a feature too"),
-        ({"source": TABLE["source"] | {"label_floor": 0}}, "no use for label_floor"),
-        ({"source": TABLE["source"] | {"horizon_days": 9}}, "no use for horizon_days"),
+        ({"source": TABLE["source"] | {"label_floor": 0}}, "does not read label_floor"),
+        ({"source": TABLE["source"] | {"horizon_days": 9}}, "does not read horizon_days"),
         ({"source": TABLE["source"] | {"tables": {}}}, "at least 1 item"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_metric_without_a_better_side_chooses_nothing(override):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("label=sales_value", "kind: transactions has no use for label"),
+        ("label=sales_value", "kind: transactions does not read label"),
         ("kind=shop", "kind` must be one of samples, transactions or `package.module:Class`"),
         ("first_purchase=null", "kind: transactions needs either first_purchase or snapshots"),
         ("horizon_days=0", r"dataset.source.horizon_days: Input should be greater than 0.*: 0"),

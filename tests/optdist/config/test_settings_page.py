@@ -15,6 +15,6 @@ def test_every_setting_says_what_it_means():
 
 def test_a_prefix_chooses_settings_and_text_has_name_default_unit_and_meaning():
     text = as_text("scoring.max_days")
-    assert text.startswith("scoring.max_days_behind = 7 [days]\n    How far the newest event")
+    assert text.startswith("scoring.max_days_behind = 7 [days]\n    How far before the run date")
     assert text.endswith("Values: whole number > 0 or null.")
     assert as_text("no.such") == ""

@@ -40,7 +40,7 @@ def test_a_table_is_finished_by_its_manifest_alone(begun):
     for split in SPLITS:
         write(begun, split)
     assert not FeatureTable.is_finished(begun.path)
-    with pytest.raises(DataError, match="no finished feature table"):
+    with pytest.raises(DataError, match="is not a finished feature table"):
         FeatureTable.open(begun.path)
     table = begun.finish(dict.fromkeys(SPLITS, 10), **ABOUT)
     assert FeatureTable.is_finished(begun.path) and FeatureTable.open(begun.path) == table
@@ -58,7 +58,7 @@ def test_a_split_is_written_in_files_of_one_row_group_that_the_manifest_counts(b
 
 def test_rows_that_were_lost_on_the_way_leave_the_table_unfinished(begun):
     write(begun, "train", rows=9)
-    with pytest.raises(DataError, match="train: 10 samples became 9 rows"):
+    with pytest.raises(DataError, match="train: 10 samples, 9 encoded rows"):
         begun.finish({"train": 10}, **ABOUT)
     assert not FeatureTable.is_finished(begun.path)
 
@@ -85,7 +85,7 @@ def test_a_manifest_of_an_older_version_is_read_and_so_is_one_that_says_more():
 
 def test_a_damaged_manifest_says_how_to_build_the_table(begun):
     (begun.path / "manifest.json").write_text('{"fingerprint": 1}')
-    with pytest.raises(DataError, match=r"(?s)no finished feature table.*jobs/build_features\.py"):
+    with pytest.raises(DataError, match=r"(?s)not a finished feature.*jobs/build_features\.py"):
         FeatureTable.open(begun.path)
 
 

@@ -130,7 +130,7 @@ def test_a_truncated_file_is_found_before_training(tmp_path):
 def test_a_missing_file_is_found_before_training(tmp_path):
     table = write_table(tmp_path, rows=600)
     (table.split_path("train") / "part-00002.parquet").unlink()
-    with pytest.raises(DataError, match="holds 5 files, its manifest names 6"):
+    with pytest.raises(DataError, match="contains 5 files, but its manifest lists 6"):
         Shard(table, "train", 10)
 
 
@@ -143,7 +143,7 @@ def test_rows_lost_or_won_while_reading_stop_the_pass(tmp_path, buffer_rows, kep
         whole = pq.read_table(file).to_pandas()
         changed = whole[kept] if found < 420 else whole.loc[whole.index.repeat(2)]
         changed.to_parquet(file, index=False)
-        with pytest.raises(DataError, match=rf"gave {found} rows, its manifest says 420"):
+        with pytest.raises(DataError, match=rf"gave {found} rows, but its manifest says 420"):
             columns(next(passes))
 
 
@@ -159,5 +159,5 @@ def test_a_file_that_vanishes_while_reading_stops_the_pass(tmp_path):
 def test_a_metadata_file_that_may_hold_a_pickle_is_refused(tmp_path):
     table = write_table(tmp_path, rows=600)
     (table.split_path("train") / "_common_metadata").write_bytes(b"x")
-    with pytest.raises(DataError, match="may hold a pickle"):
+    with pytest.raises(DataError, match="may contain a pickle"):
         Shard(table, "train", 10)

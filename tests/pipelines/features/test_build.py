@@ -71,7 +71,7 @@ def test_a_second_build_does_nothing(spark, built, capsys):
 def test_an_interrupted_build_is_built_again(spark, built):
     shop, table = built
     (table.path / "manifest.json").unlink()
-    with pytest.raises(DataError, match="no finished feature table"):
+    with pytest.raises(DataError, match="is not a finished feature table"):
         FeatureTable.open(table.path)
     assert build_features(spark, shop).manifest.counts == table.manifest.counts
 
@@ -223,7 +223,7 @@ def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, m
     with pytest.raises(KeyboardInterrupt):
         build_features(spark, shop)
     [left] = (tmp_path / "root" / "features" / "shop").iterdir()
-    with pytest.raises(DataError, match="no finished feature table"):
+    with pytest.raises(DataError, match="is not a finished feature table"):
         FeatureTable.open(left)
     monkeypatch.undo()
     table = build_features(spark, shop)
