@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
+from optdist.errors import DataError
 from pipelines.features.histories import with_history
 from pipelines.features.sampler import Samples, explain_empty, listed
 from pipelines.sources.columns import AMOUNT, DAY, LABEL, explain_errors
@@ -26,10 +27,10 @@ from pipelines.sources.events import (
     Events,
     clean_events,
     find_data_range,
-    find_day_range,
     first_days,
 )
 from pipelines.sources.quarantine import keep_good_rows, quarantine_rows, with_reason
+from pipelines.sources.reach import DayRange, Reach
 
 S = TypeVar("S", bound=TransactionsSourceConfig)
 
@@ -58,13 +59,23 @@ class EventSampler(ABC, Generic[S]):
     def requested_days(self, last: dt.date) -> str:
         """The days at which samples are asked for, in words; the data reach `last`."""
 
+    def label_windows(self, last: dt.date) -> list[DayRange]:
+        """First and last day of the label windows that must hold an event of anybody.
+
+        Args:
+            last: the last day that the data have whole; no window ends after it.
+        """
+        return []
+
     def training_samples(self, spark: SparkSession, as_of: dt.date | None = None) -> Samples:
         """Labelled samples whose label window has ended."""
         events = clean_events(spark, self.source, self.dataset.id, until=as_of)
+        events.reach.report()
         first = first_days(events.good, self.dataset.id)
         days = find_data_range(spark, self.source, events, as_of)
         complete = find_completeness(events.good, self.source, days, as_of)
         print(f"  label windows end by {complete.until}: {complete.reason}")
+        require_events(self.label_windows(complete.until), events.reach)
         chosen, incomplete = self.choose_ended(first, complete.until)
         rows = with_features(events.good, chosen, self.dataset.id, self.source)
         rows = with_label(rows, events.good, chosen, self.dataset.id, self.source)
@@ -80,6 +91,7 @@ class EventSampler(ABC, Generic[S]):
     ) -> Samples:
         """Unlabelled samples of everyone with an event by the end of `run_date`."""
         events = clean_events(spark, self.source, self.dataset.id, until=run_date)
+        events.reach.report()
         first = first_days(events.good, self.dataset.id)
         if acquired_within_days is not None:
             oldest = F.date_sub(F.lit(run_date), acquired_within_days)
@@ -87,7 +99,7 @@ class EventSampler(ABC, Generic[S]):
         chosen = self.choose_known(first, run_date)
         rows = with_features(events.good, chosen, self.dataset.id, self.source)
         samples = self._checked(rows, events, label=False)
-        return replace(samples, reach=find_day_range(events.good))
+        return replace(samples, reach=events.reach.range)
 
     def explain_no_sample(self, samples: Samples, quarantined: Mapping[str, int]) -> str:
         """The days asked for, and those of the data."""
@@ -114,6 +126,26 @@ class EventSampler(ABC, Generic[S]):
             quarantine=events.bad.unionByName(quarantine_rows(rows, "samples")),
             events=events.good,
             persisted=(rows, events.seen),
+        )
+
+
+def require_events(windows: list[DayRange], reach: Reach) -> None:
+    """Refuse label windows without an event of anybody: their labels would all be zeros.
+
+    Args:
+        windows: first and last day of each window, both inclusive.
+        reach: the days with events.
+
+    Raises:
+        DataError: naming the windows.
+    """
+    empty = [f"{first} to {last}" for first, last in windows if not reach.has_event(first, last)]
+    if empty:
+        names = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if empty[5:] else "")
+        raise DataError(
+            f"The data have no event of anybody in the label windows {names}: every label "
+            f"would be 0. Choose days whose label windows lie where events are, or deliver the "
+            f"events that are missing."
         )
 
 

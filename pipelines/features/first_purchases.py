@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from optdist.config.transactions import FIRST_DAY, FirstPurchaseSourceConfig
 from pipelines.features.event_samples import EventSampler
 from pipelines.features.sampler import samples_of
+from pipelines.sources.reach import DayRange
 
 
 @samples_of(FirstPurchaseSourceConfig)
@@ -29,6 +30,13 @@ class FirstPurchaseSampler(EventSampler[FirstPurchaseSourceConfig]):
     def choose_known(self, first: DataFrame, run_date: dt.date) -> DataFrame:
         """Everyone: whoever is known has had a first purchase."""
         return first
+
+    def label_windows(self, last: dt.date) -> list[DayRange]:
+        """From the first to the last label window that has ended, all as one."""
+        window, last_cut = self.source.first_purchase, self.last_cut(last)
+        end = min(window.end or last_cut, last_cut)
+        first_day, last_day = map(dt.timedelta, self.source.label_days)
+        return [(window.start + first_day, end + last_day)] if end >= window.start else []
 
     def requested_days(self, last: dt.date) -> str:
         """The window of first purchases."""

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from optdist.config import DatasetConfig, SourceConfig
 from optdist.errors import DataError
-from pipelines.sources.events import DayRange
+from pipelines.sources.reach import DayRange
 
 
 @dataclass(frozen=True)

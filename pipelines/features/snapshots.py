@@ -11,6 +11,7 @@ from optdist.config.transactions import FIRST_DAY, SNAPSHOT_DATE, SnapshotSource
 from optdist.errors import DataError
 from pipelines.features.event_samples import EventSampler
 from pipelines.features.sampler import samples_of
+from pipelines.sources.reach import DayRange
 
 
 @samples_of(SnapshotSourceConfig)
@@ -36,6 +37,12 @@ class SnapshotSampler(EventSampler[SnapshotSourceConfig]):
         A run of 2024-03-31 sees what the training snapshot of 2024-04-01 saw.
         """
         return known_at(first, [run_date + dt.timedelta(1)])
+
+    def label_windows(self, last: dt.date) -> list[DayRange]:
+        """The window of each date, if it has ended."""
+        first_day, last_day = map(dt.timedelta, self.source.label_days)
+        dates = [day for day in self.source.snapshots.days(last) if day <= self.last_cut(last)]
+        return [(date + first_day, date + last_day) for date in dates]
 
     def requested_days(self, last: dt.date) -> str:
         """The first and the last snapshot date."""

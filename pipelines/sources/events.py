@@ -23,17 +23,17 @@ from pipelines.sources.columns import (
 )
 from pipelines.sources.joins import read_rows
 from pipelines.sources.quarantine import quarantine_rows
-
-DayRange = tuple[dt.date, dt.date]  # first and last day, both inclusive
+from pipelines.sources.reach import DayRange, Reach, find_reach
 
 
 @dataclass(frozen=True)
 class Events:
-    """The events read (persisted), the good ones, and those quarantined."""
+    """The events read (persisted), the good ones and their days, and those quarantined."""
 
     seen: DataFrame
     good: DataFrame
     bad: DataFrame
+    reach: Reach
 
 
 def clean_events(
@@ -64,8 +64,10 @@ def clean_events(
     if until is not None:
         typed = typed.where(F.col(DAY).isNull() | (F.col(DAY) <= F.lit(until)))
     seen = typed.persist()
-    good = seen.where(F.col(REASON).isNull()).drop(REASON)
-    return Events(seen, good, quarantine_rows(seen, "events", without=(DAY, AMOUNT)))
+    reach = find_reach(seen.where(F.col(REASON).isNull()))
+    checked = seen.withColumn(REASON, F.coalesce(REASON, reach.reason()))
+    good = checked.where(F.col(REASON).isNull()).drop(REASON)
+    return Events(seen, good, quarantine_rows(checked, "events", without=(DAY, AMOUNT)), reach)
 
 
 def find_data_range(
@@ -85,19 +87,13 @@ def find_data_range(
     Raises:
         DataError: there is no event.
     """
-    # of events after `as_of` nothing but the last day is looked at: do the data reach `as_of`?
-    every = events.good if as_of is None else with_day(read_rows(spark, source), source.timestamp)
-    days = find_day_range(every.where(F.col(DAY) <= F.current_date()))
-    if days is None:
+    reach = events.reach
+    if as_of is not None:  # of events after it only the days are looked at: do they reach it?
+        reach = find_reach(with_day(read_rows(spark, source), source.timestamp))
+    if reach.range is None:
         events.seen.unpersist()
         raise DataError("No event is left after `where` and the checks.")
-    return days
-
-
-def find_day_range(events: DataFrame) -> DayRange | None:
-    """The first and the last day of events; None where there is no event."""
-    first, last = events.agg(F.min(DAY), F.max(DAY)).collect()[0]
-    return None if last is None else (first, last)
+    return reach.range
 
 
 def first_days(events: DataFrame, entity: list[str]) -> DataFrame:

@@ -376,3 +376,41 @@ def test_dates_that_cannot_be_meant_are_an_error(shop, written, message):
 def test_a_source_that_cannot_be_meant_is_an_error(shop, written, message):
     with pytest.raises(ConfigError, match=message):
         shop(**written)
+
+
+def daily(first, days):
+    """One purchase on each day, by one of fifty customers in turn."""
+    dates = pd.date_range(first, periods=days).strftime("%Y-%m-%d")
+    return pd.DataFrame(
+        {"customer": [f"c{i % 50}" for i in range(days)], "day": dates, "amount": 1.0}
+    )
+
+
+def test_a_date_typed_wrong_makes_no_snapshot_and_is_quarantined(spark, shop, capsys):
+    series = {"start": "2023-06-01", "every": "quarter"}
+    typed = pd.DataFrame([("c1", "2026-06-30", 9.0)], columns=["customer", "day", "amount"])
+    events = daily("2023-01-01", 500)
+    right = build_samples(spark, shop(events, snapshots=series).dataset)
+    wrong = build_samples(
+        spark, shop(pd.concat([events, typed], ignore_index=True), snapshots=series).dataset
+    )
+    assert wrong.reach == right.reach == (dt.date(2023, 1, 1), dt.date(2024, 5, 14))
+    assert collected(wrong.rows).equals(collected(right.rows))
+    reason = "timestamp far after the other events"
+    assert [row.reason for row in wrong.quarantine.collect()] == [reason]
+    assert f"{reason} (2023-01-01 to 2024-05-14): 2026-06-30 (1)" in capsys.readouterr().out
+
+
+def test_scoring_sees_the_end_of_the_data_before_a_date_typed_wrong(spark, shop):
+    typed = pd.DataFrame([("c1", "2026-06-30", 9.0)], columns=["customer", "day", "amount"])
+    events = pd.concat([daily("2023-01-01", 500), typed], ignore_index=True)
+    samples = scoring_samples(spark, shop(events).dataset, dt.date(2026, 7, 1))
+    assert samples.reach == (dt.date(2023, 1, 1), dt.date(2024, 5, 14))
+
+
+def test_a_label_window_without_an_event_of_anybody_is_refused(spark, shop):
+    pause = pd.concat([daily("2023-01-01", 100), daily("2023-08-01", 100)], ignore_index=True)
+    dates = ["2023-03-01", "2023-05-01", "2023-09-01"]
+    message = "no event of anybody in the label windows 2023-05-01 to 2023-05-30: every label"
+    with pytest.raises(DataError, match=message):
+        build_samples(spark, shop(pause, snapshots={"dates": dates}).dataset)
