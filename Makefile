@@ -13,7 +13,7 @@ PYTEST := . requirements/env.sh; SPARK_LOCAL_IP=$${SPARK_LOCAL_IP:-127.0.0.1} $(
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup:  ## Make .venv with all that is locked (does what is missing)
+setup:  ## Make .venv with all locked packages (only does what is missing)
 	@requirements/install.sh
 
 test:  ## Run all tests

@@ -1,4 +1,4 @@
-"""Metadata, dependencies and extras. Every transitive version stands in `requirements/lock.txt`."""
+"""Declares metadata, dependencies and extras; `requirements/lock.txt` has all exact versions."""
 
 import runpy
 from pathlib import Path
@@ -10,7 +10,7 @@ README = ROOT / "README.md"
 VERSION = runpy.run_path(str(ROOT / "optdist" / "version.py"))["__version__"]
 
 # What the library needs to fit, save, load and score a model, besides one of the TensorFlow extras.
-# An upper bound or an exact pin has its reason next to it.
+# Each upper bound or exact pin has its reason next to it.
 INSTALL_REQUIRES = [
     "fsspec",
     "keras==3.15.1",  # the Keras that TensorFlow 2.18.1 is tested with here
@@ -39,7 +39,7 @@ EXTRAS_REQUIRE = {
     "plots": PLOTS,
     "streaming": STREAMING,  # training on a feature table; a frame in memory needs none of it
     "tracking": TRACKING,
-    # From here on, what only a clone needs: its jobs and pipelines are not in the wheel.
+    # The rest is only needed in a clone: its jobs and pipelines are not in the wheel.
     "pipeline": [
         *PLOTS,
         *STREAMING,

@@ -7,13 +7,13 @@ usage() {
   cat <<'TEXT'
 Usage: ./spark-submit.sh [spark options] SCRIPT.py [script's arguments]
 
-Sets up .venv if need be, then hands over to Spark's spark-submit, whose options come before the script
-(spark-submit's own --help lists them). What comes after the script's name goes to the script.
+Sets up .venv if necessary, then calls Spark's spark-submit, whose options come before the script
+(spark-submit's own --help lists them). Arguments after the script's name go to the script.
 
   ./spark-submit.sh jobs/train.py
   ./spark-submit.sh --master yarn --num-executors 8 jobs/train.py --help
 
-Without --master (nor SPARK_MASTER, MASTER or spark.master in spark-defaults.conf) it runs on this machine:
+Without --master (or SPARK_MASTER, MASTER or spark.master in spark-defaults.conf) it runs on this machine:
 local[N] with all cores, at least two slots because training waits for two, and half of the memory for the
 driver (2 to 8 GB).
 
@@ -21,7 +21,7 @@ Variables it respects:
   JAVA_HOME       used if it is a Java 17 or 11; else `java` on the PATH if that is one; else the pip-installed 17
   SPARK_HOME      a cluster's own Spark, used if the master is not local; else the locked Spark
   SPARK_CONF_DIR  Spark's configuration; by default $SPARK_HOME/conf, which for the locked Spark is conf/spark here
-  PYSPARK_PYTHON  Python on the executors, if .venv does not lie at the same path on every node
+  PYSPARK_PYTHON  Python on the executors, if .venv is not at the same path on every node
 TEXT
 }
 
@@ -73,7 +73,7 @@ locked_spark=$root/.venv/lib/python3.11/site-packages/pyspark  # set-up links it
 conf_dir=${SPARK_CONF_DIR:-$SPARK_HOME/conf}
 defaults=${properties:-$conf_dir/spark-defaults.conf}
 
-# Many a cluster's conf/ has no spark-defaults.conf: then nothing is set.
+# Many clusters have no spark-defaults.conf in conf/: then nothing is set.
 setting() { [[ ! -r $defaults ]] || sed -nE "s/^[[:space:]]*${1//./\\.}[[:space:]=:]+//p" "$defaults" | tail -n1; }
 
 if [[ -z $master ]]; then
@@ -95,7 +95,7 @@ half_of_memory() {
 }
 
 if [[ $master == local || $master == local\[* ]]; then
-  # A laptop's stray SPARK_HOME would bring a Spark that nobody tried with these packages.
+  # A laptop's stray SPARK_HOME would select a Spark that is not tested with these packages.
   SPARK_HOME=$locked_spark
   export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}  # a VPN's address is not reachable from here
   progress=false

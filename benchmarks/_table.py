@@ -1,4 +1,4 @@
-"""A synthetic encoded feature table of the shape of `complete_journey`, made without Spark."""
+"""Writes a synthetic encoded feature table of the shape of `complete_journey`, without Spark."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def frame(rows: int, seed: int = 0) -> pd.DataFrame:
 
 
 def write_train_split(folder: Path, rows: int, groups: int = 40) -> FeatureTable:
-    """Write one training split as the feature job lays it out: one row group a file."""
+    """Write one training split as the feature job lays it out: one row group per file."""
     raw = frame(rows)
     features = FeaturesConfig(
         categorical=list(CATEGORICAL), numeric={name: {"log1p": True} for name in NUMERIC}

@@ -1,6 +1,6 @@
-"""The level of intervals by counting what each row needs, against trying every level on every row.
+"""Compares two ways to find the level of intervals: counting, and trying every level on every row.
 
-One thread, random rows of which some are 0. The difference of the levels is printed beside the
+One thread, random rows of which some are 0. Both levels are printed with the
 ratio.
 """
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--passes", type=int, default=5, help="of the library's way")
+    parser.add_argument("--passes", type=int, default=5, help="passes of the library's way")
     options = parser.parse_args()
     for positive in (0.1, 0.5, 0.95):
         rows = drawn(options.rows, positive)

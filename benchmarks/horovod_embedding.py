@@ -1,4 +1,4 @@
-"""Averaging an embedding table's gradient over two Horovod ranks, densely or as slices.
+"""Times the averaging of an embedding table's gradient over two ranks, densely or as slices.
 
 Dense sends the whole table, slices send what the batches touched. Both end as a dense gradient,
 because the optimizer and the clipping need one. The two take turns, 20 steps each.
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table-rows", type=int, nargs="+", default=[5_000, 50_000, 500_000])
     parser.add_argument("--columns", type=int, default=15)
-    parser.add_argument("--batch", type=int, default=1024, help="of each rank")
+    parser.add_argument("--batch", type=int, default=1024, help="rows per rank")
     parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
     for table_rows in options.table_rows:

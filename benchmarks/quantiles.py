@@ -1,7 +1,7 @@
-"""A mixture's quantiles by Newton's method on the probit, against 40 halvings of a bracket.
+"""Compares two ways to a mixture's quantiles: Newton's method on the probit, and 40 halvings.
 
 One thread, random mixtures of four lognormals in batches as scoring has them. The largest
-difference in probability between both answers is printed beside the ratio.
+difference in probability between both answers is printed with the ratio.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LEVELS = (0.05, 0.5, 0.95)
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=10_000, help="of a batch")
+    parser.add_argument("--rows", type=int, default=10_000, help="rows per batch")
     parser.add_argument("--passes", type=int, default=20)
     options = parser.parse_args()
     limit_tensorflow(1)
@@ -33,7 +33,7 @@ def main() -> None:
     }
     for positive in (0.1, 0.5, 0.95):
         parts = mixtures(options.rows, positive)
-        found = {name: way(*parts).numpy() for name, way in ways.items()}  # warm-up too
+        quantiles = {name: way(*parts).numpy() for name, way in ways.items()}  # warm-up too
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(options.passes):
             for name, way in ways.items():
@@ -43,7 +43,7 @@ def main() -> None:
         fast, slow = (statistics.median(values) for values in seconds.values())
         exact = ZilnMixture.from_probabilities(*(tf.cast(part, tf.float64) for part in parts))
         apart = max(
-            np.abs(exact.cdf(found["newton"][i]) - exact.cdf(found["halvings"][i])).max()
+            np.abs(exact.cdf(quantiles["newton"][i]) - exact.cdf(quantiles["halvings"][i])).max()
             for i in range(len(LEVELS))
         )
         print(

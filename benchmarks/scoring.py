@@ -1,7 +1,7 @@
-"""Prediction throughput on one thread: each row through its selected SDN alone, against all SDNs.
+"""Compares prediction throughput on one thread: each row through its selected SDN, or all SDNs.
 
 Encoded rows in memory, one thread, as a Spark worker has. Both ways predict the same; the largest
-difference is printed beside the ratio.
+difference is printed with the ratio.
 """
 
 import argparse

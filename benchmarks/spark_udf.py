@@ -1,4 +1,4 @@
-"""The scoring job's iterator pandas UDF against `mlflow.pyfunc.spark_udf`, on the same raw rows.
+"""Compares the scoring job's iterator pandas UDF with `mlflow.pyfunc.spark_udf` on the same rows.
 
 Spark on one core; each way reads the rows from Parquet, predicts and drops the result, the order
 alternating. The first pass of each way, in which a Python worker loads the model, is not timed.
@@ -85,8 +85,8 @@ def _ways(spark: SparkSession, folder: Path, batch: int) -> dict[str, Callable[[
 def _types(spark: SparkSession, folder: Path, package: Package) -> str:
     """The columns that both predict, as SQL."""
     rows = spark.read.parquet(f"{folder}/rows").limit(0)
-    made = predict(rows, package, QUANTILES, 1, keep=[])
-    return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in made.schema)
+    scores = predict(rows, package, QUANTILES, 1, keep=[])
+    return ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in scores.schema)
 
 
 def _package(folder: Path) -> tuple[Package, str]:

@@ -1,8 +1,8 @@
-"""Training fed by Petastorm against the same model fed from memory, as ratios in one run.
+"""Compares training fed by Petastorm with the same training fed from memory, as ratios.
 
 A round trains a few epochs in each way, one after the other, the order rotating; opening the first
 reader counts. Ratios are taken within a round, of wall time and of CPU time: the first is what a
-user sees, the second is hardly moved by what else the machine does.
+user sees, the second hardly depends on what else the machine does.
 """
 
 import argparse
@@ -54,8 +54,8 @@ def main() -> None:
         ratios = [
             [each["memory"][clock] / each[name][clock] for each in rounds] for clock in (0, 1)
         ]
-        said = [f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" for r in ratios]
-        print(f"{name} against memory: {said[0]} by wall time, {said[1]} by CPU time")
+        texts = [f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" for r in ratios]
+        print(f"{name} against memory: {texts[0]} by wall time, {texts[1]} by CPU time")
 
 
 def _ways(table: FeatureTable, options: argparse.Namespace) -> dict[str, Callable[[], None]]:
@@ -114,9 +114,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--buffer-rows", type=int, default=TrainingConfig().shuffle_buffer_rows)
     parser.add_argument("--batch", type=int, default=TrainingConfig().batch_size)
     parser.add_argument("--sdn", type=int, nargs="+", default=OptDistConfig().sdn)
-    parser.add_argument("--epochs", type=int, default=4, help="of each way in a round")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of each way in a round")
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--cores", type=int, default=1, help="that the process is pinned to")
+    parser.add_argument("--cores", type=int, default=1, help="cores that the process is pinned to")
     return parser.parse_args()
 
 

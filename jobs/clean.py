@@ -1,4 +1,4 @@
-"""List what jobs left behind and nothing needs any more, and remove it with --delete.
+"""List what jobs left behind and nothing needs any more; --delete removes it.
 
 These are a data set's feature tables, run folders, downloaded models and kept samples that no job
 has used for --keep-days. What belongs to champion or challenger, or to published scores, stays.

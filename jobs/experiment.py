@@ -36,7 +36,7 @@ if __name__ == "__main__":
         help="only cells whose dataset.model matches, for example 'ta_feng.*' or '*.optdist'",
     )
     parser.add_argument(
-        "--report-only", action="store_true", help="write the report of what is finished"
+        "--report-only", action="store_true", help="write the report of the finished cells"
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # workers are stopped on the way out
     cli.main(run, parser)

@@ -40,6 +40,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--force",
         action="store_true",
-        help="make the version champion without comparing: also to go back to an older one",
+        help="make the version champion without comparing; also to go back to an older one",
     )
     cli.main(run, parser)

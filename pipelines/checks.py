@@ -1,7 +1,7 @@
-"""Checks: the statistics of one aggregation against limits from the configuration.
+"""Checks the statistics of one aggregation against limits from the configuration.
 
 A check is a function `(statistics, limits) -> reason | None`. Those of one place are evaluated
-together, so that one error has every reason, each with the value found and the value allowed:
+together, so that one error lists every reason, each with the value found and the value allowed:
 
     enforce(statistics, [(Within("rows"), limits), ...], "Nothing was published.")
 
@@ -22,7 +22,7 @@ Statistics = Mapping[str, Any]
 
 
 class Check(Protocol):
-    """A question to statistics."""
+    """A check of statistics against limits."""
 
     def __call__(self, statistics: Statistics, limits: LimitsConfig) -> str | None:
         """Why the statistics are outside the limits, with both numbers; None where they are not.
@@ -84,7 +84,7 @@ def enforce(statistics: Statistics, checks: Iterable[Constraint], otherwise: str
     """Raise one error for all checks that fail.
 
     Args:
-        statistics: of one aggregation.
+        statistics: the values of one aggregation.
         checks: each with its limits.
         otherwise: a sentence that says what did not happen, and what to do.
 

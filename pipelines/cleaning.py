@@ -44,7 +44,7 @@ def leftovers(config: Config, tracker: Tracker, keep_days: int) -> list[Leftover
 
 
 def remove(leftover: Leftover, keep_days: int) -> bool:
-    """Remove a leftover; False if a job works on it, or has used it in the meantime."""
+    """Remove a leftover; False if a job is working on it, or has used it in the meantime."""
     try:
         with locked(leftover.lock):
             if _newest(leftover.path) >= time.time() - keep_days * _DAY:

@@ -1,4 +1,4 @@
-"""The command line that all jobs share."""
+"""Parses the command line that all jobs share."""
 
 from __future__ import annotations
 

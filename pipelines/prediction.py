@@ -37,8 +37,8 @@ def predict(
         batch_rows: rows that a worker predicts in one step, whatever Arrow's batches hold: their
             size is a setting of the session, read only when an action runs the plan.
         keep: columns of the samples; None keeps all.
-        label: the samples' label, for a column `nll` of its negative log-likelihood in nats; only
-            for a model that predicts a distribution.
+        label: the samples' label, which adds a column `nll`, its negative log-likelihood in nats;
+            only for a model that predicts a distribution.
 
     Raises:
         DataError: the samples lack a column that the model reads.

@@ -47,7 +47,7 @@ def _send_code(session: SparkSession) -> None:
         for path in _sources():
             bundle.write(path, path.relative_to(_TREE))
     session.sparkContext.addPyFile(str(archive))
-    sys.path.remove(str(archive))  # the driver goes on with the tree, which has conf/ next to it
+    sys.path.remove(str(archive))  # the driver continues with the tree, which has conf/ next to it
 
 
 def _sources() -> Iterator[Path]:

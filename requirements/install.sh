@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Set-up: makes .venv in the repository's root with the locked packages, Horovod and this project.
 #
-#   requirements/install.sh [--quiet]     --quiet: say nothing where nothing is to be done
+#   requirements/install.sh [--quiet]     --quiet: print nothing if there is nothing to do
 #
-# Safe to run again at any time: what is there stays, what is missing or half-made is made again.
+# Safe to run again at any time: what is complete stays, what is missing or incomplete is made again.
 # It needs Linux, Python 3.11 and, until Horovod's wheel is in the cache, a C++ compiler and make.
 #
 #   PYTHON=/path/to/python3.11    which Python the environment is made from
@@ -61,7 +61,7 @@ find_python() {
       fi
     done < <(type -aP "$name")
   done
-  die "Python 3.11 is needed and none was found. Install it (Debian 12: apt-get install python3.11-venv), or set PYTHON=/path/to/python3.11."
+  die "Python 3.11 is required but was not found. Install it (Debian 12: apt-get install python3.11-venv), or set PYTHON=/path/to/python3.11."
 }
 
 # --- Horovod's wheel -----------------------------------------------------------------------------------------
@@ -103,32 +103,32 @@ check_compiler() {
   for candidate in g++ c++ clang++; do
     [[ -n $cxx ]] || cxx=$(type -P "$candidate" || true)
   done
-  command -v make >/dev/null || die "make is needed to build Horovod and none was found. Install it ($hint)."
+  command -v make >/dev/null || die "make is required to build Horovod but was not found. Install it ($hint)."
   # shellcheck disable=SC2086  # CXX may hold a launcher and a compiler: "ccache g++"
   { [[ -n $cxx ]] && echo 'int main() {}' | $cxx -x c++ -o /dev/null - 2>/dev/null; } ||
-    die "a C++ compiler is needed to build Horovod and none that works was found. Install one ($hint) or set CXX."
+    die "a C++ compiler is required to build Horovod, but no working one was found. Install one ($hint) or set CXX."
 }
 
 build_wheel() {
   local key work log started=$SECONDS
   key=$(wheel_key)
   exec 8>"$wheels/$key.lock"
-  ! command -v flock >/dev/null || flock -n 8 || { say "  another set-up is building it: waiting"; flock 8; }
+  ! command -v flock >/dev/null || flock -n 8 || { say "  waiting for another set-up that is building it"; flock 8; }
   [[ -z $(cached_wheel) ]] || return 0
   log=$wheels/$key.log
   work=$wheels/.build-$key-$$
-  say "  building Horovod: some minutes, once per user. Log: $log"
+  say "  building Horovod (takes minutes, once per user). Log: $log"
   rm -rf "$wheels/.build-$key"-*  # left behind by interrupted builds: we hold the lock
   mkdir -p "$work/tmp"
   local -a flags
   mapfile -t flags < <(horovod_env)
-  # pip's own wheel cache knows nothing of TensorFlow's version: keep out of it.
+  # pip's own wheel cache ignores TensorFlow's version, so it is not used.
   if ! env -u MAKELEVEL -u MFLAGS MAKEFLAGS="-j$(nproc)" TMPDIR="$work/tmp" PATH="$venv/bin:$PATH" "${flags[@]}" \
     "$py" -m pip wheel --verbose --no-cache-dir --no-build-isolation --no-deps --require-hashes \
     --disable-pip-version-check -r "$here/horovod.txt" -w "$work" 2>&1 8>&- | tee "$log" | progress; then
     tail -n 25 "$log" >&2
     rm -rf "$work"
-    die "building Horovod failed. The end of the log is above, all of it in $log"
+    die "building Horovod failed. The end of the log is above; the whole log is $log"
   fi
   rm -rf "$work/tmp" "${wheels:?}/$key"
   mv "$work" "$wheels/$key"
@@ -155,7 +155,7 @@ make_venv() {
   step 1 "making .venv with $python"
   rm -rf "$venv"
   "$python" -m venv "$venv" >&2 ||
-    die "$python could not make an environment, see above. Mostly its venv module is missing (Debian: apt-get install python3.11-venv)."
+    die "$python could not make an environment, see above. Usually its venv module is missing (Debian: apt-get install python3.11-venv)."
   mkdir -p "$state"
   echo "$gpu" >"$state/gpu"
 }
@@ -215,16 +215,16 @@ first_import() {
 }
 
 main() {
-  [[ $(uname -s) == Linux ]] || die "Linux is needed: Horovod and the locked packages are tried there alone. On macOS or Windows use a Linux container or WSL 2."
+  [[ $(uname -s) == Linux ]] || die "Linux is required: Horovod and the locked packages are only tested there. On macOS or Windows use a Linux container or WSL 2."
   unset PYTHONPATH PYTHONHOME
   export PIP_USER=0  # a user-wide `user = true` cannot work in an environment
 
   exec 9>"$root/.venv.lock"
-  ! command -v flock >/dev/null || flock -n 9 || { say "set-up: another one is running here: waiting"; flock 9; }
+  ! command -v flock >/dev/null || flock -n 9 || { say "set-up: waiting for another set-up that is running here"; flock 9; }
   ! up_to_date || return 0
 
   # shellcheck disable=SC2046  # one word per process
-  trap 'kill $(jobs -p) 2>/dev/null || true; say "set-up: interrupted. Run it again: it goes on from what is done."; exit 130' INT TERM
+  trap 'kill $(jobs -p) 2>/dev/null || true; say "set-up: interrupted. Run it again: it continues from what is done."; exit 130' INT TERM
   trap '[[ $? == 0 || $? == 130 ]] || say "set-up: did not finish. Once the cause is fixed, run it again."' EXIT
   open_cache
   python=$(find_python)

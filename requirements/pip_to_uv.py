@@ -1,7 +1,7 @@
 """Prints pip's settings for indexes and certificates as the variables that uv reads, one a line.
 
-uv does not read pip.conf. Whoever has set up pip for a mirror or an own certificate authority
-expects both to follow. What is already set for uv stays.
+uv does not read pip.conf. Users who have set up pip for a mirror or their own certificate authority
+expect both to follow. Variables already set for uv stay.
 """
 
 import ast
@@ -26,13 +26,13 @@ def pip_settings() -> dict[str, str]:
     """Pip's settings, merged as pip itself merges them for `pip install`."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
+    values: dict[str, dict[str, str]] = {section: {} for section in SECTIONS}
     for line in listing.splitlines():
         name, _, value = line.partition("=")
         section, _, key = name.rpartition(".")
-        if section in found:
-            found[section][key.replace("default-", "")] = str(ast.literal_eval(value))
-    return {key: value for section in SECTIONS for key, value in found[section].items()}
+        if section in values:
+            values[section][key.replace("default-", "")] = str(ast.literal_eval(value))
+    return {key: value for section in SECTIONS for key, value in values[section].items()}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Ideas beyond the paper, each a few lines over the package's OptDist or its representation."""
+"""Implements ideas beyond the paper, each a few lines over OptDist or its representation."""
 
 import keras
 import numpy as np
@@ -27,15 +27,15 @@ class MixtureLikelihood(OptDist):
         return {"loss": mixture_nll(y, outputs)}
 
 
-class MixtureBeside(OptDist):
-    """The mixture's likelihood beside the paper's loss."""
+class AddedMixture(OptDist):
+    """The mixture's likelihood added to the paper's loss."""
 
     def row_losses(self, y, outputs, seed):
         return {"loss": super().row_losses(y, outputs, seed)["loss"] + mixture_nll(y, outputs)}
 
 
 class TweedieMean(OptDist):
-    """Tweedie deviance (power 1.5) of the mixture's mean beside the paper's loss."""
+    """Tweedie deviance (power 1.5) of the mixture's mean, added to the paper's loss."""
 
     def row_losses(self, y, outputs, seed):
         typical = self.schema.label.mean
@@ -168,7 +168,7 @@ class LevelStart(OptDist):
 
 
 class Periodic(Embedding):
-    """Sines and cosines of the numbers at eight learned frequencies each, beside what they have."""
+    """Sines and cosines of the numbers at eight learned frequencies, next to their encodings."""
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -1,4 +1,4 @@
-"""Training in memory by Keras' own loop, for benchmarks that need no trainer."""
+"""Trains in memory with Keras' own loop, for benchmarks that need no trainer."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ Rows = dict[str, np.ndarray]
 
 
 def built_table(config: Config) -> FeatureTable | None:
-    """The data set's feature table; where there is none, a line says how to build it."""
+    """The data set's feature table; if there is none, a printed line says how to build it."""
     table = finished_features(config)
     if table is None:
         name = config.dataset.name
@@ -59,8 +59,8 @@ def cosine(
 
 def predicted(model: CltvModel, rows: Rows) -> np.ndarray:
     """The predicted values [N] of the model's rule of inference, float64."""
-    found = model.predict(dataset(rows).batch(16_384), verbose=0)["predicted_cltv"]
-    return found.astype(np.float64)
+    values = model.predict(dataset(rows).batch(16_384), verbose=0)["predicted_cltv"]
+    return values.astype(np.float64)
 
 
 def dataset(rows: Rows) -> tf.data.Dataset:

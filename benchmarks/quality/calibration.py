@@ -1,8 +1,8 @@
-"""Which rows should the scale of the mean be fitted on: validation alone, or training rows too?
+"""Compares rows to fit the scale of the mean on: validation rows alone, or training rows too.
 
 Training and validation rows of a feature table are split again by their split key, several times,
 in 7 : 1 : 2; the test split stays unread. A model is trained on the first part, the scale is fitted
-in three ways, and the totals of the last part tell how far off each is.
+in three ways, and the totals of the last part show how far off each is.
 """
 
 import argparse
@@ -29,9 +29,9 @@ def main() -> None:
     rows = {name: np.concatenate([part[name] for part in known]) for name in known[0]}
     errors = []
     for i in range(options.splits):
-        train, validation, held = _parts(rows, seed=i)
+        train, validation, test = _parts(rows, seed=i)
         model = _trained(table, train, config.training.batch_size, options, seed=i + 1)
-        a, v, h = (_totals(model, part) for part in (train, validation, held))
+        a, v, h = (_totals(model, part) for part in (train, validation, test))
         scales = {
             "no scale": 1.0,
             "validation": fit_scale(*v),

@@ -1,4 +1,4 @@
-"""Ideas that were tried on OptDist and dropped, over folds of known rows.
+"""Measures ideas that were tried on OptDist and dropped, over folds of known rows.
 
 Each is a few lines over the package's model or optimizer. All are trained alike on folds of the
 training and validation rows, stopped by Norm-GINI on one fold and measured on another; the test
@@ -31,7 +31,7 @@ METRICS = ("Norm-GINI", "hard Norm-GINI", "Spearman", "NLL")
 
 @dataclass(frozen=True)
 class Idea:
-    """What differs from OptDist as it is."""
+    """The difference from OptDist as it is."""
 
     model: type[OptDist] = OptDist
     representation: str | None = None  # of `_ideas`
@@ -44,8 +44,8 @@ AS_IT_IS = "OptDist as it is"
 IDEAS = {
     AS_IT_IS: Idea(),
     "the mixture's likelihood alone": Idea(_ideas.MixtureLikelihood),
-    "the mixture's likelihood beside the loss": Idea(_ideas.MixtureBeside),
-    "Tweedie deviance of the mean beside the loss": Idea(_ideas.TweedieMean),
+    "the mixture's likelihood added to the loss": Idea(_ideas.AddedMixture),
+    "Tweedie deviance of the mean added to the loss": Idea(_ideas.TweedieMean),
     "a conversion tower in each SDN": Idea(_ideas.OwnConversion),
     "a temperature from 2 down to 0.2": Idea(_ideas.Annealed),
     "a first epoch without selection": Idea(_ideas.WarmStart),
@@ -93,29 +93,30 @@ Made by `.venv/bin/python {command}`. Each idea is a few lines in
 settings. {seeds} of {folds} folds of the training and validation rows: one fold is held out, the
 next stops the training, the others train; the test split stays unread. A gain above 0 is better,
 also for NLL; p is two-sided, of a paired t-test that allows for training rows that overlap (Nadeau
-and Bengio, 2003), and not corrected for the number of ideas. Inference is soft, but for the column
-that says otherwise."""
+and Bengio, 2003), and not corrected for the number of ideas. Inference is soft, except in the
+column that says otherwise."""
 
 
 def _measured(
     config: Config, table: FeatureTable, folder: Path, options: argparse.Namespace
 ) -> dict[str, np.ndarray]:
     """Idea -> metrics [seeds, METRICS]."""
-    found: dict[str, list[list[float]]] = {name: [] for name in IDEAS}
+    results: dict[str, list[list[float]]] = {name: [] for name in IDEAS}
     for seed in range(1, options.seeds + 1):
         fold = fold_table(table, options.folds, seed, folder)
-        train, validation, held = (read(fold, s) for s in ("train", "validation", "test"))
+        train, validation, test = (read(fold, s) for s in ("train", "validation", "test"))
         for name, idea in IDEAS.items():
             keras.backend.clear_session()
             keras.utils.set_random_seed(seed)
             named = {"representation": idea.representation} if idea.representation else {}
             model = idea.model(fold.schema, config.model.model_copy(update=named), seed)
             _train(model, idea, config, train, validation)
-            found[name].append(_metrics(model, held))
+            results[name].append(_metrics(model, test))
             print(
-                f"{config.dataset.name}, seed {seed}, {name}: {found[name][-1][0]:.4f}", flush=True
+                f"{config.dataset.name}, seed {seed}, {name}: {results[name][-1][0]:.4f}",
+                flush=True,
             )
-    return {name: np.array(values) for name, values in found.items()}
+    return {name: np.array(values) for name, values in results.items()}
 
 
 def _train(model: OptDist, idea: Idea, config: Config, train: Rows, validation: Rows) -> None:
@@ -139,25 +140,25 @@ def _train(model: OptDist, idea: Idea, config: Config, train: Rows, validation: 
     fit(model, train, optimizer, batch, epochs, [*swap, measured, stop])
 
 
-def _metrics(model: OptDist, held: Rows) -> list[float]:
-    inputs = {name: tf.constant(held[name]) for name in ("categorical", "numeric")}
-    y = held["label"].astype(np.float64)
+def _metrics(model: OptDist, rows: Rows) -> list[float]:
+    inputs = {name: tf.constant(rows[name]) for name in ("categorical", "numeric")}
+    y = rows["label"].astype(np.float64)
     soft, hard = (model.mixture(inputs, rule)[0] for rule in ("soft", "hard"))
     mean = soft.mean().numpy()
     return [
         normalized_gini(y, mean),
         normalized_gini(y, hard.mean().numpy()),
         spearman(y, mean),
-        float(tf.reduce_mean(soft.nll(tf.constant(held["label"])))),
+        float(tf.reduce_mean(soft.nll(tf.constant(rows["label"])))),
     ]
 
 
-def _table(dataset: str, found: dict[str, np.ndarray], options: argparse.Namespace) -> str:
-    base, overlap = found[AS_IT_IS], 1 / (options.folds - 2)
+def _table(dataset: str, results: dict[str, np.ndarray], options: argparse.Namespace) -> str:
+    base, overlap = results[AS_IT_IS], 1 / (options.folds - 2)
     lines = [f"## {dataset}\n"]
     lines += ["| idea | " + " | ".join(f"{m} gain | p" for m in METRICS) + " |"]
     lines += ["|---|" + "---:|" * 2 * len(METRICS)]
-    for name, values in found.items():
+    for name, values in results.items():
         gains = (values - base) * np.array([1, 1, 1, -1])
         cells = [f"{gain.mean():+.4f} | {t_test(gain, overlap):.3f}" for gain in gains.T]
         if name != AS_IT_IS:

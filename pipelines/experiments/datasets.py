@@ -24,8 +24,8 @@ def build_tables(
     """The feature tables of the data sets that have unfinished tasks.
 
     Args:
-        results: what is finished.
-        tasks: what is asked for.
+        results: the finished cells.
+        tasks: the tasks that need tables.
         spark: a session to use and to leave open; None starts one where features must be built.
 
     Returns:
@@ -56,8 +56,8 @@ def build_tables(
 def data_fingerprint(config: Config) -> str:
     """A fingerprint of all that decides a data set's rows and splits, the same on every machine.
 
-    Raw files count by their content, a URL by its name alone, and a setting that has its default
-    counts for nothing, so that a new setting changes no fingerprint.
+    Raw files count by their content, a URL by its name alone, and a setting at its default
+    does not count, so that a new setting does not change a fingerprint.
     """
     dataset = config.dataset.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
     tables = dataset["source"].pop("tables")

@@ -1,4 +1,4 @@
-"""The experiment pipeline: features by Spark, then cells without it, then the report."""
+"""Runs an experiment: features with Spark, then cells without it, then the report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 class Outcome(BaseModel):
-    """What an experiment ends with."""
+    """The outcome of an experiment."""
 
     records: Path
     report: Path
@@ -48,7 +48,7 @@ def run_experiment(
     """Run the unfinished cells of an experiment and write its report.
 
     Args:
-        name: of a file in `conf/experiments`, or a path that ends in .yaml.
+        name: the name of a file in `conf/experiments`, or a path that ends in .yaml.
         env: the name of a file in `conf/env`.
         overrides: `section.key=value` each, for all cells.
         workers: how many cells train at once; None is one for each core that a cell's ranks leave.

@@ -13,7 +13,7 @@ from pipelines.experiments.run.runner import Progress
 
 
 def print_progress(progress: Progress) -> None:
-    """Print what the last cell came to, and how long the others will take."""
+    """Print the result of the last cell, and how long the others will take."""
     print(f"[{progress.done:>4}/{progress.total}] ", end="")
     print(format_record(progress.cell, progress.record), end="")
     print(f", about {format_duration(progress.seconds_left)} left", flush=True)
@@ -23,9 +23,9 @@ def log_cell(tracker: Tracker, parent: Run, record: Record | Failure) -> None:
     """Log a cell as a nested run, which ends as failed where the cell failed.
 
     Args:
-        tracker: of the experiment.
+        tracker: the experiment's.
         parent: the experiment's own run.
-        record: what the cell was and came to.
+        record: the cell with its result.
     """
     settings = record.settings.plain
     with suppress(TrainingError), tracker.run(record.cell.name, parent=parent) as run:
@@ -44,7 +44,7 @@ def log_cell(tracker: Tracker, parent: Run, record: Record | Failure) -> None:
 
 
 def format_record(cell: Cell, record: Record | Failure) -> str:
-    """What a cell came to, in a line."""
+    """A cell's result, in a line."""
     place = f"{cell.dataset}  {cell.variant}  {cell.trial}  seed {cell.seed}"
     if isinstance(record, Failure):
         return f"{place}  FAILED: {record.error}"
@@ -55,7 +55,7 @@ def format_record(cell: Cell, record: Record | Failure) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Seconds as a person would say them."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,1 +1,1 @@
-"""Which registered version is used: promotion and compatibility."""
+"""Decides which registered version is used: promotion and compatibility."""

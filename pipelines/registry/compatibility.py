@@ -14,17 +14,17 @@ from optdist.tracking import Tracker
 def changed_settings(tracker: Tracker, version: str, described: Mapping[str, str]) -> list[str]:
     """The settings of the data that have changed since a version was trained.
 
-    A version that was registered without such tags is taken as it is, with a printed warning.
+    A version that was registered without such tags is accepted, with a printed warning.
 
     Args:
         tracker: the registry.
         version: a version's number.
-        described: tags of `optdist.config.identity.identity`.
+        described: the tags of `optdist.config.identity.identity`.
     """
     tags = tracker.tags(version)
     if not described.keys() <= tags.keys():
         print(
-            f"  WARNING: version {version} does not say what data it was trained on (an older "
+            f"  WARNING: version {version} has no record of the data it was trained on (an older "
             f"optdist registered it). Make sure that the data set's file has not changed since."
         )
     known = described.keys() & tags.keys()

@@ -73,12 +73,12 @@ class ScoredTest:
         return metrics | (evaluate_distribution(label, self.rows) if self.distribution else {})
 
     def gains(self, other: ScoredTest, metric: str, resamples: int) -> np.ndarray:
-        """What this version gains over another on each resample of the entities.
+        """The gain of this version over another on each resample of the entities.
 
         Args:
             other: the same rows, scored by the other version.
-            metric: one of the registry's that has a better side and that both versions have.
-            resamples: how many.
+            metric: a metric that both versions have, with higher or lower values better.
+            resamples: number of resamples.
 
         Raises:
             DataError: the rows differ, or a resample has no positive label.

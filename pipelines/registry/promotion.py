@@ -22,12 +22,12 @@ from pipelines.registry.rule import Decision, beat_champion, pass_gates
 
 @dataclass(frozen=True)
 class Arena:
-    """What versions are compared on: the newest raw test rows and the data set behind them.
+    """The basis of comparison: the newest raw test rows and the data set behind them.
 
     Args:
         table: the newest feature table.
         samples: its raw test rows.
-        identity: tags of `optdist.config.identity.identity`.
+        identity: the tags of `optdist.config.identity.identity`.
         features: the data set's features.
         batch_rows: rows that a Spark worker scores at once.
     """
@@ -44,7 +44,7 @@ class Arena:
 
         Args:
             spark: the job's session.
-            config: of the data set whose models are compared.
+            config: configures the data set whose models are compared.
             table: its newest feature table, whose test rows decide.
         """
         samples = spark.read.parquet(uri(table.samples_path("test")))
@@ -67,7 +67,7 @@ class Arena:
         if names:
             return f"it reads {', '.join(names)}, which the features lack or have as another kind"
         if metric.needs_distribution and not package.settings.has_distribution:
-            return f"it does not predict a distribution, so it has no {metric.title}"
+            return f"it does not predict a distribution, so {metric.title} cannot be measured"
         return None
 
     def score(self, tracker: Tracker, version: str, rule: PromotionConfig) -> ScoredTest:

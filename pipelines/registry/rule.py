@@ -1,4 +1,4 @@
-"""The promotion rule: gates on the challenger alone, then a confident gain over the champion."""
+"""Applies the promotion rule: gates on the challenger, then a confident gain over the champion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Improvement:
     """A check that the challenger gains more than a margin on enough of the resamples.
 
     Args:
-        metric: what is compared.
+        metric: the metric that is compared.
         margin: the gain to exceed, in the metric's unit.
         champion: the champion's version.
     """

@@ -1,4 +1,4 @@
-"""Checks of the scoring job: how far the data reach, and whether every row has a sound score."""
+"""Checks, in the scoring job, how recent the data are and whether every row has a sound score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Reach:
         if limits.contain(days):
             return None
         return (
-            f"The last event is of {self.last}, {days} days before the run date {self.run_date}; "
+            f"The last event is from {self.last}, {days} days before the run date {self.run_date}; "
             f"scoring.max_days_behind allows {limits.max:g}"
         )
 
@@ -96,7 +96,7 @@ def check_scores(
 
 
 def score_statistics(spark: SparkSession, staged: Path, names: Sequence[str]) -> Statistics:
-    """What the checks of staged scores need, by one aggregation.
+    """Compute what the checks of staged scores need, in one aggregation.
 
     Args:
         spark: the session.

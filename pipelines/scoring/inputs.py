@@ -40,7 +40,7 @@ def fingerprint_source(config: Config) -> str:
 def find_kept_samples(
     scores: ScoresFolder, pinned: ScoresManifest, source: str
 ) -> KeptSamples | None:
-    """The samples that a date was scored with; if they are gone, None and a line of print.
+    """The samples that a date was scored with; if they are gone, None and a printed line.
 
     Args:
         scores: the data set's scores.

@@ -13,7 +13,7 @@ _MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest 
 
 
 class ScoresManifest(BaseModel):
-    """What one date's scores say of themselves; it pins what a rerun of the date uses again."""
+    """The description of one date's scores; it pins what a rerun of the date uses again."""
 
     status: str = "published"
     dataset: str
@@ -35,7 +35,7 @@ class ScoresManifest(BaseModel):
 
 
 def write_manifest(folder: Path, manifest: ScoresManifest) -> None:
-    """Put a manifest into the folder of the scores that it is of."""
+    """Put a manifest into the folder of its scores."""
     write_json(folder / _MANIFEST, manifest.model_dump())
 
 

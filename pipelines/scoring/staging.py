@@ -1,4 +1,4 @@
-"""Writes a date's scores where no reader looks, in the columns of the contract; checks them."""
+"""Writes a date's scores where no reader looks, in the agreed columns, and checks them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def stage_scores(
     samples = spark.read.parquet(uri(scores.path / kept.folder))
     filled = count_imputed(samples, package.schema)
     if filled:
-        print(f"  WARNING: filled with the training mean, for training had no null: {filled}")
+        print(f"  WARNING: filled with the training mean, because training had no null: {filled}")
     keys = score_keys(config.dataset)
     predicted = predict(samples, package, levels, config.scoring.batch_rows, keep=keys)
     rows = select_score_columns(predicted, keys, levels, package.inference, version)
@@ -70,8 +70,8 @@ def select_score_columns(
 
     Args:
         predicted: the keys, and what `predict` adds.
-        keys: of `score_keys`.
-        levels: of the quantiles.
+        keys: the result of `score_keys`.
+        levels: the quantiles' levels.
         inference: the rule that the model predicted by.
         version: the model's version.
     """

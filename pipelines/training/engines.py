@@ -1,4 +1,4 @@
-"""The training engines that `training.engine` names."""
+"""Finds the training engine that `training.engine` names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training pipeline: features, training, MLflow run, registry, promotion."""
+"""Runs the training pipeline: features, training, MLflow run, registry, promotion."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from pipelines.training.engines import launcher_of
 
 
 class Report(BaseModel):
-    """What a training job ends with."""
+    """The outcome of a training job."""
 
     table: str
     run_folder: str
@@ -99,10 +99,10 @@ def train(
 
     Args:
         launcher: the engine.
-        config: logged whole.
+        config: the configuration, which is logged whole.
         table: the features of the plan.
         plan: what to train.
-        run: the MLflow run that takes it all.
+        run: the MLflow run that everything is logged to.
     """
     folder = plan.run_folder
     run.log_config(config)
@@ -135,7 +135,7 @@ def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> 
     """Log and register the package, and say so in the plan's folder for the next start.
 
     Args:
-        config: of the data set and the model, whose hashes the version keeps.
+        config: configures data set and model; the version keeps hashes of it.
         tracker: the registry.
         plan: what was trained.
         run: the MLflow run that logs the model.
@@ -166,13 +166,13 @@ def registered_before(tracker: Tracker, folder: RunFolder) -> Registration | Non
 
 
 def run_tags(config: Config, as_of: dt.date | None) -> dict[str, str]:
-    """What tells a run from others in MLflow's list."""
+    """The tags that tell a run from others in MLflow's list."""
     tags = {"dataset": config.dataset.name, "model": config.model.name} | identity(config)
     return tags | ({"as_of": as_of.isoformat()} if as_of else {})
 
 
 def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
-    """The plan of a run; its folder is named by what decides the weights, to be found again."""
+    """The plan of a run; its folder is named after what decides the weights, to be found again."""
     plan = TrainingPlan(
         table=str(table.path),
         table_fingerprint=table.manifest.fingerprint,

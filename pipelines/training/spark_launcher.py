@@ -19,8 +19,8 @@ from optdist.training.plan import TrainingPlan
 from optdist.training.result import TrainingResult
 from pipelines.session import CODE_ARCHIVE
 
-# What ranks are sent of the driver's environment, for Horovod does not encrypt it. The rest of
-# theirs is that of Spark's executors.
+# The part of the driver's environment that ranks are sent: not all of it, because Horovod does not
+# encrypt it. The rest comes from Spark's executors.
 _SENT = re.compile(
     "PATH|LD_LIBRARY_PATH|HOME|USER|LANG|TZ|TMPDIR|VIRTUAL_ENV|JAVA_HOME"
     "|SPARK_(HOME|CONF_DIR|LOCAL_IP)"
@@ -37,7 +37,7 @@ class SparkHorovod:
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Take Horovod's settings from a configuration, and the session that runs."""
+        """Take Horovod's settings from a configuration, and the running session."""
         return cls(SparkSession.active(), config.horovod)
 
     def launch(self, plan: TrainingPlan, on_event: OnEvent) -> TrainingResult:
@@ -45,7 +45,7 @@ class SparkHorovod:
 
         Args:
             plan: its folder must be storage that driver and ranks share.
-            on_event: called on the driver with rank 0's events; its errors stop no training.
+            on_event: called on the driver with rank 0's events; its errors do not stop training.
 
         Raises:
             TrainingError: too few slots, or a rank failed; the message names the log.
@@ -71,7 +71,7 @@ class SparkHorovod:
         Args:
             function: importable on the executors.
             args: its arguments.
-            ranks: how many.
+            ranks: number of ranks.
             log: the file that takes what they print.
 
         Returns:

@@ -1,1 +1,1 @@
-"""What an experiment runs, and what of it is finished."""
+"""Plans an experiment: what it runs, and which parts of it are finished."""

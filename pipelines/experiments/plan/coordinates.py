@@ -1,4 +1,4 @@
-"""The coordinates of a training run, and the tasks that ask for one."""
+"""Defines the coordinates of a training run, and the tasks that ask for one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Cell:
         dataset: the data set's name.
         variant: a model, an ablation or a value of a sweep, by its name in the tables.
         trial: names the learning rate, or LightGBM's parameters.
-        seed: of the training.
+        seed: seed of the training.
     """
 
     dataset: str
@@ -38,7 +38,7 @@ class Task:
         block: the tasks after which the report is written again.
         dataset: the data set's name.
         variant: as of a `Cell`.
-        seed: of the training.
+        seed: seed of the training.
         base: the model whose tuning decides the trial.
         trial: as of a `Cell`; None where tuning decides it.
         test: whether the test split is read; it is not while learning rates are compared.

@@ -1,4 +1,4 @@
-"""What an experiment trains: its data sets, variants and trials, with the settings of each."""
+"""Expands an experiment into data sets, variants and trials, with the settings of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run measured, in plain values that survive JSON."""
+"""Defines what a training run measures, as plain values that survive JSON."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Part(BaseModel):
 
 
 class Cost(Part):
-    """What training and scoring cost.
+    """The cost of training and scoring.
 
     Args:
         parameters: trained weights, or leaves of trees.
-        train_rows_per_second: of a typical epoch.
-        seconds: of all training steps.
-        seconds_to_best: of the training steps until the epoch that was kept.
+        train_rows_per_second: rate of a typical epoch.
+        seconds: time of all training steps.
+        seconds_to_best: time of the training steps until the epoch that was kept.
         score_rows_per_second: rule of inference -> raw rows; None where the test split is not read.
-        cell_seconds: of the whole cell, evaluation included.
+        cell_seconds: time of the whole cell, evaluation included.
     """
 
     parameters: int
@@ -43,8 +43,8 @@ class SdnRows(Part):
     """The test rows that select one sub-distribution.
 
     Args:
-        share: of all test rows, in [0, 1].
-        actual: quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 of their values; None where no row is.
+        share: share of all test rows, in [0, 1].
+        actual: quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 of their values; None without rows.
         predicted: the same quantiles of their predictions.
     """
 
@@ -94,7 +94,7 @@ class Resamples(Part):
 
 
 class Trained(Part):
-    """What a network's or LightGBM's training came to.
+    """The result of training a network or LightGBM.
 
     Args:
         inference: the rule of inference that the settings ask for.
@@ -103,8 +103,8 @@ class Trained(Part):
         history: the validation Norm-GINI of each epoch.
         best_epoch: the epoch that was kept, from 1.
         epochs: how many were trained.
-        sdn: which sub-distributions are selected; None of models without.
-        cost: of training and scoring.
+        sdn: which sub-distributions are selected; None for models without any.
+        cost: cost of training and scoring.
     """
 
     inference: str

@@ -1,4 +1,4 @@
-"""The records of an experiment: what each cell was and came to, and what is known of its data."""
+"""Defines the records of an experiment: its cells with their results, and its data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optdist.config import fingerprint
 from pipelines.experiments.plan.coordinates import Cell
 from pipelines.experiments.plan.measurements import Measurements, Metrics, Part, gini
 
-# Raise it where the same settings learn something else than before, and say below what differs:
+# Raise it when the same settings learn something else than before, and say below what differs:
 # such cells are trained again, and a report of earlier records carries the note.
 FORMAT = 2
 EARLIER = {
@@ -104,19 +104,19 @@ class Clusters(Part):
 
 
 class DatasetRecord(Part):
-    """What the report says of a data set.
+    """A data set as the report describes it.
 
     Args:
-        format: of this record.
+        format: this record's format.
         data: the data's fingerprint.
         name: the data set's.
         description: the data set's.
         counts: rows of each split, and how many are positive; rows before the split.
         label: statistics of the training labels.
-        categorical: how many features are.
-        numeric: how many features are.
+        categorical: number of categorical features.
+        numeric: number of numeric features.
         mean_label: split -> mean label, in currency units.
-        clusters: of training rows; None where no feature is numeric.
+        clusters: clusters of training rows; None if no feature is numeric.
     """
 
     format: int

@@ -1,4 +1,4 @@
-"""What of a grid is finished, and which trials won."""
+"""Finds which cells of a grid are finished, and which trials won."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.experiments.plan.store import Store
 
 
 class Results:
-    """The records of a grid's cells; those of other settings or other data do not count."""
+    """The records of a grid's cells; records with other settings or other data do not count."""
 
     def __init__(self, grid: Grid, store: Store, fingerprints: Mapping[str, str]) -> None:
         """Look for a grid's cells in a store.

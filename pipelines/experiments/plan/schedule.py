@@ -1,6 +1,6 @@
-"""The tasks of a grid in the order in which they matter.
+"""Orders the tasks of a grid by importance.
 
-The order leaves a complete, smaller table at every stop: learning rates and the first seed of each
+Wherever a run stops, it leaves a complete, smaller table: learning rates and the first seed of each
 data set, then each further seed on all data sets, then ablations, then sweeps.
 """
 

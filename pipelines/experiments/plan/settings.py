@@ -1,4 +1,4 @@
-"""The settings that decide what a cell learns, and whether a record's are the same."""
+"""Selects the settings that decide what a cell learns, and compares them with a record's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from optdist.config import MACHINE_SETTINGS, Config, TrainingConfig
 from optdist.config.model_choice import DEFAULT_MODEL, section_class
 from pipelines.experiments.plan.records import CellSettings, rounded
 
-# of no influence on what is learned, or a coordinate of its own
+# without influence on what is learned, or a coordinate of its own
 _NOT_SETTINGS = {"seed", *MACHINE_SETTINGS}
 
 
@@ -21,12 +21,12 @@ def network_settings(config: Config) -> CellSettings:
     )
 
 
-def agree(stored: CellSettings, wanted: CellSettings) -> bool:
-    """Whether settings of an earlier format are the wanted ones, as far as both name a setting.
+def agree(stored: CellSettings, current: CellSettings) -> bool:
+    """Whether settings of an earlier format equal the current ones, where both have a setting.
 
     A setting may have moved to another section since, and others may have come or gone.
     """
-    a, b = _leaves(stored.plain), _leaves(rounded(wanted.plain))
+    a, b = _leaves(stored.plain), _leaves(rounded(current.plain))
     return all(a[name] == b[name] for name in a.keys() & b.keys())
 
 
@@ -38,22 +38,22 @@ def _leaves(settings: Mapping[str, Any]) -> dict[str, Any]:
     return leaves
 
 
-def same_settings(stored: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether a record's settings are the wanted ones.
+def same_settings(stored: dict[str, Any], current: dict[str, Any]) -> bool:
+    """Whether a record's settings are the current ones.
 
     A setting that is newer than the record counts as its default, which must mean what was done
     before there was a choice.
     """
-    model = section_class(wanted.get("model", {}).get("name", DEFAULT_MODEL))
+    model = section_class(current.get("model", {}).get("name", DEFAULT_MODEL))
     defaults = {"model": model(), "training": TrainingConfig()}
-    return _same(stored, wanted, {k: v.model_dump(mode="json") for k, v in defaults.items()})
+    return _same(stored, current, {k: v.model_dump(mode="json") for k, v in defaults.items()})
 
 
-def _same(stored: Any, wanted: Any, default: Any) -> bool:
-    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
-        return bool(stored == wanted)
+def _same(stored: Any, current: Any, default: Any) -> bool:
+    if not (isinstance(stored, dict) and isinstance(current, dict)):
+        return bool(stored == current)
     known = default if isinstance(default, dict) else {}
-    return set(stored) <= set(wanted) and all(
+    return set(stored) <= set(current) and all(
         _same(stored.get(key, known.get(key)), value, known.get(key))
-        for key, value in wanted.items()
+        for key, value in current.items()
     )

@@ -1,4 +1,4 @@
-"""The folder of an experiment's records: one small JSON a cell, and one a data set."""
+"""Reads and writes an experiment's records: a small JSON per cell, and one per data set."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ A = TypeVar("A", Record, Failure)
 class Store:
     """A folder of records, read once and kept in memory.
 
-    Records of one format alone are found, so that runs that differ in more than their settings are
+    Only records of one format are found, so that runs that differ in more than their settings are
     never compared.
     """
 
@@ -42,7 +42,7 @@ class Store:
         """Read a folder.
 
         Args:
-            folder: of the records; it need not exist yet.
+            folder: the folder of the records; it need not exist yet.
             report: find the records of the newest format in the folder, to report them as they
                 are. By default those of the current format are found, to train the other cells.
         """
@@ -68,7 +68,7 @@ class Store:
 
         Args:
             cell: its coordinates.
-            settings: of `Grid.settings`.
+            settings: the result of `Grid.settings`.
             data: the data's fingerprint.
         """
         record = self._cells.get(_file(cell))
@@ -87,9 +87,9 @@ class Store:
 
         Args:
             cell: its coordinates.
-            settings: of `Grid.settings`.
+            settings: the result of `Grid.settings`.
             data: the data's fingerprint.
-            measurements: what it came to.
+            measurements: its results.
 
         Returns:
             The record as it will be read.
@@ -103,9 +103,9 @@ class Store:
 
         Args:
             cell: its coordinates.
-            settings: of `Grid.settings`.
+            settings: the result of `Grid.settings`.
             data: the data's fingerprint.
-            reason: of the failure.
+            reason: why it failed.
 
         Returns:
             The record as it will be read.
@@ -120,11 +120,11 @@ class Store:
         return self._write_cell(failure)
 
     def dataset(self, name: str) -> DatasetRecord | None:
-        """What is known of a data set."""
+        """The record of a data set, or None."""
         return self._datasets.get(slug(name) + _DATASET)
 
     def write_dataset(self, name: str, record: DatasetRecord) -> DatasetRecord:
-        """Keep what is known of a data set."""
+        """Write the record of a data set."""
         file = slug(name) + _DATASET
         self._datasets[file] = _write(self.folder / file, record)
         return self._datasets[file]
@@ -140,7 +140,7 @@ def _file(cell: Cell) -> str:
 
 
 def _attempt(cell: Cell, settings: CellSettings, data: str) -> dict[str, Any]:
-    """What is recorded of a cell whether it finished or failed."""
+    """The fields that a cell's record has whether it finished or failed."""
     return {
         "format": FORMAT,
         **asdict(cell),

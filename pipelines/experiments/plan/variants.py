@@ -1,4 +1,4 @@
-"""The variants of an experiment's models: what an ablation or a value of a sweep changes."""
+"""Names the variants of an experiment's models, and what each changes."""
 
 from __future__ import annotations
 

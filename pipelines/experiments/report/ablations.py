@@ -1,4 +1,4 @@
-"""Table 3 of the paper: variants of one model, and what each gains or loses."""
+"""Builds Table 3 of the paper: variants of one model, and what each gains or loses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def table3(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:
     """Table 3 and its figure.
 
     Args:
-        results: what is finished.
+        results: the finished cells.
         paper: the paper's own figures, by data set.
     """
     settings, overlap = results.grid.experiment.ablations, results.grid.experiment.overlap
@@ -77,7 +77,7 @@ def dataset_table(
         dataset: its name.
         variants: rows over the same seeds.
         names: variant -> its name in the table, the model first.
-        overlap: of `t_test`.
+        overlap: as in `t_test`.
     """
     model = next(iter(names))
     rules = list(variants[model])
@@ -101,9 +101,9 @@ def dataset_table(
 
 
 def gains(variants: Variants, model: str, variant: str, metric: str) -> np.ndarray:
-    """What a variant gains in a metric over the model [seeds], each under its configured rule.
+    """The gain [seeds] of a variant over the model in a metric, each under its configured rule.
 
-    Empty for the model itself, and where one of the two has none of the metric in some seed.
+    Empty for the model itself, and where one of the two lacks the metric in some seed.
 
     Args:
         variants: the rows of all variants on one data set, by name.

@@ -22,7 +22,7 @@ def blocks(results: Results, paper: Mapping[str, Any]) -> list[Block]:
     """All of a report.
 
     Args:
-        results: what is finished.
+        results: the finished cells.
         paper: the paper's own figures, by data set.
     """
     grid = results.grid

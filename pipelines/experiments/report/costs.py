@@ -1,4 +1,4 @@
-"""Tables of what was chosen on validation, and of what training and scoring cost."""
+"""Builds the tables of choices made on validation, and of the cost of training and scoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table 1 of the paper: the data sets."""
+"""Builds Table 1 of the paper: the data sets."""
 
 from __future__ import annotations
 

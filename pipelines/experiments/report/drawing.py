@@ -62,7 +62,7 @@ def norm_gini(
 
 
 def _behind(means: Mapping[str, float]) -> dict[str, float]:
-    """The models whose mean is lower than the best by five times what the median model's is."""
+    """The models whose mean is lower than the best by over five times the median model's gap."""
     best, middle = max(means.values()), float(np.median(list(means.values())))
     limit = best - 5 * max(best - middle, 0.002)
     return {label: mean for label, mean in means.items() if mean < limit}

@@ -1,4 +1,4 @@
-"""The table that a report begins with: how OptDist stands on each data set."""
+"""Builds the table that a report begins with: how OptDist compares on each data set."""
 
 from __future__ import annotations
 

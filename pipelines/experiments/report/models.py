@@ -1,4 +1,4 @@
-"""Table 2 of the paper: the models on each data set, and the tests of their differences."""
+"""Builds Table 2 of the paper: the models on each data set, and the tests of their differences."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def table2(
     """Table 2 and its figure.
 
     Args:
-        results: what is finished.
+        results: the finished cells.
         paper: the paper's own figures, by data set.
         tables: the rows of each data set.
     """
@@ -90,10 +90,10 @@ def dataset_table(
 
     Args:
         dataset: its name.
-        rows: of its models, over the same seeds.
+        rows: the rows of its models, over the same seeds.
         published: the paper's own figures by model, in the order of `PAPER_METRICS`.
-        overlap: of `optdist.evaluation.comparison.t_test`.
-        ratio: of `split_ratio`.
+        overlap: as in `optdist.evaluation.comparison.t_test`.
+        ratio: the result of `split_ratio`.
     """
     seeds = len(rows[0].records)
     tests, winners = comparisons(rows, overlap), best(rows)

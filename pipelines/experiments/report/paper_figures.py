@@ -1,4 +1,4 @@
-"""The paper's Figs. 1, 4 and 5 from the records of an experiment."""
+"""Builds the paper's Figs. 1, 4 and 5 from the records of an experiment."""
 
 from __future__ import annotations
 

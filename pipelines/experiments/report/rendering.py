@@ -21,7 +21,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `**bold**` and `code` in backticks are understood."""
+    """A paragraph; `**bold**` and `code` in backticks are rendered."""
 
     text: str
 
@@ -77,10 +77,10 @@ def to_markdown(blocks: Sequence[Block], figures: str) -> str:
 
 
 def to_html(blocks: Sequence[Block], pictures: Mapping[str, bytes]) -> str:
-    """One HTML file that holds its pictures too.
+    """One HTML file that contains its pictures too.
 
     Args:
-        blocks: of the report; the first heading is the title.
+        blocks: the report's; the first heading is the title.
         pictures: name -> PNG.
     """
     title = next((block.text for block in blocks if isinstance(block, Heading)), "")

@@ -35,13 +35,13 @@ class Row:
         return f"{self.model} ({self.rule})" if self.several else self.model
 
     def values(self, metric: str) -> np.ndarray:
-        """A test metric [seeds]; empty where the model has none of it."""
+        """A test metric [seeds]; empty if the model lacks it."""
         values = [test_metrics(record, self.rule).get(metric) for record in self.records]
         return np.array([v for v in values if v is not None], np.float64)
 
     @cached_property
     def scores(self) -> Scores:
-        """What tests are made on."""
+        """The values that tests compare."""
         values = {metric: self.values(metric) for metric in PAPER_METRICS}
         resampled = [r.bootstrap.values(self.rule) for r in self.records if r.bootstrap]
         if len(resampled) < len(self.records):
@@ -58,7 +58,7 @@ def rows_of(
     A variant without any is left out.
 
     Args:
-        results: what is finished of the grid.
+        results: the grid's finished cells.
         dataset: the data set's name.
         variants: names of models or of their variants.
         seeds: seeds of training.
@@ -83,7 +83,7 @@ def seed_records(
     """A variant's records with test metrics, by seed, at the trial that was chosen for it.
 
     Args:
-        results: what is finished of the grid.
+        results: the grid's finished cells.
         dataset: the data set's name.
         variant: the name of a model or of a variant.
         seeds: seeds of training.
@@ -108,8 +108,8 @@ def comparisons(
     """Each OptDist's row against the paper's baselines and against LightGBM.
 
     Args:
-        rows: of all models of a table.
-        overlap: of `optdist.evaluation.comparison.t_test`.
+        rows: the rows of all models in a table.
+        overlap: as in `optdist.evaluation.comparison.t_test`.
 
     Returns:
         {row's label: {"baselines" | "LightGBM": one comparison a metric}}.
@@ -149,6 +149,6 @@ def format_p(p: float) -> str:
 
 
 def mean_of(row: Row, value: Callable[[Record], float | None]) -> float:
-    """The mean of a value over a row's records, those left out where it is None."""
+    """The mean of a value over a row's records, without those where it is None."""
     values = [v for v in map(value, row.records) if v is not None]
     return float(np.mean(values)) if values else float("nan")

@@ -21,7 +21,7 @@ def write_report(results: Results, folder: Path, page: Path | None = None) -> No
     """Write `report.md`, `report.html` and `figures/` into a folder.
 
     Args:
-        results: what is finished.
+        results: the finished cells.
         folder: where the report goes.
         page: also write this file, and `figures/` next to the records.
     """

@@ -1,1 +1,1 @@
-"""How an experiment's cells are trained."""
+"""Trains an experiment's cells."""

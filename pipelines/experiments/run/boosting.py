@@ -40,10 +40,10 @@ Columns = dict[str, np.ndarray]
 
 
 def train_boosting(job: Job) -> tuple[Trained, Columns | None]:
-    """Boost until the validation Norm-GINI stops rising; calibrate the sum as of a network.
+    """Boost until the validation Norm-GINI stops rising; calibrate the sum as for a network.
 
     Returns:
-        What the training came to, and the test rows' columns if the job reads the test split.
+        The result of training, and the test rows' columns if the job reads the test split.
     """
     table = FeatureTable.open(job.table)
     schema = table.schema
@@ -102,7 +102,7 @@ def _boosted(
 def _tested(
     trained: Trained, booster: lgb.Booster, scale: float, table: FeatureTable
 ) -> tuple[Trained, Columns]:
-    """What the training came to, with test metrics, and the test rows' columns."""
+    """The result of training, with test metrics, and the test rows' columns."""
     schema, test = table.schema, _read(table, "test")
     predicted = scale * booster.predict(features(test, schema))
 

@@ -10,13 +10,13 @@ from optdist.config import DatasetConfig
 from optdist.data.feature_table import SPLITS, FeatureTable
 from pipelines.experiments.plan.records import Clusters, DatasetRecord
 
-DESCRIPTION = 2  # raise it where `describe` says more
+DESCRIPTION = 2  # raise it when `describe` says more
 CLUSTERS, BINS = 4, 30
-_ROWS = 100_000  # at most, of the training split, that clusters are made of
+_ROWS = 100_000  # at most, of the training split, for the clusters
 
 
 def describe(dataset: DatasetConfig, table: FeatureTable, data: str) -> DatasetRecord:
-    """What the report says of a data set.
+    """Describe a data set for the report.
 
     Args:
         dataset: its settings.

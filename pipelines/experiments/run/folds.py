@@ -38,7 +38,7 @@ def fold_table(table: FeatureTable, folds: int, seed: int, folder: Path) -> Feat
 
     Numbers stay encoded as the table has them (fitted without labels, on all of its training rows).
     A category that the run's own training rows lack is out of vocabulary, and label statistics are
-    theirs. The encoded rows of both splits are held in memory once.
+    theirs. Memory holds the encoded rows of both splits once.
 
     Args:
         table: a finished feature table.

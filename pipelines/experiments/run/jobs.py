@@ -1,4 +1,4 @@
-"""What a worker is told."""
+"""Defines the job that a worker gets."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ class Job(BaseModel):
     """A cell to train.
 
     Args:
-        name: the cell's.
+        name: the cell's name.
         table: the finished feature table's folder.
-        table_fingerprint: of the feature table.
+        table_fingerprint: the feature table's fingerprint.
         folder: for the run's checkpoints, from which a later attempt continues.
         folds_folder: for the tables of cross-validation.
         settings: everything, next to data and seed, that decides what the cell learns.
-        seed: of the training.
+        seed: seed of the training.
         test: whether the test split is read.
         threads: for each rank.
         replicates: resamples of the bootstrap.
-        bootstrap_seed: of the resamples.
+        bootstrap_seed: seed of the resamples.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -23,7 +23,7 @@ def train_network(job: Job) -> tuple[Trained, dict[str, np.ndarray] | None]:
     """Train a network, or continue from its folder's checkpoint.
 
     Returns:
-        What the training came to, and the test rows' columns if the job reads the test split.
+        The result of training, and the test rows' columns if the job reads the test split.
     """
     keras.backend.clear_session()
     plan = _plan(job)

@@ -53,7 +53,7 @@ class Runner:
         """Prepare a run.
 
         Args:
-            results: what is finished, and where more goes.
+            results: the finished cells; new ones are added.
             tables: data set -> its table, of those that have unfinished tasks.
             folder: where unfinished trainings keep their checkpoints.
             workers: how many cells train at once.
@@ -169,7 +169,7 @@ class Runner:
         except TrainingError as error:
             self.results.failures[cell.name] = str(error)
             return self.results.store.write_failure(*of_cell, str(error))
-        if record.test is not None:  # its checkpoint, and those of the trials it beat, have served
+        if record.test is not None:  # its checkpoint, and those of beaten trials, can go
             beaten = self.results.tuning(cell.dataset, cell.variant, cell.seed).values()
             for other in [cell, *beaten] if cell in beaten else [cell]:
                 shutil.rmtree(self.run_folder(other), ignore_errors=True)

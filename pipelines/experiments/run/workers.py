@@ -18,13 +18,13 @@ from pipelines.experiments.plan.measurements import Measurements
 from pipelines.experiments.run.cells import run_cell
 from pipelines.experiments.run.jobs import Job
 
-# Spawned, for TensorFlow does not survive a fork.
+# Spawned, because TensorFlow does not survive a fork.
 _CONTEXT = multiprocessing.get_context("spawn")
 _CELLS = 25  # then a fresh process: whatever leaks, leaks little
 
 
 class Answer(BaseModel):
-    """What a worker sends back: what the cell came to, or why it failed."""
+    """What a worker sends back: the cell's result, or why it failed."""
 
     measurements: Measurements | None = None
     error: str = ""
@@ -54,7 +54,7 @@ class Worker:
         self.connection.send_bytes(job.model_dump_json().encode())
 
     def result(self) -> Measurements:
-        """Wait for what the cell comes to.
+        """Wait for the cell's result.
 
         Raises:
             TrainingError: the cell failed, or the process was killed.

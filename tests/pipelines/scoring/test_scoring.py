@@ -264,7 +264,7 @@ def test_a_date_before_all_events_is_an_error_that_says_so(spark, shop, fresh):
 @pytest.mark.slow
 def test_data_that_end_long_before_the_run_date_are_not_scored(spark, shop, fresh):
     made, late = fresh(), dt.date(2024, 12, 26)
-    message = r"last event is of 2024-12-18, 8 days before the run date 2024-12-26; .*days_behind"
+    message = r"last event is from 2024-12-18, 8 days before the run date 2024-12-26; .*days_behind"
     with pytest.raises(DataError, match=message + r" allows 7.*Nothing was published"):
         score(spark, made, shop.tracker, late)
     assert not made.layout.scores.date(late).exists()
@@ -360,7 +360,7 @@ def test_a_redefined_data_set_is_not_scored_with_the_old_model(spark, shop, fres
     made = fresh()
     version = register(shop.tracker, shop.packages["1"], **identity(made))
     first = score(spark, made, shop.tracker, DATE, model=version)
-    assert "does not say what data" not in capsys.readouterr().out
+    assert "has no record of the data" not in capsys.readouterr().out
     other = redefined(made, horizon_days=180)
     with pytest.raises(ModelError, match=rf"version {version} .*in source\.horizon_days\. Train"):
         score(spark, other, shop.tracker, dt.date(2024, 6, 30), model=version)
@@ -378,7 +378,7 @@ def test_a_redefined_data_set_is_not_scored_with_the_old_model(spark, shop, fres
 @pytest.mark.slow
 def test_a_version_that_does_not_say_its_data_set_scores_with_a_warning(spark, shop, fresh, capsys):
     score(spark, fresh(), shop.tracker, DATE)
-    assert "version 1 does not say what data it was trained on" in capsys.readouterr().out
+    assert "version 1 has no record of the data it was trained on" in capsys.readouterr().out
 
 
 @pytest.mark.slow
