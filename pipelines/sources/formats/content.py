@@ -21,8 +21,9 @@ _EXCEL = "Save the sheet as CSV UTF-8, and set format: csv."
 _UTF16 = (
     "Convert it (iconv -f UTF-16 -t UTF-8), or set options: {encoding: UTF-16, multiLine: true}."
 )
+_ZIP = b"PK\x03\x04"
 _SIGNS: list[tuple[bytes, str, str]] = [
-    (b"PK\x03\x04", "a zip archive", _ARCHIVE),
+    (_ZIP, "a zip archive", _ARCHIVE),
     (b"PK\x05\x06", "an empty zip archive", "Get the file again."),
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls)", _EXCEL),
     (b"7z\xbc\xaf", "a 7z archive", _ARCHIVE),
@@ -55,7 +56,7 @@ def read_head(file: Path) -> bytes | None:
     if file.suffix in _OTHER_CODECS:
         return None
     try:
-        with _open(file) as content:
+        with open_unpacked(file) as content:
             return content.read(HEAD)
     except gzip.BadGzipFile as error:
         raise DataError(f"{file} is not compressed with gzip, as its name says. Rename it.") from (
@@ -67,9 +68,22 @@ def read_head(file: Path) -> bytes | None:
         raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
 
 
+def recognize(file: Path, head: bytes) -> tuple[str, str] | None:
+    """What a file is by its first bytes, and what to do with it; None: none of what is known.
+
+    Args:
+        file: the file.
+        head: its first bytes.
+    """
+    for sign, kind, remedy in _SIGNS:
+        if head.startswith(sign):
+            return ("an Excel file", _EXCEL) if _is_office(file, sign) else (kind, remedy)
+    return None
+
+
 def explain_damage(file: str) -> str:
     """What to say of a compressed file that ends early or has wrong bytes."""
-    return f"{file} is damaged or cut short: it cannot be unpacked to its end. Get it again."
+    return f"{file} is damaged or cut short: it cannot be read to its end. Get it again."
 
 
 def require_text(file: Path, options: Mapping[str, str]) -> str | None:
@@ -86,9 +100,9 @@ def require_text(file: Path, options: Mapping[str, str]) -> str | None:
     if head is None:
         return None
     encoding = _encoding(options)
-    sign = next((s for s in _SIGNS if head.startswith(s[0])), None)
-    if sign and not (encoding and sign[2] is _UTF16):
-        raise DataError(f"{file} is {_kind(file, sign[1])}. {_remedy(file, sign)}")
+    known = recognize(file, head)
+    if known and not (encoding and known[1] is _UTF16):
+        raise DataError(f"{file} is {known[0]}. {known[1]}")
     if encoding:
         return _decode_as(file, head, encoding, options)
     if b"\0" in head:
@@ -103,7 +117,8 @@ def require_text(file: Path, options: Mapping[str, str]) -> str | None:
         ) from error
 
 
-def _open(file: Path) -> gzip.GzipFile | bz2.BZ2File | IO[bytes]:
+def open_unpacked(file: Path) -> gzip.GzipFile | bz2.BZ2File | IO[bytes]:
+    """Open a file to read its bytes, unpacked if its name ends with .gz or .bz2."""
     if file.suffix == ".gz":
         return gzip.open(file)
     return bz2.open(file) if file.suffix == ".bz2" else file.open("rb")
@@ -128,15 +143,9 @@ def _decode_as(file: Path, head: bytes, encoding: str, options: Mapping[str, str
         return head.decode("latin-1")
 
 
-def _kind(file: Path, kind: str) -> str:
-    return "an Excel file" if kind == "a zip archive" and _is_office(file) else kind
-
-
-def _remedy(file: Path, sign: tuple[bytes, str, str]) -> str:
-    return _EXCEL if sign[1] == "a zip archive" and _is_office(file) else sign[2]
-
-
-def _is_office(file: Path) -> bool:
+def _is_office(file: Path, sign: bytes) -> bool:
+    if sign != _ZIP:
+        return False
     try:
         with zipfile.ZipFile(file) as archive:
             return "[Content_Types].xml" in archive.namelist()

@@ -1,4 +1,4 @@
-"""Formats whose tables are a file or a folder of files: CSV, Parquet, JSON lines."""
+"""Formats whose tables are a file or a folder of files: what they share, and CSV."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _DAMAGED = re.compile(
 def load(
     spark: SparkSession,
     reader: str,
-    path: str,
+    path: str | list[Path],
     options: Options,
     schema: StructType | None = None,
 ) -> DataFrame:
@@ -89,14 +89,16 @@ def load(
     Args:
         spark: the session.
         reader: the reader's name.
-        path: a path of this machine, taken as it stands, or a URL, which may have a pattern.
+        path: a path of this machine, taken as it stands, several, or a URL, which may have a
+            pattern.
         options: the reader's options.
         schema: the columns; None: as the reader finds them.
     """
     frames = spark.read.format(reader).options(**options)
-    if "://" not in path:  # [ and * are letters of a file's name
+    paths = [path] if isinstance(path, str) else [str(file) for file in path]
+    if "://" not in paths[0]:  # [ and * are letters of a file's name
         frames = frames.option("__globPaths__", "false")
-    return (frames if schema is None else frames.schema(schema)).load(uri(path))
+    return (frames if schema is None else frames.schema(schema)).load([uri(p) for p in paths])
 
 
 def partition_files(rows: DataFrame, path: str, files: list[Path]) -> list[str]:
@@ -109,18 +111,6 @@ def partition_files(rows: DataFrame, path: str, files: list[Path]) -> list[str]:
     """
     listed = [str(file) for file in files] or rows.inputFiles()
     return [file.removeprefix(path) for file in listed]
-
-
-class Parquet(FileFormat):
-    """Parquet files."""
-
-    reader = "parquet"
-
-
-class JsonLines(FileFormat):
-    """JSON, one object a line."""
-
-    reader = "json"
 
 
 class Csv(FileFormat):

@@ -13,8 +13,10 @@ from optdist.config.tables import TableConfig
 from optdist.errors import ConfigError, DataError
 from optdist.plugins import named_class
 from pipelines.sources.formats.base import TableFormat
-from pipelines.sources.formats.files import Csv, JsonLines, Parquet
+from pipelines.sources.formats.files import Csv
+from pipelines.sources.formats.json_lines import JsonLines
 from pipelines.sources.formats.messages import SPARK_ERRORS, first_line
+from pipelines.sources.formats.parquet import Parquet
 from pipelines.sources.formats.suffixes import format_of
 
 FORMATS: dict[str, TableFormat] = {"csv": Csv(), "json": JsonLines(), "parquet": Parquet()}
