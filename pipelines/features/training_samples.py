@@ -11,6 +11,7 @@ from optdist.config import Config
 from optdist.data.feature_table import SPLITS, UnfinishedTable
 from optdist.errors import DataError
 from optdist.files import uri
+from pipelines.features.no_positives import explain_no_positive
 from pipelines.features.sampler import find_sampler
 from pipelines.features.samples import build_samples
 from pipelines.features.splits import split_of, with_keys
@@ -57,6 +58,8 @@ def write_samples(
     counts["samples"] = good["samples"]
     if not counts["samples"]:
         raise DataError(find_sampler(config.dataset).explain_no_sample(samples, reasons))
+    if not any(positive for _, positive in by_split.values()):
+        raise DataError(explain_no_positive(good["samples"], config.dataset, samples.events))
     require_every_split(by_split, config.dataset.split_key)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}

@@ -22,6 +22,7 @@ from pipelines.sources.columns import (
     require,
 )
 from pipelines.sources.joins import read_rows
+from pipelines.sources.no_events import explain_no_event
 from pipelines.sources.quarantine import quarantine_rows
 from pipelines.sources.reach import DayRange, Reach, find_reach
 
@@ -91,8 +92,9 @@ def find_data_range(
     if as_of is not None:  # of events after it only the days are looked at: do they reach it?
         reach = find_reach(with_day(read_rows(spark, source), source.timestamp))
     if reach.range is None:
+        reason = explain_no_event(spark, source, events.seen)
         events.seen.unpersist()
-        raise DataError("No event is left after `where` and the checks.")
+        raise DataError(reason)
     return reach.range
 
 

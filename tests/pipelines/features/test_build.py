@@ -254,3 +254,45 @@ def test_numbers_missing_where_training_had_none_are_counted(spark):
     rows = [(None, None, 1.0), (float("nan"), 1.0, 2.0), (float("inf"), 1.0, 3.0), (1.0, 1.0, 4.0)]
     samples = spark.createDataFrame(rows, "a double, b double, c double")
     assert count_imputed(samples, schema) == {"a": 3}
+
+
+def written_sales(tmp_path, sales, **source):
+    """The shop's configuration with a table of sales, and other settings of its source."""
+    sales.to_csv(tmp_path / "sales.csv", index=False)
+    shop = config(tmp_path / "root", tmp_path / "sales.csv").model_dump(exclude={"written"})
+    shop["dataset"]["source"] |= source
+    return config_from(shop)
+
+
+def test_no_event_left_shows_how_amounts_and_days_are_written_and_what_reads_them(spark, tmp_path):
+    sales = transactions(20)
+    sales["amount"] = [f"{amount:.2f}".replace(".", ",") for amount in sales["amount"]]
+    sales["day"] = pd.to_datetime(sales["day"]).dt.strftime("%d.%m.%Y")
+    message = (
+        r"unparsable amount \d+\. amount looks like `9+,99`: set source\.columns\.amount: "
+        r"cast\(replace.*\. day looks like `99\.99\.9999`: set source\.columns\.day: "
+        r"to_date\(day, 'dd\.MM\.yyyy'\)\.$"
+    )
+    with pytest.raises(DataError, match=message):
+        build_features(spark, written_sales(tmp_path, sales))
+
+
+def test_a_condition_that_keeps_nothing_is_named(spark, tmp_path):
+    unmet = written_sales(tmp_path, transactions(20), where="segment = 'z'")
+    message = r"No event is left: source\.where \(segment = 'z'\) is true for none of \d+ rows"
+    with pytest.raises(DataError, match=message):
+        build_features(spark, unmet)
+
+
+def test_one_time_buyers_alone_are_called_that(spark, tmp_path):
+    once = transactions(60).drop_duplicates("customer")
+    with pytest.raises(DataError, match=r"Nobody came back: each of the 60 values of customer"):
+        build_features(spark, written_sales(tmp_path, once))
+
+
+def test_customers_who_came_back_outside_of_all_windows_are_counted(spark, tmp_path):
+    once = transactions(60).drop_duplicates("customer")
+    again = once.iloc[:1].assign(day="2024-11-30")
+    late = written_sales(tmp_path, pd.concat([once, again], ignore_index=True), horizon_days=20)
+    with pytest.raises(DataError, match=r"1 of the 60 values of customer came back on another day"):
+        build_features(spark, late)
