@@ -19,11 +19,11 @@ def run(args: argparse.Namespace) -> None:
     tracker = Tracker(config)
     done = score(spark, config, tracker, args.run_date, args.model, args.refresh)
     bad_rows, reasons = sum(done.quarantined.values()), done.quarantined or ""
-    print(f"  {done.rows:,} rows in and out, {bad_rows:,} bad rows quarantined {reasons}")
+    print(f"  {done.rows:,} rows scored, {bad_rows:,} bad rows quarantined {reasons}")
     if bad_rows:
         print(f"  bad rows: {config.layout.scores.quarantine(done.run_date)}")
     if done.last_event:
-        print(f"  the data reach {done.last_event}")
+        print(f"  newest event: {done.last_event}")
     print(f"  total predicted value {done.total_predicted:,.0f}")
     ignored = ineffective_settings(args.set, config.model, tracker.package(done.model_version))
     if ignored:

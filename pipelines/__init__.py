@@ -1,1 +1,1 @@
-"""Spark's home: tables, samples, features, launching ranks, scoring, promotion."""
+"""Runs all that needs Spark: tables, samples, features, launching ranks, scoring, promotion."""

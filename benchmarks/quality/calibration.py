@@ -25,8 +25,8 @@ def main() -> None:
     table = built_table(config)
     if table is None:
         return
-    known = [read(table, split) for split in ("train", "validation")]
-    rows = {name: np.concatenate([part[name] for part in known]) for name in known[0]}
+    parts = [read(table, split) for split in ("train", "validation")]
+    rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     errors = []
     for i in range(options.splits):
         train, validation, test = _parts(rows, seed=i)

@@ -1,4 +1,4 @@
-"""How often does the promotion rule replace a champion by an equal model, and by a better one?
+"""Simulates how often the promotion rule replaces a champion by an equal or a better model.
 
 Made-up customers like Complete Journey's test split: households with many rows each, 42% of the
 labels positive and lognormal, and models whose Norm-GINI is about 0.60. A model's score is the true

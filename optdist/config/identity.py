@@ -43,7 +43,7 @@ def identity(config: Config) -> dict[str, str]:
     }
 
 
-def differing(then: str, now: str) -> list[str]:
+def find_differences(then: str, now: str) -> list[str]:
     """The names of settings that differ between two tags of one kind."""
     a, b = json.loads(then), json.loads(now)
     return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))

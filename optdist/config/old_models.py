@@ -9,7 +9,7 @@ from optdist.config.model_choice import DEFAULT_MODEL, readers
 from optdist.config.models import SECTIONS
 
 
-def upgraded(settings: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the settings of a package or record from an older version to today's.
 
     Older versions kept all models' settings in one section: what only other models read is left

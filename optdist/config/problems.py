@@ -30,7 +30,7 @@ def problems(
             continue
         value = _value_at(keys, written)
         received = "" if isinstance(value, dict | list | _Missing) else f". Received: {value!r}"
-        yield f"{place}: {problem['msg']}{received}"
+        yield f"{place}: {problem['msg'].removeprefix('Value error, ')}{received}"
 
 
 class _Missing:

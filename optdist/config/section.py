@@ -1,4 +1,4 @@
-"""The base class of all settings sections, and the types that they share."""
+"""Defines the base class of all settings sections, and the types that they share."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Encoded data: schema, encoding, feature tables, and the shards that ranks read."""
+"""Prepares encoded data: schema, encoding, feature tables, and the shards that ranks read."""

@@ -17,7 +17,7 @@ def length(rows: Rows) -> int:
     return len(next(iter(rows.values())))
 
 
-def regrouped(parts: Iterator[Rows], size: int) -> Iterator[Rows]:
+def regroup(parts: Iterator[Rows], size: int) -> Iterator[Rows]:
     """The same rows in the same order, in blocks of `size` rows; the last may be smaller."""
     pending: list[Rows] = []
     for part in parts:
@@ -33,14 +33,14 @@ def regrouped(parts: Iterator[Rows], size: int) -> Iterator[Rows]:
         yield _joined(pending)
 
 
-def permuted(rows: Rows, seed: list[int]) -> Rows:
+def permute(rows: Rows, seed: list[int]) -> Rows:
     """The rows in an order that follows from the seed."""
     order = np.random.default_rng(seed).permutation(length(rows))
     # `take` copies whole rows, three times as fast as `column[order]` does.
     return {name: np.take(column, order, axis=0) for name, column in rows.items()}
 
 
-def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
+def read_ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Yield the same items; a thread makes the next one while the caller uses the current one."""
     with ThreadPoolExecutor(1, "ahead") as thread:
         coming = thread.submit(next, items, None)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from optdist.data.blocks import Rows, ahead, length, permuted, regrouped
+from optdist.data.blocks import Rows, length, permute, read_ahead, regroup
 from optdist.data.feature_table import FeatureTable
 from optdist.errors import DataError
 from optdist.files import uri
@@ -140,7 +140,7 @@ class Shard:
         Raises:
             DataError: a pass gave more or fewer rows than the manifest says.
         """
-        with closing(ahead(self._blocks(seeds))) as blocks:
+        with closing(read_ahead(self._blocks(seeds))) as blocks:
             yield self._passes(blocks)
 
     @contextmanager
@@ -173,14 +173,14 @@ class Shard:
             read = 0
             # A block that holds the whole shard is permuted from file order, also the first time.
             groups = self._row_groups(None if fits else seed)
-            for block in [self.kept] if self.kept else regrouped(groups, self.block_rows):
+            for block in [self.kept] if self.kept else regroup(groups, self.block_rows):
                 read += length(block)
                 if read > self.rows:
                     break
                 if fits:
                     self.kept = block
                 order = None if seed is None else [seed, self.index, read]
-                yield permuted(block, order) if order else block, read == self.rows
+                yield permute(block, order) if order else block, read == self.rows
             if read != self.rows:
                 raise DataError(
                     f"Shard {self.index} of {self.count} of the {self.split} split gave {read} "

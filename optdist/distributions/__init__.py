@@ -1,1 +1,1 @@
-"""Zero-inflated lognormals, their mixtures, and the calibration of both."""
+"""Defines zero-inflated lognormals, their mixtures, and the calibration of both."""

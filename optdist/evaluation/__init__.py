@@ -1,1 +1,1 @@
-"""Metrics, the paired bootstrap, comparisons, plots."""
+"""Computes metrics, the paired bootstrap, comparisons and plots."""

@@ -1,4 +1,4 @@
-"""Layers that the models are made of."""
+"""Provides the layers that the models are made of."""
 
 from optdist.layers.cross import CrossNetwork
 from optdist.layers.mlp import StackedMLP

@@ -1,4 +1,4 @@
-"""MDAN: a channel per bucket, fused by the buckets' probabilities (Liu et al., PAKDD 2024)."""
+"""Implements MDAN: a channel per bucket, fused by probabilities (Liu et al., PAKDD 2024)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MDME: which range, which bucket, where in it (Li et al., CIKM 2022, arXiv 2208.13358; 4.1.3)."""
+"""Implements MDME: which range, which bucket, where in it (Li et al., CIKM 2022; paper 4.1.3)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Outputs(NamedTuple):
 
 
 class MDME(CltvModel):
-    """Multi Distribution Multi Experts.
+    """Multi Distribution Multi Experts (arXiv 2208.13358).
 
     Zeros are a sub-distribution of their own, the positive labels `model.sub_distributions` of
     equal frequency, each with `model.buckets` of equal frequency. A tower classifies the

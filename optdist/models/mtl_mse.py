@@ -1,4 +1,4 @@
-"""MTL-MSE: conversion and value as two tasks of one network (Ma et al., SIGIR 2018; 4.1.3)."""
+"""Implements MTL-MSE: conversion and value as two tasks (Ma et al., SIGIR 2018; paper 4.1.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OptDist: candidate distributions, their selection, and the alignment of both (section 3)."""
+"""Implements OptDist: candidate distributions, their selection, and their alignment (section 3)."""
 
 from __future__ import annotations
 

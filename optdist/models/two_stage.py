@@ -1,4 +1,4 @@
-"""Two-stage: who will buy, then for how much (Drachen et al., ACSW 2018; paper 4.1.3)."""
+"""Implements two-stage: who will buy, then for how much (Drachen et al., 2018; paper 4.1.3)."""
 
 from __future__ import annotations
 

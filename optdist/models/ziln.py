@@ -1,4 +1,4 @@
-"""ZILN: one zero-inflated lognormal per row (Wang et al., arXiv 1912.07753; paper 4.1.3)."""
+"""Implements ZILN: a zero-inflated lognormal per row (Wang et al., arXiv 1912.07753; 4.1.3)."""
 
 from __future__ import annotations
 

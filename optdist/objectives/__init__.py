@@ -1,1 +1,1 @@
-"""The objectives that train a selection: Gumbel-softmax, alignment, ordinal regression."""
+"""Computes the objectives that train a selection: Gumbel-softmax, alignment, ordinal regression."""

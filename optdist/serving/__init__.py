@@ -1,1 +1,1 @@
-"""The model package, its predictor, and the MLflow model around it."""
+"""Packages a model for scoring: the package, its predictor, and the MLflow model around it."""

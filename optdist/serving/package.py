@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from optdist.config import ModelConfig
 from optdist.config.model_choice import section_class
-from optdist.config.old_models import upgraded
+from optdist.config.old_models import upgrade_settings
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import Calibration
 from optdist.errors import ModelError, OptDistError
@@ -72,7 +72,7 @@ class Package:
             ModelError: the file is missing or damaged.
         """
         with self._readable():
-            settings = upgraded(json.loads(self._checked(_SETTINGS).read_text()))
+            settings = upgrade_settings(json.loads(self._checked(_SETTINGS).read_text()))
             return section_class(settings["name"]).model_validate(settings)
 
     @cached_property

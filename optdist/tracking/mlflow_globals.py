@@ -40,8 +40,8 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def shown(uri: str) -> str:
-    """A tracking URI without the user and password that it may hold."""
+def hide_credentials(uri: str) -> str:
+    """A tracking URI without the user and password that it may contain."""
     parts = urlsplit(uri)
     if "@" not in parts.netloc:
         return uri

@@ -11,7 +11,7 @@ from optdist.config import fingerprint
 from optdist.errors import ModelError
 from optdist.layout import Layout
 from optdist.serving.package import Package
-from optdist.tracking.mlflow_globals import point_to, quiet, shown
+from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 PROMOTION_REASON = "promotion_reason"  # a version's tag
@@ -138,9 +138,9 @@ class Registry:
                     f"{newest.version} --force"
                 )
             raise ModelError(
-                f"The registry {shown(self.uri)} has no {self.model_name}@{reference}. Train a "
-                f"model first (./spark-submit.sh jobs/train.py), or name a version or alias that "
-                f"exists."
+                f"The registry {hide_credentials(self.uri)} has no {self.model_name}@{reference}. "
+                f"Train a model first (./spark-submit.sh jobs/train.py), or name a version or "
+                f"alias that exists."
             )
         return record
 
@@ -155,7 +155,9 @@ class Registry:
         except MlflowException as error:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
-            raise ModelError(f"The registry {shown(self.uri)} does not work: {error}") from error
+            raise ModelError(
+                f"The registry {hide_credentials(self.uri)} does not work: {error}"
+            ) from error
 
     def _newest(self) -> Any:
         """MLflow's record of the newest version, or None where nothing is registered."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from optdist.config import Config
 from optdist.errors import ModelError
 from optdist.tracking.code_version import code_tags
-from optdist.tracking.mlflow_globals import point_to, quiet, shown
+from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
 from optdist.tracking.registry import Registry
 from optdist.tracking.run import Run
 
@@ -36,9 +36,9 @@ class Tracker(Registry):
                 super().__init__(_client(uri), uri, config.model_name, layout)
                 self.experiment_id = self._experiment_id(layout.artifacts)
             except Exception as error:  # every kind of store raises its own
-                text = str(error).replace(uri, shown(uri))
+                text = str(error).replace(uri, hide_credentials(uri))
                 raise ModelError(
-                    f"MLflow at {shown(uri)} does not work ({text}). "
+                    f"MLflow at {hide_credentials(uri)} does not work ({text}). "
                     f"Set MLFLOW_TRACKING_URI or tracking.uri."
                 ) from error
 
@@ -94,7 +94,7 @@ class Tracker(Registry):
     def describe(self) -> dict[str, str]:
         """Where runs and models are."""
         return {
-            "tracking_uri": shown(self.uri),
+            "tracking_uri": hide_credentials(self.uri),
             "experiment": self.experiment,
             "experiment_id": self.experiment_id,
             "model": self.model_name,

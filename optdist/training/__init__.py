@@ -1,4 +1,4 @@
-"""Training: one worker function, in one process or on many ranks, and what launches it."""
+"""Trains a model: one worker function, in one process or on many ranks, and its launchers."""
 
 from optdist.training.launcher import Launcher
 from optdist.training.plan import TrainingPlan

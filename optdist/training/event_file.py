@@ -64,7 +64,7 @@ class EventReader:
                 yield json.loads(line)
 
 
-def tolerant(on_event: OnEvent) -> OnEvent:
+def tolerate_errors(on_event: OnEvent) -> OnEvent:
     """Wrap `on_event` so that its errors do not stop training; the first one is printed."""
     failed = False
 
@@ -86,7 +86,7 @@ def tolerant(on_event: OnEvent) -> OnEvent:
 @contextmanager
 def following(path: Path, on_event: OnEvent) -> Iterator[None]:
     """Pass on the events that are written to `path` while the block runs."""
-    reader, call, done = EventReader(path), tolerant(on_event), threading.Event()
+    reader, call, done = EventReader(path), tolerate_errors(on_event), threading.Event()
 
     def pass_on() -> None:
         for event in reader.new():

@@ -10,7 +10,7 @@ from typing import Self
 from optdist.config import Config, HorovodConfig
 from optdist.errors import ConfigError, TrainingError
 from optdist.training.communicator import stall_limit
-from optdist.training.event_file import OnEvent, following, tolerant
+from optdist.training.event_file import OnEvent, following, tolerate_errors
 from optdist.training.plan import TrainingPlan
 from optdist.training.result import TrainingResult
 from optdist.training.worker import train
@@ -36,7 +36,7 @@ class OneProcess:
     def launch(self, plan: TrainingPlan, on_event: OnEvent) -> TrainingResult:
         """Train a plan in this process."""
         plan.run_folder.prepare()
-        return train(plan, on_event=tolerant(on_event))
+        return train(plan, on_event=tolerate_errors(on_event))
 
 
 class LocalHorovod:

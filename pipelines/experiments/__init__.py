@@ -1,1 +1,1 @@
-"""The research harness: experiments that compare models on data sets."""
+"""Compares models on data sets in experiments: the research harness."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from optdist.config import FeaturesConfig, ModelConfig
-from optdist.config.identity import differing
+from optdist.config.identity import find_differences
 from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
 from optdist.tracking import Tracker
@@ -28,7 +28,7 @@ def changed_settings(tracker: Tracker, version: str, described: Mapping[str, str
             f"optdist registered it). Make sure that the data set's file has not changed since."
         )
     known = described.keys() & tags.keys()
-    return sorted(name for tag in known for name in differing(tags[tag], described[tag]))
+    return sorted(name for tag in known for name in find_differences(tags[tag], described[tag]))
 
 
 def unusable_features(schema: FeatureSchema, features: FeaturesConfig) -> list[str]:

@@ -1,1 +1,1 @@
-"""The training pipeline and the launcher of Horovod ranks in Spark."""
+"""Runs training: the pipeline, and the launcher of Horovod ranks in Spark."""

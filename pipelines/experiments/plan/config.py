@@ -124,10 +124,10 @@ class ExperimentConfig(Section):
             if part is None:
                 continue
             if part.model not in self.models:
-                yield f"{name}.model: {part.model} is not in models"
+                yield f"{name}.model: not in models: {part.model}"
             unknown = [dataset for dataset in part.datasets if dataset not in self.datasets]
             if unknown:
-                yield f"{name}.datasets: {', '.join(unknown)} are not in datasets"
+                yield f"{name}.datasets: not in datasets: {', '.join(unknown)}"
 
     def _faults_of_overrides(self) -> Iterator[str]:
         variants = dict(self.models) | (self.ablations.variants if self.ablations else {})

@@ -141,7 +141,10 @@ TABLE = {
     ("changes", "problem"),
     [
         ({"features": {"numeric": ["spend"]}}, "the label, spend, cannot be a feature too"),
-        ({"source": TABLE["source"] | {"label_floor": 0}}, "does not read label_floor"),
+        (
+            {"source": TABLE["source"] | {"label_floor": 0}},
+            "source: kind: samples does not read label_floor",
+        ),
         ({"source": TABLE["source"] | {"horizon_days": 9}}, "does not read horizon_days"),
         ({"source": TABLE["source"] | {"tables": {}}}, "at least 1 item"),
     ],

@@ -4,7 +4,7 @@ import pytest
 from shop import config
 
 from optdist.config import config_from
-from optdist.config.identity import DATASET, SPLIT, differing, identity
+from optdist.config.identity import DATASET, SPLIT, find_differences, identity
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def changed(written, path, value):
 
 
 def differ(written, other, tag):
-    return differing(identity(config_from(written))[tag], identity(config_from(other))[tag])
+    return find_differences(identity(config_from(written))[tag], identity(config_from(other))[tag])
 
 
 @pytest.mark.parametrize(

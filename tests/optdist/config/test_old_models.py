@@ -11,7 +11,7 @@ from table import FEATURES, frame
 
 from optdist.config import MdmeConfig, OptDistConfig, TwoStageConfig, model_section
 from optdist.config.models import SECTIONS
-from optdist.config.old_models import upgraded
+from optdist.config.old_models import upgrade_settings
 from optdist.data.fitting import fit_schema
 from optdist.serving.package import Package
 from optdist.serving.predictor import load_predictor
@@ -21,12 +21,12 @@ OLD = json.loads((Path(__file__).parent / "old" / "model.json").read_text())
 
 
 def test_the_settings_of_an_old_package_are_read():
-    assert model_section(upgraded(OLD)) == OptDistConfig(cross_layers=1)
+    assert model_section(upgrade_settings(OLD)) == OptDistConfig(cross_layers=1)
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_model_of_an_old_package_is_read(name):
-    config = model_section(upgraded(OLD | {"name": name}))
+    config = model_section(upgrade_settings(OLD | {"name": name}))
     assert type(config) is SECTIONS[name]
     assert config == SECTIONS[name](cross_layers=1)
 
@@ -35,18 +35,18 @@ def test_a_models_own_subsection_becomes_its_settings():
     old = OLD | {"name": "two_stage", "tower": [9]}
     old["two_stage"] = {"rows": "all", "shared_representation": True}
     expected = TwoStageConfig(cross_layers=1, tower=[9], rows="all", shared_representation=True)
-    assert model_section(upgraded(old)) == expected
+    assert model_section(upgrade_settings(old)) == expected
 
 
 @pytest.mark.parametrize(("rule", "read"), [("hard", "hard"), ("top2", "soft")])
 def test_a_rule_that_the_model_never_had_is_its_own_one(rule, read):
     old = OLD | {"name": "mdme", "inference": rule}
-    assert model_section(upgraded(old)) == MdmeConfig(cross_layers=1, inference=read)
+    assert model_section(upgrade_settings(old)) == MdmeConfig(cross_layers=1, inference=read)
 
 
 def test_settings_of_now_are_read_as_they_are():
     config = MdmeConfig(buckets=7, inference="hard")
-    assert model_section(upgraded(config.model_dump())) == config
+    assert model_section(upgrade_settings(config.model_dump())) == config
 
 
 def test_a_package_with_old_settings_predicts_the_same(tmp_path):

@@ -19,7 +19,7 @@ from optdist.errors import ModelError
 from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 from optdist.tracking.logged_model import code_from_outside, synthetic_rows
-from optdist.tracking.mlflow_globals import shown
+from optdist.tracking.mlflow_globals import hide_credentials
 from optdist.training import EpochRecord
 
 SECRET = "swordfish-7"
@@ -133,9 +133,9 @@ def test_config_table_and_epochs_are_logged_and_a_secret_stays_as_it_was_written
 
 
 def test_a_printed_uri_holds_no_password():
-    assert shown("https://me:secret@host:5000/x") == "https://host:5000/x"
-    assert shown("postgresql://me:secret@host/db") == "postgresql://host/db"
-    assert shown("sqlite:////tmp/a@b/mlflow.db") == "sqlite:////tmp/a@b/mlflow.db"
+    assert hide_credentials("https://me:secret@host:5000/x") == "https://host:5000/x"
+    assert hide_credentials("postgresql://me:secret@host/db") == "postgresql://host/db"
+    assert hide_credentials("sqlite:////tmp/a@b/mlflow.db") == "sqlite:////tmp/a@b/mlflow.db"
 
 
 def test_the_logged_model_has_a_signature_and_a_synthetic_example(logged, schema):

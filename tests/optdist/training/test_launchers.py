@@ -8,7 +8,7 @@ from table import write_table
 from optdist.config import HorovodConfig, OptDistConfig, TrainingConfig
 from optdist.errors import ConfigError, TrainingError
 from optdist.training import TrainingPlan
-from optdist.training.event_file import tolerant
+from optdist.training.event_file import tolerate_errors
 from optdist.training.local_launcher import LocalHorovod, OneProcess
 
 
@@ -41,7 +41,7 @@ def test_an_interrupt_is_not_taken_for_a_store_that_is_down():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tolerant(interrupted)({"event": "step"})
+        tolerate_errors(interrupted)({"event": "step"})
 
 
 def test_one_process_refuses_more_ranks_than_one(tmp_path):

@@ -4,7 +4,7 @@ import datetime as dt
 import pytest
 
 from optdist.config import config_from
-from optdist.config.identity import DATASET, differing, identity
+from optdist.config.identity import DATASET, find_differences, identity
 from optdist.config.source import SamplesSourceConfig
 from optdist.errors import ConfigError, DataError
 from pipelines.features.sampler import find_sampler
@@ -63,7 +63,7 @@ def test_its_settings_are_tagged_but_for_those_that_change_with_a_delivery(writt
     other = copy.deepcopy(written)
     other["dataset"]["source"] |= {"since": "2024-02-01", "spend": "units"}
     tags = [identity(config_from(w))[DATASET] for w in (written, other)]
-    assert differing(*tags) == ["source.spend"]
+    assert find_differences(*tags) == ["source.spend"]
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,8 @@ def test_every_problem_of_an_experiment_is_in_one_error(tmp_path):
     )
     with pytest.raises(ConfigError, match=r"only model\.\* and training\.\*") as raised:
         load_experiment(path)
-    assert "OptDist is not in models" in str(raised.value)
-    assert "other are not in datasets" in str(raised.value)
+    assert "not in models: OptDist" in str(raised.value)
+    assert "not in datasets: other" in str(raised.value)
 
 
 def test_an_unknown_experiment_lists_those_that_exist():
