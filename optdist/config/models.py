@@ -192,7 +192,7 @@ class MdmeConfig(ModelConfig):
     )
     sub_distributions: Positive = Field(
         default=3,
-        description="Number for the positive labels; zeros have their own [sub-distributions]",
+        description="Ranges of positive labels; zeros have their own [sub-distributions]",
     )
     buckets: Positive = Field(default=4, description="Buckets in each sub-distribution [buckets]")
     ordinal_weight: NotNegative = Field(

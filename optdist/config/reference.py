@@ -1,6 +1,6 @@
 """Collects every setting's name, values, default and meaning from the settings' classes.
 
-A description ends with its unit in brackets: "Passes over the training rows at most [epochs]".
+A description ends with its unit in brackets: "Passes over the training rows [epochs]".
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class BuildConfig(Section):
     )
     max_quarantined_share: Share = Field(
         default=0.01,
-        description="Quarantined rows above which the job stops [share of the rows read]",
+        description="Share of quarantined rows above which the job stops [share of the rows read]",
     )
 
 
@@ -110,7 +110,7 @@ class ScoringConfig(Section):
     )
     max_quarantined_share: Share = Field(
         default=0.01,
-        description="Quarantined rows above which the job stops [share of the rows read]",
+        description="Share of quarantined rows above which the job stops [share of the rows read]",
     )
 
     @model_validator(mode="after")

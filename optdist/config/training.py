@@ -31,7 +31,7 @@ class TrainingConfig(Section):
         "result [rows]",
     )
     epochs: Positive = Field(
-        default=12, description="Passes over the training rows, at most [epochs]"
+        default=12, description="Largest number of passes over the training rows [epochs]"
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         default=2e-3,

@@ -62,7 +62,7 @@ def pass_gates(rule: PromotionConfig, metrics: Mapping[str, float]) -> Decision:
     reasons = failures(metrics, gate_checks(rule))
     if reasons:
         return Decision(promoted=False, reason="not promoted: " + "; ".join(reasons))
-    return Decision(promoted=True, reason="promoted: first champion, all gates hold")
+    return Decision(promoted=True, reason="promoted: first champion, all gates passed")
 
 
 def beat_champion(

@@ -69,7 +69,7 @@ def test_the_first_version_is_challenger_and_champion_with_a_reason(trained):
     config, report, tracker = trained
     assert tracker.resolve(CHALLENGER) == tracker.resolve(CHAMPION) == report.version
     version = tracker.client.get_model_version(config.model_name, report.version)
-    assert version.tags["promotion_reason"] == "promoted: first champion, all gates hold"
+    assert version.tags["promotion_reason"] == "promoted: first champion, all gates passed"
 
 
 def test_training_and_scoring_predict_the_same_for_the_same_rows(spark, trained):
