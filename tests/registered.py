@@ -3,7 +3,7 @@
 import keras
 from shop import config, transactions
 
-from optdist.config import OptDistConfig
+from optdist.config.model_choice import section_class
 from optdist.models import build_model
 from optdist.serving.package import Package
 from optdist.tracking import Tracker
@@ -20,7 +20,9 @@ def built_shop(spark, folder, **sections):
 def write_package(schema, folder, seed=1, **model):
     """Random weights of a seed: predictions differ from seed to seed and are otherwise fixed."""
     keras.utils.set_random_seed(seed)
-    made = build_model(schema, OptDistConfig(num_sdns=3, sdn=[8], dsm=[8], **model), seed)
+    sizes = {} if "name" in model else {"num_sdns": 3, "sdn": [8], "dsm": [8]}
+    section = section_class(model.get("name", "optdist"))
+    made = build_model(schema, section(**sizes, **model), seed)
     made.build_variables()
     for weight in made.trainable_variables:  # away from the common start
         weight.assign(weight + keras.random.normal(weight.shape, stddev=0.2, seed=seed))

@@ -398,9 +398,9 @@ def test_a_date_of_another_model_name_is_not_scored_by_its_number(spark, shop, f
         score(spark, other, Tracker(other), DATE)
 
 
-@pytest.mark.parametrize("name", ["two_stage", "mdme"])
-def test_a_baseline_predicts_in_spark_what_it_predicts_at_hand(spark, shop, tmp_path, name):
-    package = write_package(shop.schema, tmp_path / "package", 3, name=name, tower=[8])
+@pytest.mark.parametrize("model", [{"name": "two_stage", "tower": [8]}, {"name": "mdme"}])
+def test_a_baseline_predicts_in_spark_what_it_predicts_at_hand(spark, shop, tmp_path, model):
+    package = write_package(shop.schema, tmp_path / "package", 3, **model)
     samples = spark.read.parquet(str(shop.table.samples_path("test")))
     scored = predict(samples, package, (0.5,), 64, keep=["customer"]).toPandas()
     assert len(scored) == samples.count()
