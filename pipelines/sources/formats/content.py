@@ -141,6 +141,10 @@ def _decode_as(file: Path, head: bytes, encoding: str, options: Mapping[str, str
         return codecs.getincrementaldecoder(encoding)("replace").decode(head).removeprefix("\ufeff")
     except LookupError:  # one of Java's names
         return head.decode("latin-1")
+    except UnicodeError as error:
+        raise DataError(
+            f"{file} is not text in {encoding}: {error}. Change or remove the option encoding."
+        ) from error
 
 
 def _is_office(file: Path, sign: bytes) -> bool:

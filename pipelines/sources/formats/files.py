@@ -15,6 +15,7 @@ from optdist.files import uri
 from pipelines.sources.formats.content import explain_damage
 from pipelines.sources.formats.folders import refuse_remote_table_formats, table_files
 from pipelines.sources.formats.headers import column_names, has_blanks, read_header
+from pipelines.sources.formats.messages import first_line
 from pipelines.sources.formats.partitions import AS_TEXT, spark_settings, typed_partitions
 from pipelines.sources.formats.paths import files_fingerprint, lower_keys, resolve_path
 from pipelines.sources.formats.suffixes import suffix
@@ -62,18 +63,27 @@ class FileFormat:
         return files_fingerprint(table.path, table.options)
 
     def explain(self, error: Exception) -> str | None:
-        """Files that end early or have wrong bytes."""
+        """Files that end early or have wrong bytes, and encodings that Java does not know."""
         text = str(error)
-        if not _DAMAGED.search(text):
-            return None
-        file = re.search(r"(file:/\S+|[a-z0-9]+://\S+?)[.,]?(?:\s|$)", text)
-        return explain_damage(file[1] if file else "A file")
+        file = _FILE.search(text)
+        if _DAMAGED.search(text):
+            if file:
+                return explain_damage(file[1])
+            return (
+                "A compressed file is damaged or cut short: it cannot be read to its end. Find it "
+                "with gzip -t or bzip2 -t, and get it again."
+            )
+        encoding = re.search(r"Unsupported(?:Encoding|Charset)Exception: (.*)", text)
+        if encoding:
+            return f"There is no encoding {encoding[1]}. Change the option encoding."
+        return f"{file[1]} cannot be read: {first_line(error)}" if file else None
 
 
+_FILE = re.compile(r"error while reading file (\S+?)\.?\s")
 _DAMAGED = re.compile(
-    r"EOFException|ZipException|ZlibDecompressor|incorrect (?:data|header) check|not a gzip file|"
-    r"invalid (?:block|stored block|distance|code|literal|bit length)|"
-    r"Unexpected end of (?:input|ZLIB)"
+    r"[Uu]nexpected end of (?:input stream|stream|ZLIB)|ZipException|not a gzip file|"
+    r"incorrect (?:data|header) check|invalid (?:stored )?block|bad block header|crc error|"
+    r"invalid (?:distance|code|bit length)"
 )
 
 

@@ -31,9 +31,17 @@ class Dialect:
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> Dialect:
-        """The dialect that Spark's options describe."""
+        """The dialect that Spark's options describe.
+
+        Raises:
+            DataError: there is no separator.
+        """
         given = lower_keys(options)
         sep = given.get("sep", given.get("delimiter", ","))
+        if not sep:
+            raise DataError(
+                "The option sep of a CSV table is empty. Give a separator, such as ','."
+            )
         return cls(
             sep=sep.replace("\\t", "\t"),
             quote=given.get("quote", '"'),
