@@ -16,8 +16,9 @@ class TableConfig(Section):
     """One raw table: a file, or a folder of files of one format."""
 
     path: str = Field(
-        description="A path, a URL, or `package:PACKAGE/file` for a file inside an installed "
-        "package."
+        description="A path of a file or folder, taken as it stands (`*` is not expanded: see "
+        "the option `pathGlobFilter`), a URL, or `package:PACKAGE/file` for a file inside an "
+        "installed package."
     )
     format: FormatName = Field(
         default="parquet",

@@ -63,8 +63,9 @@ def read_footer(file: Path) -> Footer:
             metadata, arrow = parquet.metadata, parquet.schema_arrow
     except pa.ArrowException as error:
         raise DataError(explain_damage(str(file))) from error
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
+    except OSError as error:  # Arrow's own has no number
+        reason = f"{file} cannot be read: {error.strerror}."
+        raise DataError(reason if error.errno else explain_damage(str(file))) from error
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     flat = {leaf.name: i for i, leaf in enumerate(leaves) if leaf.path == leaf.name}
     types = {

@@ -72,6 +72,8 @@ class Parquet(FileFormat):
                 f"The column {other[2]} of {other[1]} is {other[4]}, and {other[3]} in another "
                 f"file. Write all files of a table with the same types."
             )
+        if "can not read class org.apache.parquet" in text:
+            return "A Parquet file is damaged: its footer cannot be read. Write it again."
         return super().explain(error)
 
 

@@ -106,6 +106,7 @@ def test_hive_folders_of_files_with_other_types_keep_their_values(spark, tmp_pat
     [
         (b"", "is empty"),
         (b"PAR1 cut short", "damaged or cut short"),
+        (b"PAR1" + b"\x15\x99\x00\x04\x00\x00\x00" + b"PAR1", "damaged or cut short"),
         (b"a,b\n1,2\n", "not a Parquet file. Remove it .* or set the table's format"),
         (b"PK\x05\x06", "is an empty zip archive, not a Parquet file"),
     ],
