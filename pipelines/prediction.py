@@ -14,6 +14,7 @@ from optdist.errors import DataError
 from optdist.models.base import score_columns
 from optdist.serving.package import Package
 from pipelines.sources.categories import categorical_text
+from pipelines.sources.columns import column
 
 _predictors: dict[tuple[str, int], Any] = {}  # one model in each Python worker
 
@@ -59,8 +60,10 @@ def predict(
 
     udf = F.pandas_udf(predict_batches, _score_type(names))
     keep = samples.columns if keep is None else keep
-    scored = samples.select(*keep, udf(_raw_columns(samples, package, label)).alias("_scored"))
-    return scored.select(*keep, "_scored.*")
+    scored = samples.select(
+        *map(column, keep), udf(_raw_columns(samples, package, label)).alias("_scored")
+    )
+    return scored.select(*map(column, keep), "_scored.*")
 
 
 def regroup(batches: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
@@ -107,7 +110,7 @@ def _raw_columns(samples: DataFrame, package: Package, label: str | None) -> Col
     schema = package.schema
     return F.struct(
         *[categorical_text(samples, feature.name) for feature in schema.categorical],
-        *[F.col(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
+        *[column(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
         *([F.col(label)] if label else []),
     )
 

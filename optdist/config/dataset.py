@@ -9,8 +9,9 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from optdist.config.kinds import SOURCE_KINDS, parse_source
-from optdist.config.section import Name, Positive, Section, as_mapping
+from optdist.config.section import ColumnName, Name, Positive, Section, as_mapping
 from optdist.config.source import SourceConfig
+from optdist.config.transactions import FIRST_DAY, SNAPSHOT_DATE, TransactionsSourceConfig
 
 # columns that the pipeline adds to a sample's own
 _RESERVED = {"label", "reason", "stage", "split", "row_key", "group_key"}
@@ -19,7 +20,7 @@ Source = Annotated[
     SerializeAsAny[SourceConfig],
     BeforeValidator(parse_source, json_schema_input_type=reduce(or_, SOURCE_KINDS)),
 ]
-Keys = Annotated[list[Name], Field(min_length=1)]
+Keys = Annotated[list[ColumnName], Field(min_length=1)]
 
 
 class NumericConfig(Section):
@@ -33,8 +34,10 @@ class NumericConfig(Section):
 class FeaturesConfig(Section):
     """The sample table's columns that the model reads."""
 
-    categorical: list[Name] = Field(default=[], description="Columns that are read as categories.")
-    numeric: Annotated[dict[Name, NumericConfig], BeforeValidator(as_mapping)] = Field(
+    categorical: list[ColumnName] = Field(
+        default=[], description="Columns that are read as categories."
+    )
+    numeric: Annotated[dict[ColumnName, NumericConfig], BeforeValidator(as_mapping)] = Field(
         default={}, description="Column -> how it is encoded as a number; a list takes defaults."
     )
     min_frequency: Positive = Field(
@@ -85,6 +88,23 @@ class DatasetConfig(Section):
             raise ValueError(
                 f"these names of id, split_key or features are the pipeline's own: "
                 f"{', '.join(taken)}. Rename them in source.columns"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _new_columns(self) -> Self:
+        source = self.source
+        if not isinstance(source, TransactionsSourceConfig):
+            return self
+        features = [name for history in source.history for name in history.columns]
+        taken = {*self.id, *_RESERVED, FIRST_DAY, SNAPSHOT_DATE}
+        names = [*source.attributes, *features, *source.sample_columns]
+        wrong = sorted({name for name in names if name in taken})
+        wrong += sorted(set(source.attributes) & set(features))
+        if wrong:
+            raise ValueError(
+                f"attributes, history and sample_columns make columns that samples have already: "
+                f"{', '.join(wrong)}. Give them other names"
             )
         return self
 

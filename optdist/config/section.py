@@ -12,6 +12,7 @@ Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 FolderName = Annotated[str, AfterValidator(check_folder_name)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ColumnName = Annotated[str, Field(min_length=1)]  # of a raw table: whatever its maker called it
 
 
 class Section(BaseModel):

@@ -18,6 +18,7 @@ from optdist.data.schema import (
     UNKNOWN_ID,
     CategoricalFeature,
     FeatureSchema,
+    encoded_name,
 )
 from optdist.errors import DataError
 
@@ -38,15 +39,15 @@ def encode(batch: Batch, schema: FeatureSchema) -> dict[str, np.ndarray]:
         DataError: a column is missing, or a numeric column contains a non-numeric value.
     """
     table = table_columns(batch, schema.raw_columns)
-    ids = {f"cat_{f.name}": _ids(table[f.name], f) for f in schema.categorical}
+    ids = {encoded_name("cat", f.name): _ids(table[f.name], f) for f in schema.categorical}
     scores, indicators = {}, {}
     for feature in schema.numeric:
         value = log_transform(read_numbers(table[feature.name], feature.name), feature.log1p)
         missing = np.isnan(value)
         z = (value - feature.mean) / feature.std
-        scores[f"num_{feature.name}"] = np.where(missing, 0.0, z).astype(np.float32)
+        scores[encoded_name("num", feature.name)] = np.where(missing, 0.0, z).astype(np.float32)
         if feature.indicator:
-            indicators[f"missing_{feature.name}"] = missing.astype(np.float32)
+            indicators[encoded_name("missing", feature.name)] = missing.astype(np.float32)
     return ids | scores | indicators
 
 

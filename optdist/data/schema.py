@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +16,19 @@ UNKNOWN_ID = 1
 FIRST_ID = 2  # the id of a vocabulary's first entry
 # Steps of equal frequency between the quantiles kept; many numbers of bins or buckets divide them.
 NUMERIC_STEPS, LABEL_STEPS = 48, 240
+
+
+def encoded_name(prefix: str, name: str) -> str:
+    """The encoded column of a raw one: Petastorm and TensorFlow take plain identifiers alone.
+
+    Args:
+        prefix: what the column holds: cat, num or missing.
+        name: the raw column's name; a digest keeps `a.b` and `a b` apart.
+    """
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if plain != name:
+        plain = f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{prefix}_{plain}"
 
 
 class _Frozen(BaseModel):
@@ -87,13 +102,13 @@ class FeatureSchema(_Frozen):
     @property
     def categorical_columns(self) -> list[str]:
         """The encoded int32 columns."""
-        return [f"cat_{f.name}" for f in self.categorical]
+        return [encoded_name("cat", f.name) for f in self.categorical]
 
     @property
     def numeric_columns(self) -> list[str]:
         """The encoded float32 columns: z-scores, then missing indicators."""
-        indicators = [f"missing_{f.name}" for f in self.numeric if f.indicator]
-        return [f"num_{f.name}" for f in self.numeric] + indicators
+        indicators = [encoded_name("missing", f.name) for f in self.numeric if f.indicator]
+        return [encoded_name("num", f.name) for f in self.numeric] + indicators
 
     def save(self, path: str | Path) -> None:
         """Write as JSON."""

@@ -11,8 +11,9 @@ from optdist.config import BuildConfig
 from optdist.data.feature_table import UnfinishedTable
 from optdist.data.schema import FeatureSchema
 from optdist.files import uri
+from pipelines.features.batches import map_batches
 from pipelines.features.splits import GROUP_KEY, ROW_KEY
-from pipelines.sources.columns import LABEL
+from pipelines.sources.columns import LABEL, column
 
 
 def write_encoded(
@@ -35,7 +36,7 @@ def write_encoded(
     rows = samples.count()
     groups = min(rows, max(build.min_row_groups, -(-rows // build.rows_per_group)))
     columns = dict.fromkeys([*schema.raw_columns, LABEL, ROW_KEY, GROUP_KEY])
-    encoded = encode_samples(samples.select(*columns).repartition(groups), schema)
+    encoded = encode_samples(samples.select(*map(column, columns)).repartition(groups), schema)
     encoded.write.mode("overwrite").parquet(uri(table.split_path(split)))
 
 
@@ -54,4 +55,4 @@ def encode_samples(samples: DataFrame, schema: FeatureSchema) -> DataFrame:
             columns |= {name: batch.column(name) for name in (ROW_KEY, GROUP_KEY)}
             yield pa.RecordBatch.from_pydict(columns)
 
-    return samples.mapInArrow(encode_batches, ", ".join(types))
+    return map_batches(samples, encode_batches, ", ".join(types))

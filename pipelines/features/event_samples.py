@@ -21,7 +21,7 @@ from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
 from optdist.errors import DataError
 from pipelines.features.histories import with_history
 from pipelines.features.sampler import Samples, explain_empty, listed
-from pipelines.sources.columns import AMOUNT, DAY, LABEL, explain_errors
+from pipelines.sources.columns import AMOUNT, DAY, LABEL, column, explain_errors
 from pipelines.sources.completeness import find_completeness
 from pipelines.sources.events import (
     Events,
@@ -191,7 +191,7 @@ def with_attributes(
     first = events.join(chosen, on=entity, how="inner").where(F.col(DAY) == F.col(FIRST_DAY))
     with explain_errors("attributes", first):
         aggregates = [F.expr(sql).alias(name) for name, sql in source.attributes.items()]
-        return first.groupBy(*keys).agg(*aggregates)
+        return first.groupBy(*map(column, keys)).agg(*aggregates)
 
 
 def with_label(
@@ -211,11 +211,11 @@ def with_label(
         source: the label's window and floor.
     """
     keys = [*entity, source.cut]
-    later = events.join(chosen.select(*keys), on=entity, how="inner")
+    later = events.join(chosen.select(*map(column, keys)), on=entity, how="inner")
     later = later.where(F.datediff(DAY, source.cut).between(*source.label_days))
     # A purchase and its return may leave 1e-15 in floating point: no one paid that.
     label = F.coalesce(F.round(LABEL, 6), F.lit(0.0))
     if source.label_floor is not None:
         label = F.greatest(label, F.lit(source.label_floor))
-    spend = later.groupBy(*keys).agg(F.sum(AMOUNT).alias(LABEL))
+    spend = later.groupBy(*map(column, keys)).agg(F.sum(AMOUNT).alias(LABEL))
     return samples.join(spend, on=keys, how="left").withColumn(LABEL, label)

@@ -13,7 +13,10 @@ from optdist.config import FeaturesConfig
 from optdist.data.fitting import merge_statistics
 from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.errors import DataError
-from pipelines.sources.columns import LABEL
+from pipelines.features.batches import map_batches
+from pipelines.sources.columns import LABEL, column
+
+_STATISTICS = "feature string, text string, count long, missing long, mean double, m2 double"
 
 
 def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
@@ -28,10 +31,8 @@ def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
 
         yield from partial_statistics(batches, features).to_batches()
 
-    rows = train.select(*features.categorical, *features.numeric).mapInArrow(
-        summarise, "feature string, text string, count long, missing long, mean double, m2 double"
-    )
-    rows = rows.persist()
+    raw = train.select(*map(column, [*features.categorical, *features.numeric]))
+    rows = map_batches(raw, summarise, _STATISTICS).persist()
     # To the driver come categories that can enter a vocabulary, and one row per number and task.
     common = (
         rows.where("text IS NOT NULL").groupBy("feature", "text").agg(F.sum("count").alias("count"))
@@ -48,17 +49,17 @@ def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
 
 def numeric_quantiles(train: DataFrame, names: list[str]) -> dict[str, list[float]]:
     """Quantiles of each numeric column's finite training values; none where it has no value."""
-    finite = [F.when(F.abs(name) < float("inf"), F.col(name)) for name in names]
+    finite = [F.when(F.abs(column(name)) < float("inf"), column(name)) for name in names]
     quantiles = [
-        _percentiles(column, NUMERIC_STEPS).alias(name)
-        for column, name in zip(finite, names, strict=True)
+        _percentiles(value, NUMERIC_STEPS).alias(name)
+        for value, name in zip(finite, names, strict=True)
     ]
     row = train.agg(*quantiles).collect()[0]
     return {name: list(row[name] or []) for name in names}
 
 
-def _percentiles(column: Column, steps: int) -> Column:
-    return F.percentile_approx(column, [i / steps for i in range(steps + 1)], 100_000)
+def _percentiles(value: Column, steps: int) -> Column:
+    return F.percentile_approx(value, [i / steps for i in range(steps + 1)], 100_000)
 
 
 def label_statistics(train: DataFrame) -> LabelStatistics:
@@ -98,8 +99,8 @@ def count_imputed(samples: DataFrame, schema: FeatureSchema) -> dict[str, int]:
     if not names:
         return {}
     lost = [
-        F.sum((F.col(n).isNull() | F.isnan(n) | (F.abs(n) == float("inf"))).cast("long")).alias(n)
-        for n in names
+        F.count_if(value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))).alias(name)
+        for name, value in ((name, column(name)) for name in names)
     ]
     row = samples.agg(*lost).collect()[0]
     return {name: count for name, count in row.asDict().items() if count}

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from optdist.config.history import HistoryConfig
-from pipelines.sources.columns import DAY, explain_errors, require
+from pipelines.sources.columns import DAY, column, explain_errors, require
 
 _WINDOW, _DAYS_BEFORE = "history_window", "days_before"
 
@@ -28,14 +28,15 @@ def with_history(
         cut: the column with the day before which events are seen.
     """
     by = [*history.key, cut]
+    keys = [column(name) for name in by]
     require(cuts, history.key, "history key")
     spans = history.spans()
-    seen = _before(events, cuts.select(*by).distinct(), history, cut)
+    seen = _before(events, cuts.select(*keys).distinct(), history, cut)
     inside = [F.when(_within(span), F.lit(suffix)) for suffix, span in spans.items()]
     seen = seen.withColumn(_WINDOW, F.explode(F.array_compact(F.array(*inside))))
     with explain_errors("history", seen):
         aggregates = [F.expr(sql).alias(name) for name, sql in history.features.items()]
-        long = seen.groupBy(*by, _WINDOW).agg(*aggregates)
+        long = seen.groupBy(*keys, _WINDOW).agg(*aggregates)
         nothing = seen.limit(0).agg(*aggregates).first()
     wide = []
     for suffix in spans:
@@ -44,21 +45,19 @@ def with_history(
         for name in history.features:
             value = F.first(F.when(of_window, F.col(name)), ignorenulls=True)
             wide.append(value.alias(f"{name}_{suffix}"))
-    samples = samples.join(long.groupBy(*by).agg(*wide), on=by, how="left")
+    samples = samples.join(long.groupBy(*keys).agg(*wide), on=by, how="left")
     filled = {}
     for suffix in spans:
         for name in history.features:
-            column, empty = (
-                f"{name}_{suffix}",
-                F.lit(nothing[name]).cast(long.schema[name].dataType),
-            )
-            filled[column] = F.when(F.col(_known(suffix)), F.col(column)).otherwise(empty)
+            feature = f"{name}_{suffix}"
+            empty = F.lit(nothing[name]).cast(long.schema[name].dataType)
+            filled[feature] = F.when(F.col(_known(suffix)), F.col(feature)).otherwise(empty)
     return samples.withColumns(filled).drop(*[_known(suffix) for suffix in spans])
 
 
 def _before(events: DataFrame, cuts: DataFrame, history: HistoryConfig, cut: str) -> DataFrame:
     """Each cut's events of its key, as far back as the widest window."""
-    days = Window.partitionBy(*history.key).orderBy(DAY)
+    days = Window.partitionBy(*map(column, history.key)).orderBy(DAY)
     gap = F.datediff(DAY, F.lag(DAY).over(days))  # 0 for the second event of a day
     dated = events.withColumn("days_since_previous", F.when(gap > 0, gap))
     ends = [high for _, high in history.spans().values()]

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig, SplitConfig
+from pipelines.sources.columns import column
 
 ROW_KEY, GROUP_KEY = "row_key", "group_key"
 
@@ -29,4 +30,4 @@ def split_of(split: SplitConfig) -> Column:
 
 
 def _hash(names: Sequence[str]) -> Column:
-    return F.xxhash64(*[F.col(name).cast("string") for name in names])
+    return F.xxhash64(*[column(name).cast("string") for name in names])

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig
 from optdist.config.source import SamplesSourceConfig
 from optdist.errors import DataError
 from pipelines.features.sampler import Samples, explain_empty, samples_of
-from pipelines.sources.columns import LABEL, require
+from pipelines.sources.columns import LABEL, column, require
 from pipelines.sources.joins import read_rows
 from pipelines.sources.quarantine import (
     keep_good_rows,
@@ -37,7 +36,7 @@ class TableSampler:
             raise DataError("--as-of needs a transactions source: samples carry no dates.")
         rows = read_rows(spark, self.source)
         require(rows, [self.source.label], "label")
-        return self._checked(rows.withColumn(LABEL, F.col(self.source.label)), label=True)
+        return self._checked(rows.withColumn(LABEL, column(self.source.label)), label=True)
 
     def scoring_samples(
         self, spark: SparkSession, run_date: dt.date, acquired_within_days: int | None = None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from optdist.errors import DataError
+from pipelines.sources.columns import column
 
 _TEXT_OR_NUMBER = (
     T.StringType,
@@ -32,4 +32,4 @@ def categorical_text(samples: DataFrame, name: str) -> Column:
             f"sample_columns."
         )
     whole = isinstance(kind, (T.IntegralType, T.BooleanType))
-    return (F.col(name).cast("string") if whole else F.col(name)).alias(name)
+    return (column(name).cast("string") if whole else column(name)).alias(name)

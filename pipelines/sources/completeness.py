@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.sources.columns import DAY
+from pipelines.sources.formats.names import quoted
 
 WEEKS, LEAST_WEEKS = 8, 4  # how many weeks to look back, and how many are evidence
 LEAST_EVENTS = 30  # of the median day: fewer are no evidence
@@ -101,7 +102,7 @@ def hours_by_week(events: DataFrame, timestamp: str, last: dt.date, weeks: int) 
     """
     back = F.datediff(F.lit(last), DAY)
     same = events.where((back % 7 == 0) & back.between(0, 7 * weeks))
-    hour = F.hour(F.expr(f"try_cast(`{timestamp}` AS timestamp)"))
+    hour = F.hour(F.expr(f"try_cast({quoted(timestamp)} AS timestamp)"))
     rows = same.groupBy((back / 7).cast("int").alias("week"), hour.alias("hour")).count().collect()
     counts: Mapping[tuple[int, int], int] = {(row[0], row[1]): int(row[2]) for row in rows}
     return [[counts.get((week, hour), 0) for hour in range(24)] for week in range(weeks + 1)]

@@ -15,14 +15,17 @@ from pipelines.sources.columns import (
     AMOUNT,
     DAY,
     REASON,
+    column,
     explain_errors,
     first_reason,
     is_finite,
     parse_number,
     require,
 )
+from pipelines.sources.formats.names import quoted
 from pipelines.sources.joins import read_rows
 from pipelines.sources.no_events import explain_no_event
+from pipelines.sources.own_columns import without_own_names
 from pipelines.sources.quarantine import quarantine_rows
 from pipelines.sources.reach import DayRange, Reach, find_reach
 
@@ -60,6 +63,7 @@ def clean_events(
     require(rows, entity, "id")
     for history in source.history:
         require(rows, history.key, "history key")
+    rows = without_own_names(rows, source, entity)
     typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(source.amount))
     typed = typed.withColumn(REASON, _reason(entity))
     if until is not None:
@@ -100,7 +104,7 @@ def find_data_range(
 
 def first_days(events: DataFrame, entity: list[str]) -> DataFrame:
     """Each entity's first day with an event: entity keys, `first_day`."""
-    return events.groupBy(*entity).agg(F.min(DAY).alias(FIRST_DAY))
+    return events.groupBy(*map(column, entity)).agg(F.min(DAY).alias(FIRST_DAY))
 
 
 def with_day(rows: DataFrame, timestamp: str) -> DataFrame:
@@ -118,13 +122,15 @@ def with_day(rows: DataFrame, timestamp: str) -> DataFrame:
             f"to_date(timestamp_seconds({timestamp}))."
         )
     with explain_errors("timestamp", rows):
-        return rows.withColumn(DAY, F.to_date(F.expr(f"try_cast(`{timestamp}` AS timestamp)")))
+        return rows.withColumn(
+            DAY, F.to_date(F.expr(f"try_cast({quoted(timestamp)} AS timestamp)"))
+        )
 
 
 def _reason(entity: list[str]) -> F.Column:
     """Why an event cannot be used, or null."""
     return first_reason(
-        [(f"null {name}", F.col(name).isNull()) for name in entity]
+        [(f"null {name}", column(name).isNull()) for name in entity]
         + [
             ("unparsable amount", F.col(AMOUNT).isNull()),
             ("amount is not finite", ~is_finite(F.col(AMOUNT))),

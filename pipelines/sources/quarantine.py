@@ -14,6 +14,7 @@ from pipelines.checks import Statistics, enforce
 from pipelines.sources.columns import (
     LABEL,
     REASON,
+    column,
     explain_errors,
     first_reason,
     is_finite,
@@ -40,10 +41,11 @@ def with_reason(rows: DataFrame, dataset: DatasetConfig, *, label: bool) -> Data
     require(rows, [*features.categorical, *features.numeric], "features")
     carried = [FIRST_DAY] if FIRST_DAY in rows.columns else []
     names = [*keys, *carried, *features.categorical, *features.numeric]
-    rows = rows.select(*dict.fromkeys([*names, *([LABEL] if label else [])]))
+    names = [*dict.fromkeys([*names, *([LABEL] if label else [])])]
+    rows = rows.select(*map(column, names))
     with explain_errors("numeric features", rows):  # a type such as a date cannot be a number
         rows.select(*[parse_number(name) for name in features.numeric])
-    reasons = [(f"null {name}", F.col(name).isNull()) for name in keys]
+    reasons = [(f"null {name}", column(name).isNull()) for name in keys]
     for name in features.numeric:
         unparsable = ~is_missing(name) & parse_number(name).isNull()
         reasons.append((f"unparsable {name}", unparsable))
@@ -58,7 +60,9 @@ def with_duplicate_reason(rows: DataFrame, keys: list[str]) -> DataFrame:
 def keep_good_rows(rows: DataFrame, features: FeaturesConfig) -> DataFrame:
     """The rows without a reason, their numbers typed."""
     numbers = {*features.numeric, LABEL}
-    kept = [parse_number(c).alias(c) if c in numbers else c for c in rows.columns if c != REASON]
+    kept = [
+        parse_number(c).alias(c) if c in numbers else column(c) for c in rows.columns if c != REASON
+    ]
     return rows.where(F.col(REASON).isNull()).select(*kept)
 
 
@@ -72,7 +76,7 @@ def quarantine_rows(rows: DataFrame, stage: str, without: tuple[str, ...] = ()) 
     """
     content = [c for c in rows.columns if c not in {REASON, *without}]
     return rows.where(F.col(REASON).isNotNull()).select(
-        F.lit(stage).alias("stage"), REASON, F.to_json(F.struct(*content)).alias("row")
+        F.lit(stage).alias("stage"), REASON, F.to_json(F.struct(*map(column, content))).alias("row")
     )
 
 
@@ -143,9 +147,9 @@ def _label_reasons() -> list[tuple[str, Column]]:
 
 def _duplicate(keys: list[str], rows: DataFrame) -> Column:
     """One of identical copies stays; copies that differ all go, for none can be trusted."""
-    values = [F.col(c) for c in rows.columns if c != REASON]
+    values = [column(c) for c in rows.columns if c != REASON]
     content = F.xxhash64(*values, *[value.isNull() for value in values])  # it skips over nulls
-    same = Window.partitionBy(*keys)
+    same = Window.partitionBy(*map(column, keys))
     differ = F.min(content).over(same) != F.max(content).over(same)
     again = F.row_number().over(same.orderBy(content)) > 1
     return F.when(differ, F.lit("duplicate id, rows differ")).when(

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from optdist.data.encoding import encode
 from optdist.data.feature_table import FeatureTable
-from optdist.data.schema import FeatureSchema
+from optdist.data.schema import FeatureSchema, encoded_name
 from optdist.distributions.calibration import fit_scale
 from optdist.evaluation.metrics import evaluate, normalized_gini
 from optdist.seeds import derive
@@ -124,9 +124,13 @@ def features(columns: Mapping[str, np.ndarray], schema: FeatureSchema) -> np.nda
     """Encoded columns as one float32 matrix [N, F]: ids first, then numbers with NaN."""
     ids = [columns[name].astype(np.float32) for name in schema.categorical_columns]
     numbers = [
-        np.where(columns[f"missing_{f.name}"] > 0, np.nan, columns[f"num_{f.name}"])
+        np.where(
+            columns[encoded_name("missing", f.name)] > 0,
+            np.nan,
+            columns[encoded_name("num", f.name)],
+        )
         if f.indicator
-        else columns[f"num_{f.name}"]
+        else columns[encoded_name("num", f.name)]
         for f in schema.numeric
     ]
     return np.stack([*ids, *numbers], axis=1).astype(np.float32)

@@ -8,6 +8,7 @@ from scipy.cluster.vq import kmeans2
 
 from optdist.config import DatasetConfig
 from optdist.data.feature_table import SPLITS, FeatureTable
+from optdist.data.schema import encoded_name
 from pipelines.experiments.plan.records import Clusters, DatasetRecord
 
 DESCRIPTION = 2  # raise it when `describe` says more
@@ -50,7 +51,7 @@ def value_by_cluster(table: FeatureTable) -> Clusters | None:
     Returns:
         The histograms; None where no feature is numeric.
     """
-    names = [f"num_{feature.name}" for feature in table.schema.numeric]
+    names = [encoded_name("num", feature.name) for feature in table.schema.numeric]
     if not names:
         return None
     parts, rows = [], 0
