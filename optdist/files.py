@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from optdist.errors import BusyError
+from optdist.errors import BusyError, ConfigError
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -33,6 +33,21 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, lambda file: file.write(text))
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, if they are not there yet.
+
+    Raises:
+        ConfigError: a file is in the way, or there is no permission.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The folder {path} cannot be made: {error.strerror}. Choose another paths.root, or "
+            f"remove what is in the way."
+        ) from error
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other jobs off a folder, which need not exist yet, while the block runs.
@@ -42,8 +57,9 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         BusyError: another job holds the lock.
+        ConfigError: the folder cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     name = path.with_name(f".{path.name}.lock")
     with _locked_file(name, path) as file:
         file.truncate(0)

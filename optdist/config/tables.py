@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from optdist.config.section import Name, Section
+from optdist.config.section import Name, Section, Share
 
 # a registered name, or a class of one's own
 FormatName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -47,6 +47,11 @@ class JoinConfig(Section):
     by: list[str] = Field(description="The columns of both sides that must be equal.")
     how: Literal["left", "inner"] = Field(
         default="left", description="left: keep rows without a match; inner: drop them."
+    )
+    min_matched: Share = Field(
+        default=0,
+        description="The least share of rows with a match; below it, and without any, the job "
+        "stops.",
     )
     aggregate: dict[Name, str] = Field(
         default={},

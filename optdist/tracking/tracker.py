@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from optdist.config import Config
 from optdist.errors import ModelError
+from optdist.files import make_folder
 from optdist.tracking.code_version import code_tags
 from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
 from optdist.tracking.registry import Registry
@@ -27,7 +28,7 @@ class Tracker(Registry):
             ModelError: the store does not work.
         """
         layout = config.layout
-        layout.root.mkdir(parents=True, exist_ok=True)
+        make_folder(layout.root)
         local = f"sqlite:///{layout.registry}"
         uri = os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri or local
         self.experiment = config.tracking.experiment

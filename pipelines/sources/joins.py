@@ -8,8 +8,9 @@ from pyspark.sql import functions as F
 from optdist.config.source import SourceConfig
 from optdist.config.tables import JoinConfig
 from optdist.errors import DataError
-from pipelines.sources.columns import explain_errors
+from pipelines.sources.columns import column, explain_errors
 from pipelines.sources.formats.registry import read_table
+from pipelines.sources.matches import check_matches
 
 
 def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
@@ -22,6 +23,7 @@ def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
     tables = {name: read_table(spark, name, table) for name, table in source.tables.items()}
     rows = tables[next(iter(source.tables))]
     for join in source.joins:
+        check_matches(rows, tables[join.table], join)
         rows = join_table(rows, tables[join.table], join)
     for name, expression in source.columns.items():
         with explain_errors(f"column {name}", rows):
@@ -46,7 +48,7 @@ def join_table(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame
     with explain_errors(f"join with {join.table}", rows, other):
         if join.aggregate:
             aggregates = [F.expr(sql).alias(name) for name, sql in join.aggregate.items()]
-            other = other.groupBy(*join.by).agg(*aggregates)
+            other = other.groupBy(*map(column, join.by)).agg(*aggregates)
         else:
             _require_one_row_per_key(other, join)
         return rows.join(other, on=join.by, how=join.how)
@@ -54,7 +56,8 @@ def join_table(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame
 
 def _require_one_row_per_key(other: DataFrame, join: JoinConfig) -> None:
     """Raise a DataError if the table to join has a key twice; a null key joins nothing."""
-    counts = other.dropna(subset=join.by).groupBy(*join.by).agg(F.count("*").alias("count_of_key"))
+    keys = [column(name) for name in join.by]
+    counts = other.select(*keys).dropna().groupBy(*keys).agg(F.count("*").alias("count_of_key"))
     for row in counts.where("count_of_key > 1").limit(1).select("count_of_key").collect():
         raise DataError(
             f"The table {join.table} has {row[0]:,} rows of one key ({', '.join(join.by)}): the "

@@ -5,7 +5,7 @@ import socket
 import pytest
 from holding import held
 
-from optdist.errors import BusyError
+from optdist.errors import BusyError, ConfigError
 from optdist.files import locked
 
 
@@ -55,4 +55,13 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.warns(RuntimeWarning, match="not start two jobs"), locked(tmp_path / "run"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_says_what_is_in_the_way(tmp_path):
+    (tmp_path / "root").write_text("a file")
+    with (
+        pytest.raises(ConfigError, match=r"root/features cannot be made: .*another paths\.root"),
+        locked(tmp_path / "root" / "features" / "shop"),
+    ):
         pass

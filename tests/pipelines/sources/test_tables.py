@@ -181,3 +181,27 @@ def test_what_spark_says_of_a_path_with_a_secret_is_quoted_as_it_was_written(spa
         assert problem in str(error.value)
         assert "hunter2" not in str(error.value)
         assert error.value.__suppress_context__
+
+
+def joined_config(tmp_path, users, keys, **join):
+    """Samples of `users` joined with a table of `keys` that has an age."""
+    main = pd.DataFrame({"user": users, "value": 1})
+    ages = pd.DataFrame({"user": keys, "age": 30})
+    tables = {"main": csv(tmp_path / "m.csv", main), "ages": csv(tmp_path / "a.csv", ages)}
+    return samples_config(tmp_path, tables, joins=[{"table": "ages", "by": ["user"], **join}])
+
+
+def test_a_join_that_matches_nothing_shows_the_shape_of_a_key_of_each_side(spark, tmp_path):
+    config = joined_config(tmp_path, ["17850.0", "17851.0"], ["17850", "17851"])
+    message = r"join with ages by user .*`99999\.9` .*`99999` in ages\. Both are numbers"
+    with pytest.raises(DataError, match=message):
+        build_samples(spark, config.dataset)
+
+
+def test_the_matched_share_of_a_join_is_printed_and_has_a_limit(spark, tmp_path, capsys):
+    config = joined_config(tmp_path, ["a", "b", "c", "d"], ["a"])
+    assert build_samples(spark, config.dataset).rows.count() == 4
+    assert "join with ages: 1 of 4 rows (25.0%) have a partner" in capsys.readouterr().out
+    config = joined_config(tmp_path, ["a", "b", "c", "d"], ["a"], min_matched=0.5)
+    with pytest.raises(DataError, match=r"1 of 4 rows \(25\.0%\).* requires 50\.0%"):
+        build_samples(spark, config.dataset)

@@ -1,0 +1,78 @@
+"""Checks how many rows find a partner in a join; those without one get nulls, or are dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from optdist.config.tables import JoinConfig
+from optdist.errors import DataError
+from pipelines.sources.columns import column, explain_errors
+from pipelines.sources.shapes import shape
+
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
+
+
+def check_matches(rows: DataFrame, other: DataFrame, join: JoinConfig) -> None:
+    """Print the share of rows with a partner; this reads the keys of both tables once.
+
+    Args:
+        rows: what has been joined so far.
+        other: the table to join.
+        join: its keys, and the least share.
+
+    Raises:
+        DataError: no row has a partner, or fewer than `join.min_matched`.
+    """
+    keys = [column(name) for name in join.by]
+    with explain_errors(f"join with {join.table}", rows, other):
+        partners = other.select(*keys).distinct().withColumn("is_partner", F.lit(True))
+        pairs = rows.select(*keys).join(partners, on=join.by, how="left")
+    count, matched = pairs.agg(F.count(F.lit(1)), F.count("is_partner")).collect()[0]
+    if not count:
+        return
+    share = f"{matched:,} of {count:,} rows ({matched / count:.1%})"
+    print(f"  join with {join.table}: {share} have a partner")
+    if matched and matched / count >= join.min_matched:
+        return
+    names = ", ".join(join.by)
+    if matched:
+        raise DataError(
+            f"In the join with {join.table} by {names}, {share} have a partner; min_matched of the "
+            f"join requires {join.min_matched:.1%}. Look at the keys of both tables."
+        )
+    left, right = _example(rows, join.by), _example(other, join.by)
+    if not right:
+        raise DataError(
+            f"The join with {join.table} matches nothing, for that table has no row with "
+            f"{names}. Give it rows, or remove the join."
+        )
+    raise DataError(
+        f"The join with {join.table} by {names} matches nothing: keys look like "
+        f"`{_shapes(left)}` in the main table and like `{_shapes(right)}` in {join.table}."
+        f"{_remedy(left, right)}"
+    )
+
+
+def _example(rows: DataFrame, by: Sequence[str]) -> list[str]:
+    """The text of one key without nulls; nothing where there is none."""
+    texts = rows.select(*[column(name).cast("string") for name in by]).dropna().first()
+    return [] if texts is None else list(texts)
+
+
+def _shapes(key: Sequence[str]) -> str:
+    return ", ".join(map(shape, key)) or "null"
+
+
+def _remedy(left: Sequence[str], right: Sequence[str]) -> str:
+    """What to do about numbers that are the same in other text, such as 17850.0 and 17850."""
+    numbers = [_NUMBER.fullmatch(text) for text in (*left, *right)]
+    if left and all(numbers) and _shapes(left) != _shapes(right):
+        return (
+            " Both are numbers in other text: cast them to one type, such as bigint, where the "
+            "tables are written."
+        )
+    return " Write them alike in both tables."
