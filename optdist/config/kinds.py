@@ -16,6 +16,12 @@ SOURCE_KINDS: tuple[type[SourceConfig], ...] = (
     SnapshotSourceConfig,
 )
 
+_MEANINGS = {
+    "samples": ": a row of its table is a sample with `label`; events are kind: transactions",
+    "transactions": ": its label is the sum of `amount` over `horizon_days`; a table with a label "
+    "column is kind: samples",
+}
+
 
 def parse_source(value: Any) -> Any:
     """A mapping as the settings of its kind; anything else as it is, for pydantic to judge.
@@ -33,7 +39,7 @@ def parse_source(value: Any) -> Any:
     others = {name: value[name] for name in value if name in known - set(chosen.model_fields)}
     unread = [name for name, setting in others.items() if setting not in (None, {}, [])]
     if unread:
-        raise ValueError(f"kind: {kind} does not read {', '.join(unread)}")
+        raise ValueError(f"kind: {kind} does not read {', '.join(unread)}{_MEANINGS[kind]}")
     return chosen.model_validate({name: value[name] for name in value if name not in others})
 
 

@@ -189,6 +189,7 @@ def test_a_metric_without_a_better_side_chooses_nothing(override):
     ("setting", "message"),
     [
         ("label=sales_value", "kind: transactions does not read label"),
+        ("label=sales_value", "its label is the sum of `amount`.* is kind: samples"),
         ("kind=shop", "kind` must be one of samples, transactions or `package.module:Class`"),
         ("first_purchase=null", "kind: transactions needs either first_purchase or snapshots"),
         ("horizon_days=0", r"dataset.source.horizon_days: Input should be greater than 0.*: 0"),
