@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from optdist.errors import DataError
 from pipelines.sources.formats.messages import SPARK_ERRORS
-from pipelines.sources.formats.paths import is_hidden, list_files, lower_keys, walk
+from pipelines.sources.formats.paths import explain_missing, is_hidden, list_files, lower_keys, walk
 
 # what a folder of a table format has in it
 _MARKERS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
@@ -27,6 +27,8 @@ def table_files(name: str, path: str, options: dict[str, str]) -> list[Path]:
         DataError: there is no file, the folder belongs to a table format such as Delta Lake, or
             Spark would skip some of its files.
     """
+    if not Path(path).exists():
+        raise DataError(f"{explain_missing(path)} Set dataset.source.tables.{name}.path.")
     files = list_files(path, options)
     refuse_table_formats(path)
     if Path(path).is_file() and is_hidden(Path(path).name):

@@ -50,7 +50,7 @@ def list_files(path: str, options: Mapping[str, str] | None = None) -> list[Path
     """
     root = Path(path)
     if not root.exists():
-        raise DataError(_explain_missing(path))
+        raise DataError(f"{explain_missing(path)} Set the table's path in the data set's YAML.")
     if not root.is_dir():
         return [root]
     pattern = lower_keys(options or {}).get("pathglobfilter")
@@ -82,6 +82,17 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
+def explain_missing(path: str) -> str:
+    """What to say of a path at which there is nothing."""
+    missing = f"{path} does not exist."
+    if not _GLOB.search(path):
+        return missing
+    return (
+        f"{missing} Patterns such as * are not expanded: give the folder, and choose files of it "
+        f'with options: {{pathGlobFilter: "*.csv"}}.'
+    )
+
+
 def lower_keys(options: Mapping[str, str]) -> dict[str, str]:
     """Options by their names in lower case: Spark takes no notice of case."""
     return {name.lower(): value for name, value in options.items()}
@@ -107,16 +118,6 @@ def files_fingerprint(written: str, options: Mapping[str, str] | None = None) ->
         fingerprint(path),  # a path may hold a secret of the environment
         [[str(f.relative_to(root)), f.stat().st_size, f.stat().st_mtime_ns] for f in files],
     ]
-
-
-def _explain_missing(path: str) -> str:
-    missing = f"{path} does not exist. Set the table's path in the data set's YAML."
-    if not _GLOB.search(path):
-        return missing
-    return (
-        f"{missing} Patterns such as * are not expanded: give the folder, and choose files of it "
-        f'with options: {{pathGlobFilter: "*.csv"}}.'
-    )
 
 
 def _alternatives(pattern: str) -> list[str]:
