@@ -113,6 +113,12 @@ class ScoringConfig(Section):
         description="Share of quarantined rows above which the job stops [share of the rows read]",
     )
 
+    max_unknown_share: Share = Field(
+        default=0.5,
+        description="Unknown categories above which the job stops, for features of which training "
+        "knew 95% or more [share of the rows with a category]",
+    )
+
     @model_validator(mode="after")
     def _a_column_each(self) -> Self:
         percents = [round(100 * level, 1) for level in self.quantiles]

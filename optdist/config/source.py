@@ -6,6 +6,7 @@ samples already (here), or transactions (`transactions.py`); `kinds.py` finds th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +18,17 @@ KIND = (
     "What a row of the main table is: samples, or transactions, which need first_purchase or "
     "snapshots; or a class of your own as `package.module:Class`."
 )
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A Spark SQL expression of a source, and what it defines."""
+
+    setting: str  # for messages
+    sql: str
+    names: tuple[str, ...] = ()  # the columns that it defines
+    step: int = 0  # those of one step see the columns of steps before
+    table: str | None = None  # the joined table whose rows it aggregates; None: the joined rows
 
 
 class SourceConfig(Section):
@@ -70,6 +82,21 @@ class SourceConfig(Section):
     def label_columns(self) -> list[str]:
         """Raw columns that give the label away, so that none of them can be a feature."""
         return []
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """All SQL expressions over raw columns, which decide what type a column of text gets."""
+        aggregates = [
+            Expression(f"joins[].aggregate.{name}", sql, (name,), 0, join.table)
+            for join in self.joins
+            for name, sql in join.aggregate.items()
+        ]
+        columns = [
+            Expression(f"columns.{name}", sql, (name,), step)
+            for step, (name, sql) in enumerate(self.columns.items(), 1)
+        ]
+        where = [Expression("where", self.where, (), len(columns) + 1)] if self.where else []
+        return aggregates + columns + where
 
     @model_validator(mode="after")
     def _joins_name_tables(self) -> Self:

@@ -12,6 +12,9 @@ from optdist.config.section import Name, Section, Share
 FormatName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
 
+ColumnType = Literal["string", "int", "bigint", "double", "boolean", "date", "timestamp"]
+
+
 class TableConfig(Section):
     """One raw table: a file, or a folder of files of one format."""
 
@@ -28,6 +31,13 @@ class TableConfig(Section):
     )
     options: dict[str, str] = Field(
         default={}, description="Options for Spark's reader, such as `sep` or `header`."
+    )
+    types: dict[str, ColumnType] = Field(
+        default={},
+        description="Column -> its type, for columns that are text in the file: string, int, "
+        "bigint, double, boolean, date or timestamp. A row whose value cannot be read as that is "
+        "quarantined as `unparsable COLUMN`; a blank is null. Text columns that are not named here "
+        "get a number's type where an SQL expression needs one and every value is a number.",
     )
 
     @field_validator("options", mode="before")

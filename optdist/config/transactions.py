@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from optdist.config.dates import FirstPurchaseConfig, SnapshotsConfig
 from optdist.config.history import HistoryConfig
 from optdist.config.section import Name, Positive
-from optdist.config.source import KIND, SourceConfig
+from optdist.config.source import KIND, Expression, SourceConfig
 
 FIRST_DAY, SNAPSHOT_DATE = "first_day", "snapshot_date"
 
@@ -54,6 +54,31 @@ class TransactionsSourceConfig(SourceConfig):
     def label_days(self) -> tuple[int, int]:
         """First and last day of the label's window, counted from the cut, both inclusive."""
         return self.first_label_day, self.first_label_day + self.horizon_days - 1
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """Those of every source, then attributes and history, then columns of samples."""
+        before = super().expressions
+        step = 1 + max((expression.step for expression in before), default=0)
+        features = [
+            Expression(f"attributes.{name}", sql, (name,), step)
+            for name, sql in self.attributes.items()
+        ]
+        features += [
+            Expression(
+                f"history[].features.{name}",
+                sql,
+                tuple(f"{name}_{suffix}" for suffix in history.windows),
+                step,
+            )
+            for history in self.history
+            for name, sql in history.features.items()
+        ]
+        last = [
+            Expression(f"sample_columns.{name}", sql, (name,), step + after)
+            for after, (name, sql) in enumerate(self.sample_columns.items(), 1)
+        ]
+        return before + features + last
 
     @model_validator(mode="after")
     def _histories_differ(self) -> Self:

@@ -24,6 +24,8 @@ from optdist.errors import DataError
 
 Batch: TypeAlias = Any  # pa.RecordBatch, pa.Table or pd.DataFrame
 
+_BOOLEANS = pa.array(["True", "TRUE", "False", "FALSE"])
+
 
 def encode(batch: Batch, schema: FeatureSchema) -> dict[str, np.ndarray]:
     """Encode raw columns.
@@ -74,7 +76,26 @@ def table_columns(batch: Batch, columns: list[str]) -> dict[str, pa.Array]:
 
 
 def category_text(column: pa.Array) -> pa.Array:
-    """The canonical text of categories: 5, 5.0 and "5" agree."""
+    """The canonical text of categories: 5, 5.0, "5" and "5.0" agree, so do true and "True"."""
+    text = plain_text(column)
+    if isinstance(text, pa.ChunkedArray):
+        text = text.combine_chunks()
+    coded = text.dictionary_encode()  # each text is rewritten once
+    return canonical_text(coded.dictionary).take(coded.indices)
+
+
+def canonical_text(text: pa.Array) -> pa.Array:
+    """Text without blanks at its end, of whole numbers without `.0`, of booleans in lower case.
+
+    Other fractions keep their zeros, for 3.1 and 3.10 may be versions; letter case stays.
+    """
+    text = pc.utf8_rtrim_whitespace(text)
+    text = pc.replace_substring_regex(text, r"^(-?(?:0|[1-9][0-9]*))\.0+$", r"\1")
+    return pc.if_else(pc.is_in(text, value_set=_BOOLEANS), pc.utf8_lower(text), text)
+
+
+def plain_text(column: pa.Array) -> pa.Array:
+    """The text of categories as they stand; of whole numbers without a fraction."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
@@ -127,9 +148,33 @@ def _example(column: pa.Array) -> str:
     return ""
 
 
+def count_unknown(batch: Batch, schema: FeatureSchema) -> dict[str, tuple[int, int, int]]:
+    """Rows of each categorical feature: with a category, unknown, and unknown for letter case.
+
+    Args:
+        batch: rows with at least the categorical columns of `schema`.
+        schema: the vocabularies.
+    """
+    table = table_columns(batch, [feature.name for feature in schema.categorical])
+    counts = {}
+    for feature in schema.categorical:
+        column = table[feature.name]
+        ids = _ids(column, feature)
+        unknown = category_text(column).filter(pa.array(ids == UNKNOWN_ID))
+        known = pc.utf8_lower(pa.array(feature.vocabulary, pa.string()))
+        other_case = pc.is_in(pc.utf8_lower(unknown), value_set=known)
+        same = int(pc.sum(other_case).as_py() or 0)
+        counts[feature.name] = (int((ids != MISSING_ID).sum()), len(unknown), same)
+    return counts
+
+
 def _ids(column: pa.Array, feature: CategoricalFeature) -> np.ndarray:
-    text = category_text(column)
-    place = pc.index_in(text, value_set=pa.array(feature.vocabulary, pa.string()))
+    text, vocabulary = plain_text(column), pa.array(feature.vocabulary, pa.string())
+    # as it stands first, for an older vocabulary may hold both 3 and 3.0
+    place = pc.index_in(text, value_set=vocabulary)
+    if place.null_count > text.null_count:
+        canonical = pc.index_in(category_text(column), value_set=canonical_text(vocabulary))
+        place = pc.coalesce(place, canonical)
     ids = pc.fill_null(pc.add(place, FIRST_ID), UNKNOWN_ID)
     ids = pc.if_else(pc.is_null(text), MISSING_ID, ids)
     return ids.to_numpy(zero_copy_only=False).astype(np.int32)

@@ -56,6 +56,7 @@ class Manifest(_Record):
     ]  # rows: samples, each split, SPLIT_positive, quarantined, incomplete, ...
     splits: dict[str, SplitManifest]
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
+    types: dict[str, dict[str, str]] = {}  # table -> column -> type that its text was read as
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
 

@@ -85,6 +85,7 @@ def merge_statistics(
     features: FeaturesConfig,
     label: LabelStatistics,
     quantiles: Mapping[str, Sequence[float]],
+    totals: Mapping[str, int] | None = None,
 ) -> FeatureSchema:
     """Merge partial statistics into a schema.
 
@@ -94,9 +95,14 @@ def merge_statistics(
         label: statistics of the training labels.
         quantiles: NUMERIC_STEPS + 1 quantiles of each numeric column's raw finite values, in
             ascending order; none for a column without values.
+        totals: the rows of each categorical column that have a category, where `statistics` leave
+            out rare ones; None: they leave out none.
     """
     return FeatureSchema(
-        categorical=[_vocabulary(statistics, name, features) for name in features.categorical],
+        categorical=[
+            _vocabulary(statistics, name, features, (totals or {}).get(name))
+            for name in features.categorical
+        ],
         numeric=[
             _number(statistics, name, spec.log1p, quantiles[name])
             for name, spec in features.numeric.items()
@@ -131,15 +137,16 @@ def label_statistics(y: np.ndarray) -> LabelStatistics:
 
 
 def _vocabulary(
-    statistics: pd.DataFrame, name: str, features: FeaturesConfig
+    statistics: pd.DataFrame, name: str, features: FeaturesConfig, total: int | None
 ) -> CategoricalFeature:
     rows = statistics[(statistics["feature"] == name) & statistics["text"].notna()]
     counts = rows.groupby("text")["count"].sum()
     kept = counts[counts >= features.min_frequency].reset_index()
     kept = kept.sort_values(["count", "text"], ascending=[False, True])
-    return CategoricalFeature(
-        name=name, vocabulary=kept["text"].head(features.max_vocabulary).tolist()
-    )
+    kept = kept.head(features.max_vocabulary)
+    total = int(counts.sum()) if total is None else total
+    unknown = 1 - float(kept["count"].sum()) / total if total else 0.0
+    return CategoricalFeature(name=name, vocabulary=kept["text"].tolist(), unknown_share=unknown)
 
 
 def _number(

@@ -40,6 +40,7 @@ class CategoricalFeature(_Frozen):
 
     name: str
     vocabulary: list[str]
+    unknown_share: float | None = None  # of training's categories; None: not known
 
     @property
     def size(self) -> int:
@@ -93,6 +94,8 @@ class FeatureSchema(_Frozen):
     categorical: list[CategoricalFeature]
     numeric: list[NumericFeature]
     label: LabelStatistics
+    # table -> column -> type that training read text as; None: of an older optdist, not known
+    types: dict[str, dict[str, str]] | None = None
 
     @property
     def raw_columns(self) -> list[str]:

@@ -14,7 +14,7 @@ from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.files import locked, uri
 from pipelines.features.encode import write_encoded
 from pipelines.features.fingerprint import describe_content
-from pipelines.features.fitting import count_imputed, fit_samples
+from pipelines.features.fitting import count_imputed, fit_samples, warn_of_letter_case
 from pipelines.features.training_samples import write_samples
 
 
@@ -62,7 +62,7 @@ def _build(
 ) -> FeatureTable:
     table = FeatureTable.create(path)
     steps = _Steps(config.dataset.name)
-    counts, last_event = write_samples(spark, config, as_of, table)
+    counts, last_event, types = write_samples(spark, config, as_of, table)
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows quarantined, "
         f"{counts['incomplete']:,} left out whose label window has not ended"
@@ -71,8 +71,10 @@ def _build(
     schema = fit_samples(
         spark.read.parquet(uri(table.samples_path("train"))), config.dataset.features
     )
+    schema = schema.model_copy(update={"types": types})
     table.write_schema(schema)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
+    warn_of_letter_case(schema)
     filled = count_imputed(spark.read.parquet(uri(table.samples)).where("split != 'train'"), schema)
     if filled:
         print(f"  filled with the training mean, for training had no missing value: {filled}")
@@ -85,6 +87,7 @@ def _build(
         as_of=as_of and as_of.isoformat(),
         last_event=last_event,
         imputed=filled,
+        types=types,
         written=content,
     )
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))

@@ -126,6 +126,7 @@ class EventSampler(ABC, Generic[S]):
             quarantine=events.bad.unionByName(quarantine_rows(rows, "samples")),
             events=events.good,
             persisted=(rows, events.seen),
+            vanished=events.vanished(),
         )
 
 

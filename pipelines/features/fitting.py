@@ -15,6 +15,7 @@ from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, Label
 from optdist.errors import DataError
 from pipelines.features.batches import map_batches
 from pipelines.sources.columns import LABEL, column
+from pipelines.sources.shapes import shape
 
 _STATISTICS = "feature string, text string, count long, missing long, mean double, m2 double"
 
@@ -37,6 +38,9 @@ def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
     common = (
         rows.where("text IS NOT NULL").groupBy("feature", "text").agg(F.sum("count").alias("count"))
     )
+    totals = {
+        row[0]: int(row[1]) for row in common.groupBy("feature").agg(F.sum("count")).collect()
+    }
     common = common.where(F.col("count") >= features.min_frequency)
     zero = [F.lit(0).alias("missing"), F.lit(0.0).alias("mean"), F.lit(0.0).alias("m2")]
     numbers = rows.where("text IS NULL")
@@ -44,7 +48,7 @@ def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
     statistics = pd.concat([statistics, numbers.toPandas()], ignore_index=True)
     rows.unpersist()
     quantiles = numeric_quantiles(train, list(features.numeric))
-    return merge_statistics(statistics, features, label_statistics(train), quantiles)
+    return merge_statistics(statistics, features, label_statistics(train), quantiles, totals)
 
 
 def numeric_quantiles(train: DataFrame, names: list[str]) -> dict[str, list[float]]:
@@ -83,6 +87,21 @@ def label_statistics(train: DataFrame) -> LabelStatistics:
     if not row["positives"]:
         raise DataError("No training label is positive, so there is no value to learn.")
     return LabelStatistics(**row.asDict())
+
+
+def warn_of_letter_case(schema: FeatureSchema) -> None:
+    """Print which features have categories that differ from others in letter case alone."""
+    for feature in schema.categorical:
+        groups: dict[str, list[str]] = {}
+        for text in feature.vocabulary:
+            groups.setdefault(text.casefold(), []).append(text)
+        same = [texts for texts in groups.values() if len(texts) > 1]
+        if same:
+            example = " and ".join(f"`{shape(text)}`" for text in same[0])
+            print(
+                f"  WARNING: {len(same):,} categories of {feature.name} are there in several "
+                f"letter cases, such as {example}: the model takes them for different ones"
+            )
 
 
 def count_imputed(samples: DataFrame, schema: FeatureSchema) -> dict[str, int]:

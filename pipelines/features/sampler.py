@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig, SourceConfig
 from optdist.errors import DataError
+from pipelines.sources.columns import AMOUNT
+from pipelines.sources.inference import Types
 from pipelines.sources.reach import DayRange
 
 
@@ -25,6 +28,26 @@ class Samples:
     reach: DayRange | None = None  # first and last day of the events
     complete_until: dt.date | None = None  # the last day on which a label window may end
     persisted: tuple[DataFrame, ...] = ()  # what `rows`, `quarantine` and `events` are read from
+    vanished: DataFrame | None = None  # entities all of whose events were quarantined
+
+    types: Types = field(default_factory=dict)  # of columns that are text in the file
+
+    def count_events(self) -> tuple[dict[str, int], dict[str, float]]:
+        """The number of good events, and the sum of their absolute amounts; nothing without any."""
+        if self.events is None:
+            return {}, {}
+        [row] = self.events.agg(
+            F.count("*").alias("rows"),
+            F.sum(F.abs(AMOUNT) if AMOUNT in self.events.columns else F.lit(0.0)).alias("value"),
+        ).collect()
+        return {"events": row["rows"]}, {"events": float(row["value"] or 0.0)}
+
+    def count_vanished(self, entity: str) -> int:
+        """Count and print the entities all of whose events were quarantined."""
+        count = self.vanished.count() if self.vanished is not None else 0
+        if count:
+            print(f"  {count:,} of {entity} have no sample, for all their rows were quarantined")
+        return count
 
     def release(self) -> None:
         """Give back the memory of what is persisted."""

@@ -7,6 +7,7 @@ one's own brings its sampler along (`kind: package.module:Class`).
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
@@ -14,6 +15,7 @@ from optdist.config import DatasetConfig
 from pipelines.features import first_purchases, snapshots, table_samples  # noqa: F401
 from pipelines.features.sampler import Samples, find_sampler
 from pipelines.sources.formats.registry import explain_read_errors
+from pipelines.sources.inference import Types, infer_types, print_types, typed_dataset
 
 
 @explain_read_errors()
@@ -31,7 +33,10 @@ def build_samples(
     Raises:
         DataError: columns are missing, or no sample can be made.
     """
-    return find_sampler(dataset).training_samples(spark, as_of)
+    types = infer_types(spark, dataset)
+    print_types(types)
+    samples = find_sampler(typed_dataset(dataset, types)).training_samples(spark, as_of)
+    return replace(samples, types=types)
 
 
 def scoring_samples(
@@ -39,6 +44,7 @@ def scoring_samples(
     dataset: DatasetConfig,
     run_date: dt.date,
     acquired_within_days: int | None = None,
+    types: Types | None = None,
 ) -> Samples:
     """Unlabelled samples of everyone known at the end of `run_date`; nothing later is read.
 
@@ -47,8 +53,14 @@ def scoring_samples(
         dataset: where rows come from, and what of them makes a sample.
         run_date: the last day that is read.
         acquired_within_days: leave out whoever came longer ago, in days; None: nobody.
+        types: what training read text columns as; None: not known, so inferred again.
 
     Raises:
         DataError: columns are missing.
     """
-    return find_sampler(dataset).scoring_samples(spark, run_date, acquired_within_days)
+    if types is None:
+        types = infer_types(spark, dataset)
+        print_types(types)
+    dataset = typed_dataset(dataset, types)
+    samples = find_sampler(dataset).scoring_samples(spark, run_date, acquired_within_days)
+    return replace(samples, types=types)

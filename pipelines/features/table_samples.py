@@ -35,7 +35,7 @@ class TableSampler:
         if as_of is not None:
             raise DataError("--as-of needs a transactions source: samples carry no dates.")
         rows = read_rows(spark, self.source)
-        require(rows, [self.source.label], "label")
+        rows = require(rows, [self.source.label], "label")
         return self._checked(rows.withColumn(LABEL, column(self.source.label)), label=True)
 
     def scoring_samples(

@@ -18,13 +18,14 @@ from pipelines.features.splits import split_of, with_keys
 from pipelines.sources.categories import categorical_text
 from pipelines.sources.columns import LABEL
 from pipelines.sources.formats.registry import explain_read_errors
+from pipelines.sources.inference import Types
 from pipelines.sources.quarantine import check_bad_rows
 
 
 @explain_read_errors()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, table: UnfinishedTable
-) -> tuple[dict[str, int], str | None]:
+) -> tuple[dict[str, int], str | None, Types]:
     """Write a table's samples and quarantine.
 
     Args:
@@ -34,7 +35,7 @@ def write_samples(
         table: where to write.
 
     Returns:
-        The counts of rows, and the last event's day.
+        The counts of rows, the last event's day, and what columns of text were read as.
 
     Raises:
         DataError: too many rows are bad, or a split has no rows or no positive label.
@@ -46,15 +47,18 @@ def write_samples(
         keyed = with_keys(samples.rows, config.dataset).withColumn("split", split_of(config.split))
         keyed.write.partitionBy("split").parquet(uri(table.samples))
         samples.quarantine.write.parquet(uri(table.quarantine))
-        counts = {"events": samples.events.count()} if samples.events is not None else {}
+        counts, value = samples.count_events()
+        quarantine = spark.read.parquet(uri(table.quarantine))
+        vanished = not quarantine.isEmpty() and samples.count_vanished(", ".join(config.dataset.id))
     finally:
         samples.release()
     by_split = count_by_split(spark.read.schema(keyed.schema).parquet(uri(table.samples)))
     good = counts | {"samples": sum(rows for rows, _ in by_split.values())}
-    quarantine = spark.read.parquet(uri(table.quarantine))
     setting = f"see {table.quarantine}; build.max_quarantined_share"
-    reasons = check_bad_rows(quarantine, good, config.build.max_quarantined_share, setting)
+    limit = config.build.max_quarantined_share
+    reasons = check_bad_rows(quarantine, good, limit, setting, value)
     counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
+    counts["vanished"] = int(vanished)
     counts["samples"] = good["samples"]
     if not counts["samples"]:
         raise DataError(find_sampler(config.dataset).explain_no_sample(samples, reasons))
@@ -63,7 +67,7 @@ def write_samples(
     require_every_split(by_split, config.dataset.split_key)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
-    return counts, str(samples.reach[1]) if samples.reach else None
+    return counts, str(samples.reach[1]) if samples.reach else None, samples.types
 
 
 def count_by_split(samples: DataFrame) -> dict[str, tuple[int, int]]:

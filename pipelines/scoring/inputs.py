@@ -17,6 +17,7 @@ from pipelines.features.samples import scoring_samples
 from pipelines.scoring.checks import check_reach
 from pipelines.scoring.manifest import ScoresManifest
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
+from pipelines.sources.inference import Types
 from pipelines.sources.quarantine import check_bad_rows
 
 
@@ -68,7 +69,12 @@ def find_kept_samples(
 
 @explain_read_errors()
 def read_samples(
-    spark: SparkSession, config: Config, run_date: dt.date, scores: ScoresFolder, source: str
+    spark: SparkSession,
+    config: Config,
+    run_date: dt.date,
+    scores: ScoresFolder,
+    source: str,
+    types: Types | None,
 ) -> KeptSamples:
     """Read and keep the samples to score and the bad rows; samples kept before stay for now.
 
@@ -78,24 +84,35 @@ def read_samples(
         run_date: the cut-off; nothing after it is read.
         scores: the data set's scores.
         source: the fingerprint of the source as it is now.
+        types: what training read columns of text as; None: an older version, not known.
 
     Raises:
         DataError: there are none, too many rows are bad, or the data end long before the date.
     """
     folder = scores.inputs(run_date) / uuid.uuid4().hex[:8]
-    samples = scoring_samples(spark, config.dataset, run_date, config.scoring.acquired_within_days)
+    days = config.scoring.acquired_within_days
+    samples = scoring_samples(spark, config.dataset, run_date, days, types)
+    if types is None and any(
+        kind != "string" for t in samples.types.values() for kind in t.values()
+    ):
+        print(
+            "  WARNING: the model was trained by an older optdist, which compared these columns as "
+            "text; its features may differ. Train again."
+        )
     last = samples.reach[1] if samples.reach else None
     try:
         check_reach(run_date, last, config.scoring.max_days_behind)
         samples.rows.write.parquet(uri(folder))
         good = {"samples": spark.read.parquet(uri(folder)).count()}
-        if samples.events is not None:
-            good["events"] = samples.events.count()
+        events, value = samples.count_events()
         quarantine = scores.quarantine(run_date)
         samples.quarantine.write.mode("overwrite").parquet(uri(quarantine))
         limit = config.scoring.max_quarantined_share
         setting = f"see {quarantine}; scoring.max_quarantined_share"
-        bad = check_bad_rows(spark.read.parquet(uri(quarantine)), good, limit, setting)
+        rows = spark.read.parquet(uri(quarantine))
+        bad = check_bad_rows(rows, good | events, limit, setting, value)
+        if bad:
+            samples.count_vanished(", ".join(config.dataset.id))
         if not good["samples"]:
             raise DataError(f"No row that is known at {run_date} can be scored.")
     except DataError as error:

@@ -61,7 +61,7 @@ def score(
         package = tracker.package(version)
         moved = [] if kept else unusable_features(package.schema, config.dataset.features)
         require_same_data(tracker, version, described, moved)
-        kept = kept or read_samples(spark, config, run_date, scores, source)
+        kept = kept or read_samples(spark, config, run_date, scores, source, package.schema.types)
         staged = stage_scores(spark, config, version, package, kept, run_date)
         manifest = ScoresManifest(
             dataset=config.dataset.name,

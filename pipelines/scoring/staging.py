@@ -15,6 +15,7 @@ from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
 from pipelines.features.fitting import count_imputed
 from pipelines.prediction import predict
+from pipelines.scoring.categories import check_categories
 from pipelines.scoring.checks import check_scores
 from pipelines.scoring.inputs import KeptSamples
 
@@ -46,6 +47,7 @@ def stage_scores(
     scores, levels = config.layout.scores, config.scoring.quantiles
     staged = scores.staging(run_date)
     samples = spark.read.parquet(uri(scores.path / kept.folder))
+    check_categories(samples, package.schema, config.scoring.max_unknown_share)
     filled = count_imputed(samples, package.schema)
     if filled:
         print(f"  WARNING: filled with the training mean, because training had no null: {filled}")

@@ -9,14 +9,23 @@ from functools import reduce
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, FloatType, StringType
 
 from optdist.errors import DataError
+from pipelines.sources.formats.base import RAGGED
 from pipelines.sources.formats.messages import first_line
 from pipelines.sources.formats.names import quoted
 
 # columns that the pipeline adds
 DAY, AMOUNT = "event_day", "event_amount"
 LABEL, REASON = "label", "reason"
+IS_RAGGED = "more or fewer fields than the header"  # where the column RAGGED has a line
+# column -> its text, of the columns whose text is not of their type; null where all are
+UNPARSED = "_unparsed"
+MARKS = (RAGGED, UNPARSED)  # columns that say why a row cannot be used, next to those of the tables
+# what Spark casts to a number and is none in a table: 12.5D, 1f, 0x1F
+_PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
+_NO_ID = ("", "nan", "null", "none", "<na>")  # how other programs write that there is no id
 
 
 @contextmanager
@@ -33,14 +42,16 @@ def explain_errors(what: str, *frames: DataFrame) -> Iterator[None]:
     try:
         yield
     except AnalysisException as error:
-        columns = ", ".join(dict.fromkeys(name for frame in frames for name in frame.columns))
+        columns = ", ".join(
+            dict.fromkeys(name for frame in frames for name in frame.columns if name not in MARKS)
+        )
         raise DataError(
             f"The data set's {what} does not work: {first_line(error)} Columns found: {columns}."
         ) from error
 
 
-def require(rows: DataFrame, names: list[str], what: str) -> None:
-    """Refuse rows that lack a column.
+def require(rows: DataFrame, names: list[str], what: str) -> DataFrame:
+    """Refuse rows that lack a column; the others get the letter case of the configuration.
 
     Args:
         rows: the table.
@@ -50,12 +61,16 @@ def require(rows: DataFrame, names: list[str], what: str) -> None:
     Raises:
         DataError: listing missing and found columns.
     """
-    missing = [name for name in names if name not in rows.columns]
+    found = [name for name in rows.columns if name not in MARKS]
+    cases = {name.lower(): name for name in found}
+    missing = [name for name in names if name.lower() not in cases]
     if missing:
         raise DataError(
             f"The data set's {what} names columns that are not there: {', '.join(missing)}. "
-            f"Found: {', '.join(rows.columns)}."
+            f"Found: {', '.join(found)}."
         )
+    other = {cases[name.lower()]: name for name in names if name not in found}
+    return rows.withColumnsRenamed(other) if other else rows
 
 
 def column(name: str) -> Column:
@@ -63,9 +78,20 @@ def column(name: str) -> Column:
     return F.col(quoted(name))
 
 
-def parse_number(name: str) -> Column:
-    """A column as a double, null where it cannot be read as one."""
-    return F.expr(f"try_cast({quoted(name)} AS double)")
+def parse_number(rows: DataFrame, name: str) -> Column:
+    """A column of rows as a double, null where it cannot be read as one, as `12.5D`."""
+    number = F.expr(f"try_cast({quoted(name)} AS double)")
+    if not is_text(rows, name):
+        return number
+    return F.when(F.lower(column(name)).rlike(_PLAIN), number)
+
+
+def is_text(rows: DataFrame, name: str) -> bool:
+    """Whether a column of rows is text."""
+    return any(
+        field.name.lower() == name.lower() and isinstance(field.dataType, StringType)
+        for field in rows.schema
+    )
 
 
 def is_finite(value: Column) -> Column:
@@ -78,6 +104,20 @@ def is_finite(value: Column) -> Column:
 def is_missing(name: str) -> Column:
     """Null, or a blank text."""
     return column(name).isNull() | (F.trim(column(name).cast("string")) == "")
+
+
+def is_no_id(rows: DataFrame, name: str) -> Column:
+    """Whether a column of rows names nobody: null, NaN, blank, or a word for null."""
+    if is_text(rows, name):
+        return column(name).isNull() | F.lower(F.trim(column(name))).isin(*_NO_ID)
+    if isinstance(rows.schema[name].dataType, (DoubleType, FloatType)):
+        return column(name).isNull() | F.isnan(column(name))
+    return column(name).isNull()
+
+
+def is_ragged(rows: DataFrame) -> list[tuple[str, Column]]:
+    """The check, if the rows are from a format that marks such lines."""
+    return [(IS_RAGGED, F.col(RAGGED).isNotNull())] if RAGGED in rows.columns else []
 
 
 def first_reason(checks: list[tuple[str, Column]]) -> Column:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -14,11 +16,14 @@ from optdist.errors import DataError
 from pipelines.sources.columns import (
     AMOUNT,
     DAY,
+    MARKS,
     REASON,
     column,
     explain_errors,
     first_reason,
     is_finite,
+    is_no_id,
+    is_ragged,
     parse_number,
     require,
 )
@@ -26,8 +31,10 @@ from pipelines.sources.formats.names import quoted
 from pipelines.sources.joins import read_rows
 from pipelines.sources.no_events import explain_no_event
 from pipelines.sources.own_columns import without_own_names
-from pipelines.sources.quarantine import quarantine_rows
+from pipelines.sources.quarantine import quarantine_rows, ragged_text
 from pipelines.sources.reach import DayRange, Reach, find_reach
+from pipelines.sources.typed import raw_text, unparsed_reason
+from pipelines.sources.values import guess_value
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,14 @@ class Events:
     good: DataFrame
     bad: DataFrame
     reach: Reach
+    entity: list[str]
+
+    def vanished(self) -> DataFrame:
+        """The entities all of whose events were quarantined."""
+        bad = F.coalesce(REASON, self.reach.reason()).isNotNull()
+        keys = self.seen.where(bad).select(*map(column, self.entity))
+        named = reduce(and_, [~is_no_id(keys, name) for name in self.entity])
+        return keys.where(named).distinct().join(self.good, on=self.entity, how="left_anti")
 
 
 def clean_events(
@@ -58,21 +73,30 @@ def clean_events(
         DataError: a column is missing, or the timestamp is a number.
     """
     rows = read_rows(spark, source)
-    require(rows, [source.amount], "amount")
-    require(rows, [source.timestamp], "timestamp")
-    require(rows, entity, "id")
+    rows = require(rows, [source.amount], "amount")
+    rows = require(rows, [source.timestamp], "timestamp")
+    rows = require(rows, entity, "id")
     for history in source.history:
-        require(rows, history.key, "history key")
+        rows = require(rows, history.key, "history key")
     rows = without_own_names(rows, source, entity)
-    typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(source.amount))
-    typed = typed.withColumn(REASON, _reason(entity))
+    typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(rows, source.amount))
+    typed = typed.withColumn(REASON, F.coalesce(_reason(typed, entity), *unparsed_reason(rows)))
     if until is not None:
         typed = typed.where(F.col(DAY).isNull() | (F.col(DAY) <= F.lit(until)))
     seen = typed.persist()
     reach = find_reach(seen.where(F.col(REASON).isNull()))
     checked = seen.withColumn(REASON, F.coalesce(REASON, reach.reason()))
-    good = checked.where(F.col(REASON).isNull()).drop(REASON)
-    return Events(seen, good, quarantine_rows(checked, "events", without=(DAY, AMOUNT)), reach)
+    good = checked.where(F.col(REASON).isNull()).drop(REASON, *MARKS)
+    amount, timestamp = (raw_text(seen, name) for name in (source.amount, source.timestamp))
+    texts = ragged_text(seen) | {
+        "unparsable amount": amount,
+        "amount is not finite": amount,
+        "unparsable timestamp": timestamp,
+        "timestamp in the future": timestamp,
+    }
+    value = guess_value(seen, source.amount)
+    bad = quarantine_rows(checked, "events", (DAY, AMOUNT), texts=texts, value=value)
+    return Events(seen, good, bad, reach, entity)
 
 
 def find_data_range(
@@ -127,10 +151,11 @@ def with_day(rows: DataFrame, timestamp: str) -> DataFrame:
         )
 
 
-def _reason(entity: list[str]) -> F.Column:
+def _reason(rows: DataFrame, entity: list[str]) -> F.Column:
     """Why an event cannot be used, or null."""
     return first_reason(
-        [(f"null {name}", column(name).isNull()) for name in entity]
+        is_ragged(rows)
+        + [(f"null {name}", is_no_id(rows, name)) for name in entity]
         + [
             ("unparsable amount", F.col(AMOUNT).isNull()),
             ("amount is not finite", ~is_finite(F.col(AMOUNT))),

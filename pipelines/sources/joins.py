@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config.source import SourceConfig
 from optdist.config.tables import JoinConfig
 from optdist.errors import DataError
-from pipelines.sources.columns import column, explain_errors
-from pipelines.sources.formats.registry import read_table
+from pipelines.sources.columns import MARKS, column, explain_errors, is_text
+from pipelines.sources.condition import kept_rows
+from pipelines.sources.formats.registry import read_marked
 from pipelines.sources.matches import check_matches
+from pipelines.sources.typed import with_types
 
 
 def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
     """The main table with the joins, derived columns and condition of the source.
 
+    Rows that cannot be used are marked: `_ragged_line` has the line of a row that was cut or
+    filled, `_unparsed` the texts that are not of their column's type. The condition lets them pass
+    where it depends on such a column, for `with_reason` and `quarantine_rows` to take them out.
+
     Raises:
         DataError: a table or a column is missing (the message lists the columns found), or a join
             would multiply rows.
     """
-    tables = {name: read_table(spark, name, table) for name, table in source.tables.items()}
+    tables = {
+        name: with_types(read_marked(spark, name, table), table.types)
+        for name, table in source.tables.items()
+    }
     rows = tables[next(iter(source.tables))]
     for join in source.joins:
-        check_matches(rows, tables[join.table], join)
+        other = tables[join.table]
+        check_matches(_with_keys(rows, other, join), _with_keys(other, rows, join), join)
         rows = join_table(rows, tables[join.table], join)
     for name, expression in source.columns.items():
         with explain_errors(f"column {name}", rows):
             rows = rows.withColumn(name, F.expr(expression))
     if source.where:
         with explain_errors("where", rows):
-            rows = rows.where(source.where)
+            rows = rows.where(kept_rows(spark, rows, source))
     return rows
 
 
@@ -46,12 +56,44 @@ def join_table(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame
         DataError: a column is missing, or `other` has several rows of one key.
     """
     with explain_errors(f"join with {join.table}", rows, other):
+        marks = {name: f"{name}_of_joined" for name in MARKS if name in other.columns}
+        texts = [key for key in join.by if is_text(rows, key) and is_text(other, key)]
+        other = other.withColumnsRenamed(marks).withColumns({k: _key(k) for k in texts})
         if join.aggregate:
             aggregates = [F.expr(sql).alias(name) for name, sql in join.aggregate.items()]
-            other = other.groupBy(*map(column, join.by)).agg(*aggregates)
+            marked = [F.first(mark, ignorenulls=True).alias(mark) for mark in marks.values()]
+            other = other.groupBy(*map(column, join.by)).agg(*aggregates, *marked)
         else:
             _require_one_row_per_key(other, join)
-        return rows.join(other, on=join.by, how=join.how)
+        # the main table's keys stay as they are written
+        keys = {key: f"_key_{key}" if key in texts else key for key in join.by}
+        rows = rows.withColumns({keys[key]: _key(key) for key in texts})
+        joined = rows.join(other.withColumnsRenamed(keys), on=list(keys.values()), how=join.how)
+        joined = joined.drop(*[keys[key] for key in texts])
+    for mark, of_other in marks.items():
+        joined = _merge_marks(joined, mark, of_other)
+    return joined
+
+
+def _with_keys(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame:
+    """Rows with keys as they are compared, where both tables have text."""
+    texts = [key for key in join.by if is_text(rows, key) and is_text(other, key)]
+    return rows.withColumns({key: _key(key) for key in texts}) if texts else rows
+
+
+def _key(name: str) -> Column:
+    """A key of text, of whole numbers without `.0`, which pandas adds to a column with nulls."""
+    text = column(name)
+    whole = text.endswith(".0") & text.rlike(r"^-?(0|[1-9]\d*)\.0$")
+    return F.when(whole, F.substring_index(text, ".", 1)).otherwise(text)
+
+
+def _merge_marks(joined: DataFrame, mark: str, of_other: str) -> DataFrame:
+    """Mark the rows that a bad row of either table went into."""
+    if mark not in joined.columns:
+        return joined.withColumnRenamed(of_other, mark)
+    both = joined.withColumn(mark, F.coalesce(mark, of_other))
+    return both.withMetadata(mark, joined.schema[mark].metadata).drop(of_other)
 
 
 def _require_one_row_per_key(other: DataFrame, join: JoinConfig) -> None:

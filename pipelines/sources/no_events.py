@@ -8,10 +8,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config.transactions import TransactionsSourceConfig
-from pipelines.sources.columns import AMOUNT, DAY, REASON, column, is_missing
+from pipelines.sources.columns import AMOUNT, DAY, REASON
 from pipelines.sources.hints import suggest_amount, suggest_timestamp
 from pipelines.sources.joins import read_rows
 from pipelines.sources.shapes import shape
+from pipelines.sources.typed import raw_text
 
 _EXAMPLES = 1000  # values that the driver looks at; the message shows the shape of one
 
@@ -58,7 +59,8 @@ def _hint(
     unread: Column,
     suggest: Callable[[str, Sequence[str]], str | None],
 ) -> Iterator[str]:
-    values = events.where(unread & ~is_missing(name)).select(column(name).cast("string"))
+    text = raw_text(events, name)
+    values = events.where(unread & (F.trim(text) != "")).select(text)
     texts = [row[0] for row in values.limit(_EXAMPLES).collect()]
     if not texts:
         return

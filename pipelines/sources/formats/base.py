@@ -8,6 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from optdist.config.tables import TableConfig
 
+RAGGED = "_ragged_line"  # the whole line of a row that has more or fewer fields than the header
+
 
 @runtime_checkable
 class TableFormat(Protocol):
@@ -38,3 +40,17 @@ class TableFormat(Protocol):
 
     def explain(self, error: Exception) -> str | None:
         """What an error of Spark, raised while rows are read, means; None: not known."""
+
+
+@runtime_checkable
+class MarksRows(Protocol):
+    """A format that can tell which rows its reader has cut or filled."""
+
+    def read_marked(self, spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
+        """Read a table with a column `_ragged_line`: such a row's text, else null.
+
+        Args:
+            spark: the session.
+            name: the table's name in `source.tables`, for errors.
+            table: where the table is, and the reader's options.
+        """

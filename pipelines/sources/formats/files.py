@@ -12,6 +12,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from optdist.config.tables import TableConfig
 from optdist.files import uri
+from pipelines.sources.formats.base import RAGGED
 from pipelines.sources.formats.content import explain_damage
 from pipelines.sources.formats.folders import refuse_remote_table_formats, table_files
 from pipelines.sources.formats.headers import column_names, has_blanks, read_header
@@ -123,6 +124,13 @@ def partition_files(rows: DataFrame, path: str, files: list[Path]) -> list[str]:
     return [file.removeprefix(path) for file in listed]
 
 
+_PARTITION = re.compile(r"/[^/=]+=[^/]*/")
+
+
+def _texts(names: list[str]) -> StructType:
+    return StructType([StructField(name, StringType()) for name in names])
+
+
 class Csv(FileFormat):
     """CSV with a header; values stay text until a column's use decides their type."""
 
@@ -131,15 +139,29 @@ class Csv(FileFormat):
     defaults: ClassVar[Options] = {"header": "true", "escape": '"', "enforceSchema": "false"}
     _OTHER_HEADER = re.compile(r"CSV header does not|Number of column in CSV header is not equal")
 
+    def read(self, spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
+        """Read the columns of the file."""
+        return self.read_marked(spark, name, table).drop(RAGGED)
+
+    def read_marked(self, spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
+        """Read with a column that has the line of each row of more or fewer fields, else null.
+
+        Spark fills or cuts such rows without a word. A table with a `mode` of its own has no marks.
+        """
+        return super().read(spark, name, table)
+
     def load(
         self, spark: SparkSession, path: str, files: list[Path], options: Options
     ) -> DataFrame:
-        """Read text columns, named by the header that was read here."""
+        """Read text columns, named by the header that was read here, and mark ragged rows."""
         if files and all(suffix(file) in {".tsv", ".tab"} for file in files):
             options = {"sep": "\t", **options}
         header = read_header(files, options) if files else None
         if header is None:
-            return load(spark, self.reader, path, options)
+            rows = load(spark, self.reader, path, options)
+            if any(_PARTITION.search(file) for file in rows.inputFiles()):
+                return rows  # which columns are of the file is not known
+            return self._load_marked(spark, path, options, rows.columns) or rows
         options = {**options, "enforceSchema": "true"}
         if has_blanks(header):
             blanks = ("ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace")
@@ -148,8 +170,21 @@ class Csv(FileFormat):
         if lower_keys(options).get("inferschema", "false").lower() == "true":
             rows = load(spark, self.reader, path, options)
             return rows.toDF(*names, *rows.columns[len(names) :])
-        text = StructType([StructField(name, StringType()) for name in names])
-        return load(spark, self.reader, path, options, text)
+        marked = self._load_marked(spark, path, options, names)
+        return marked or load(spark, self.reader, path, options, _texts(names))
+
+    def _load_marked(
+        self, spark: SparkSession, path: str, options: Options, names: list[str]
+    ) -> DataFrame | None:
+        """The rows with the mark; None where the options decide what happens to ragged rows."""
+        own = lower_keys(options)
+        if own.keys() & {"mode", "columnnameofcorruptrecord"} or "inferschema" in own:
+            return None
+        # columns that nothing reads are parsed too, for they decide how many fields there are
+        marking = {"columnNameOfCorruptRecord": RAGGED, "columnPruning": "false"}
+        rows = load(spark, self.reader, path, {**options, **marking}, _texts([*names, RAGGED]))
+        sep = own.get("sep", own.get("delimiter", ","))
+        return rows.withMetadata(RAGGED, {"columns": names, "sep": sep})
 
     def explain(self, error: Exception) -> str | None:
         """Files whose headers differ."""

@@ -12,7 +12,7 @@ from optdist.config.source import SourceConfig
 from optdist.config.tables import TableConfig
 from optdist.errors import ConfigError, DataError
 from optdist.plugins import named_class
-from pipelines.sources.formats.base import TableFormat
+from pipelines.sources.formats.base import MarksRows, TableFormat
 from pipelines.sources.formats.files import Csv
 from pipelines.sources.formats.json_lines import JsonLines
 from pipelines.sources.formats.messages import SPARK_ERRORS, first_line
@@ -51,8 +51,29 @@ def read_table(spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
         ConfigError: there is no such format.
         DataError: there is no such table, or Spark cannot read it.
     """
+    return _read(spark, name, table, marked=False)
+
+
+def read_marked(spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
+    """Read one raw table; a format that can tell marks the rows whose line is cut or filled.
+
+    Args:
+        spark: the job's session.
+        name: the table's key in the data set, for errors.
+        table: its path, format and options.
+
+    Raises:
+        ConfigError: there is no such format.
+        DataError: there is no such table, or Spark cannot read it.
+    """
+    return _read(spark, name, table, marked=True)
+
+
+def _read(spark: SparkSession, name: str, table: TableConfig, *, marked: bool) -> DataFrame:
     kind = table_format(format_of(name, table))
     try:
+        if marked and isinstance(kind, MarksRows):
+            return kind.read_marked(spark, name, table)
         return kind.read(spark, name, table)
     except SPARK_ERRORS as error:
         raise DataError(

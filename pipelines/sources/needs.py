@@ -1,0 +1,53 @@
+"""What the expressions of a source need of each raw column, also by way of derived columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import groupby
+
+from pyspark.sql import SparkSession
+
+from optdist.config.source import SourceConfig
+from pipelines.sources.expressions import Need, find_uses, parse
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one setting needs of a column."""
+
+    need: Need
+    setting: str
+    sql: str
+
+
+Needs = dict[str, set[Wanted]]  # by the column's name in lower case
+
+
+def find_needs(spark: SparkSession, source: SourceConfig) -> dict[str | None, Needs]:
+    """What is needed of raw columns: of the joined rows (None), and of each aggregated table.
+
+    Args:
+        spark: the session, whose parser reads the expressions.
+        source: the expressions.
+    """
+    needs: dict[str | None, Needs] = defaultdict(lambda: defaultdict(set))
+    expressions = sorted(source.expressions, key=lambda expression: -expression.step)
+    for _, group in groupby(expressions, key=lambda expression: expression.step):
+        step = list(group)
+        # what later steps need of the columns that this step defines is needed of what is in them
+        later = {
+            name.lower(): needs[None].pop(name.lower(), set()) for e in step for name in e.names
+        }
+        for expression in step:
+            tree = parse(spark, expression.sql)
+            if tree is None:
+                continue
+            own = Wanted(Need.NOTHING, expression.setting, expression.sql)
+            passed = {wanted for name in expression.names for wanted in later[name.lower()]}
+            for whole in {own, *passed}:
+                for use in find_uses(tree, whole.need):
+                    same = use.need is whole.need
+                    wanted = whole if same else Wanted(use.need, own.setting, own.sql)
+                    needs[expression.table][use.column].add(wanted)
+    return needs
