@@ -136,7 +136,7 @@ def test_a_rerun_uses_the_pinned_version_and_input_and_gives_the_same_rows(
     made = fresh()
     first = score(spark, made, shop.tracker, DATE)
     rows = published(spark, first)
-    later = pd.DataFrame([("7", "2024-01-01", 999.0, "b")], columns=list(shop.raw))
+    later = pd.DataFrame([("7", "2024-02-03", 9.0, "b")], columns=list(shop.raw))
     fresh(pd.concat([shop.raw, later]))  # a late arrival in the same file
     shop.tracker.set_alias(CHAMPION, "2")
     try:
