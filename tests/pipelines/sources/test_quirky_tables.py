@@ -24,6 +24,7 @@ REFUSED = {
     "case21_nan_id": r"null customer",
     "case35_one_time": r"one",
 }
+NOT_MADE = {"case25_join_float_id": ["biggest_all", "recency_all"]}  # no feature of its config
 TRAINED = {"case90_train_score"}  # tables to score, with a data set of samples
 
 
@@ -60,7 +61,8 @@ def test_a_quirky_table_gives_right_samples_or_a_clear_refusal(spark, tmp_path, 
             frame[key] = frame[key].astype(str)
     samples, expected = (f.sort_values(keys).reset_index(drop=True) for f in (samples, expected))
     assert len(samples) == len(expected)
-    for column in expected.columns.intersection(samples.columns):
+    not_made = NOT_MADE.get(case, [])  # every other expected column must be there
+    for column in expected.columns.drop(not_made):
         if pd.api.types.is_numeric_dtype(expected[column]):
             pd.testing.assert_series_equal(
                 samples[column].astype(float), expected[column].astype(float), rtol=1e-6
