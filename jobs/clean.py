@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> None:
     from optdist.tracking import Tracker
     from pipelines.cleaning import leftovers, remove
 
-    folders = leftovers(config, Tracker(config), args.keep_days)
+    folders = leftovers(config.layout, Tracker(config), args.keep_days)
     for folder in folders:
         is_removed = args.delete and remove(folder, args.keep_days)
         state = "removed" if is_removed else "in use " if args.delete else "old    "

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from optdist.config import Config
 from optdist.errors import BusyError
 from optdist.files import locked
-from optdist.layout import ScoresFolder
+from optdist.layout import Layout, ScoresFolder
 from optdist.tracking import CHALLENGER, CHAMPION, Tracker
 from pipelines.scoring.manifest import ScoresManifest, read_manifest
 
@@ -27,19 +26,19 @@ class Leftover:
     size: int  # bytes
 
 
-def leftovers(config: Config, tracker: Tracker, keep_days: int) -> list[Leftover]:
+def leftovers(layout: Layout, tracker: Tracker, keep_days: int) -> list[Leftover]:
     """A data set's folders that no job has written or opened for `keep_days` days.
 
     The features, run and package of champion and challenger are never among them, nor are the
     packages and samples that a published date of scores names.
 
     Args:
-        config: names the data set whose folders are searched.
+        layout: the folders of the data set that is searched.
         tracker: the registry, which knows what champion and challenger need.
         keep_days: what a job used within this many days stays, >= 1.
     """
     before = time.time() - keep_days * _DAY
-    old = [(path, lock) for path, lock in _candidates(config, tracker) if _newest(path) < before]
+    old = [(path, lock) for path, lock in _candidates(layout, tracker) if _newest(path) < before]
     return [Leftover(path, lock, _size(path)) for path, lock in old]
 
 
@@ -58,9 +57,9 @@ def remove(leftover: Leftover, keep_days: int) -> bool:
         return False
 
 
-def _candidates(config: Config, tracker: Tracker) -> Iterator[tuple[Path, Path]]:
+def _candidates(layout: Layout, tracker: Tracker) -> Iterator[tuple[Path, Path]]:
     """Each folder that a job could build or fetch again, with the folder that it locks."""
-    layout, scores = config.layout, config.layout.scores
+    scores = layout.scores
     used = [v for alias in (CHAMPION, CHALLENGER) if (v := tracker.find(alias))]
     features = {tracker.tags(version).get("data_fingerprint") for version in used}
     dates = [m for folder in scores.dates() if (m := read_manifest(folder))]

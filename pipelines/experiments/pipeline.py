@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
-from optdist.config import Config
 from optdist.files import locked
+from optdist.layout import Layout
 from optdist.tracking import Tracker
 from pipelines.experiments.datasets import build_tables, data_fingerprint
 from pipelines.experiments.plan.config import ExperimentConfig, load_experiment
@@ -64,7 +64,7 @@ def run_experiment(
     grid = Grid(experiment, env, overrides)
     base = grid.config(grid.datasets[0])
     folder = base.layout.experiment(experiment.name)
-    store = Store(records_folder(experiment, base), report=report_only)
+    store = Store(records_folder(experiment, base.layout), report=report_only)
     tasks = [] if report_only else choose_tasks(grid, only)
     results = Results(grid, store, _fingerprints(grid, store, tasks))
     tables = build_tables(results, tasks, spark)
@@ -93,12 +93,12 @@ def page(experiment: ExperimentConfig) -> Path | None:
     return _DOCS / f"{name}.md" if name else None
 
 
-def records_folder(experiment: ExperimentConfig, config: Config) -> Path:
+def records_folder(experiment: ExperimentConfig, layout: Layout) -> Path:
     """The folder of an experiment's records."""
     published = page(experiment)
     if published:
         return published.parent / "results" / experiment.name
-    return config.layout.experiment(experiment.name).results
+    return layout.experiment(experiment.name).results
 
 
 def format_outcome(outcome: Outcome) -> str:

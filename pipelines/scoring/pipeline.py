@@ -9,14 +9,14 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
-from optdist.files import locked, write_json
+from optdist.files import locked, uri, write_json
 from optdist.layout import ScoresFolder
 from optdist.tracking import Tracker
 from pipelines.registry.compatibility import unusable_features
 from pipelines.scoring.folder_swap import recover, swap_in
 from pipelines.scoring.inputs import find_kept_samples, fingerprint_source, read_samples
 from pipelines.scoring.manifest import ScoresManifest, read_manifest, write_manifest
-from pipelines.scoring.staging import stage_scores
+from pipelines.scoring.staging import score_keys, stage_scores
 from pipelines.scoring.version import choose_version, require_same_data
 
 
@@ -62,7 +62,16 @@ def score(
         moved = [] if kept else unusable_features(package.schema, config.dataset.features)
         require_same_data(tracker, version, described, moved)
         kept = kept or read_samples(spark, config, run_date, scores, source, package.schema.types)
-        staged = stage_scores(spark, config, version, package, kept, run_date)
+        staged = stage_scores(
+            spark,
+            config.scoring,
+            score_keys(config.dataset),
+            version,
+            package,
+            samples=spark.read.parquet(uri(scores.path / kept.folder)),
+            expected=kept.rows,
+            staged=scores.staging(run_date),
+        )
         manifest = ScoresManifest(
             dataset=config.dataset.name,
             run_date=str(run_date),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import Config, DatasetConfig
+from optdist.config import DatasetConfig, ScoringConfig
 from optdist.files import uri
 from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
@@ -17,46 +17,46 @@ from pipelines.features.fitting import count_imputed
 from pipelines.prediction import predict
 from pipelines.scoring.categories import check_categories
 from pipelines.scoring.checks import check_scores
-from pipelines.scoring.inputs import KeptSamples
 
 
 def stage_scores(
     spark: SparkSession,
-    config: Config,
+    scoring: ScoringConfig,
+    keys: Sequence[str],
     version: str,
     package: Package,
-    kept: KeptSamples,
-    run_date: dt.date,
+    samples: DataFrame,
+    expected: int,
+    staged: Path,
 ) -> dict[str, Any]:
     """Write scores where no reader looks, and check them.
 
     Args:
         spark: the session.
-        config: the data set, and the scoring settings.
+        scoring: the scoring settings.
+        keys: the result of `score_keys`.
         version: the model's version.
         package: its package.
-        kept: the samples to score.
-        run_date: the date to score.
+        samples: the raw samples to score.
+        expected: how many they are.
+        staged: the folder to write.
 
     Returns:
         The manifest's `rows`, `total_predicted` and `imputed`.
 
     Raises:
-        DataError: rows were lost or are not finite.
+        DataError: rows were lost or are not finite, or too many categories are unknown.
     """
-    scores, levels = config.layout.scores, config.scoring.quantiles
-    staged = scores.staging(run_date)
-    samples = spark.read.parquet(uri(scores.path / kept.folder))
-    check_categories(samples, package.schema, config.scoring.max_unknown_share)
+    levels = scoring.quantiles
+    check_categories(samples, package.schema, scoring.max_unknown_share)
     filled = count_imputed(samples, package.schema)
     if filled:
         print(f"  WARNING: filled with the training mean, because training had no null: {filled}")
-    keys = score_keys(config.dataset)
-    predicted = predict(samples, package, levels, config.scoring.batch_rows, keep=keys)
+    predicted = predict(samples, package, levels, scoring.batch_rows, keep=keys)
     rows = select_score_columns(predicted, keys, levels, package.inference, version)
     rows.write.mode("overwrite").parquet(uri(staged))
     names = prediction_columns(package.model_class, levels)
-    count, total = check_scores(spark, staged, kept.rows, names)
+    count, total = check_scores(spark, staged, expected, names)
     return {"rows": count, "total_predicted": total, "imputed": filled}
 
 

@@ -78,24 +78,24 @@ def test_what_nothing_needs_is_listed_and_what_is_needed_is_not(shop, used):
     mine, tracker, left = shop
     runs, table = tracker.runs(), used[2]
     third = tracker.package("3").path.relative_to(mine.root)
-    found = leftovers(mine, tracker, 30)
+    found = leftovers(mine.layout, tracker, 30)
     expected = {str(path.relative_to(mine.root)) for path in left[:4]}
     expected |= {f"features/shop/{table.path.name}", str(third)}  # no version is of this table
     assert names(found, mine.root) == expected | {f"runs/{runs['1']}", f"runs/{runs['3']}"}
     assert {f.size for f in found if f.path in left} == {500}
-    assert leftovers(mine, tracker, 50) == []
+    assert leftovers(mine.layout, tracker, 50) == []
 
 
 def test_features_of_the_champion_stay_and_so_do_those_that_were_opened(shop, used):
     mine, tracker, _ = shop
     name = f"features/shop/{used[2].path.name}"
-    assert name in names(leftovers(mine, tracker, 30), mine.root)
+    assert name in names(leftovers(mine.layout, tracker, 30), mine.root)
     assert finished_features(mine) is not None
-    assert name not in names(leftovers(mine, tracker, 30), mine.root)
+    assert name not in names(leftovers(mine.layout, tracker, 30), mine.root)
     age(mine.root, 40)
     tracker.tag_version("2", "data_fingerprint", used[2].path.name)
     try:
-        assert name not in names(leftovers(mine, tracker, 30), mine.root)
+        assert name not in names(leftovers(mine.layout, tracker, 30), mine.root)
     finally:
         tracker.client.delete_model_version_tag(tracker.model_name, "2", "data_fingerprint")
 
@@ -103,11 +103,11 @@ def test_features_of_the_champion_stay_and_so_do_those_that_were_opened(shop, us
 def test_removing_leaves_scores_that_a_rerun_gives_again(spark, shop):
     mine, tracker, left = shop
     before = spark.read.parquet(str(mine.layout.scores.path)).toPandas()
-    found = leftovers(mine, tracker, 30)
+    found = leftovers(mine.layout, tracker, 30)
     assert all(remove(leftover, 30) for leftover in found)
     assert not any(leftover.path.exists() for leftover in found)
     assert not list(mine.root.rglob("_removed-*")) and left[4].exists() and left[5].exists()
-    assert leftovers(mine, tracker, 30) == []
+    assert leftovers(mine.layout, tracker, 30) == []
     done = score(spark, mine, tracker, DATE)
     assert (done.rows, done.model_version) == (len(before), "1")
     assert tracker.package("3").path.exists()  # fetched again
@@ -115,7 +115,7 @@ def test_removing_leaves_scores_that_a_rerun_gives_again(spark, shop):
 
 def test_what_a_job_works_on_or_has_used_meanwhile_stays(shop):
     mine, tracker, left = shop
-    found = {leftover.path: leftover for leftover in leftovers(mine, tracker, 30)}
+    found = {leftover.path: leftover for leftover in leftovers(mine.layout, tracker, 30)}
     plan, inputs = left[0], left[1]
     with held(plan):
         assert not remove(found[plan], 30)

@@ -90,7 +90,8 @@ class Grid:
 
     def _is_its_base(self, dataset: str, variant: str) -> bool:
         base = self.variants.base(variant)
-        a, b = (network_settings(self.config(dataset, name)) for name in (variant, base))
+        configs = [self.config(dataset, name) for name in (variant, base)]
+        a, b = (network_settings(config.model, config.training) for config in configs)
         return a == b
 
     def trials(self, model: str) -> list[str]:
@@ -111,7 +112,8 @@ class Grid:
         if cell.variant == LIGHTGBM and lightgbm:
             fixed = lightgbm.model_dump(include={"rounds", "patience"})
             return CellSettings(lightgbm=lightgbm.trials[i] | fixed, split=split)
-        settings = network_settings(self.config(cell.dataset, cell.variant))
+        config = self.config(cell.dataset, cell.variant)
+        settings = network_settings(config.model, config.training)
         rate = {"learning_rate": self.experiment.learning_rates[i]}
         training = (settings.training or {}) | rate
         return settings.model_copy(update={"training": training, "split": split})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optdist.config import MACHINE_SETTINGS, Config, TrainingConfig
+from optdist.config import MACHINE_SETTINGS, AnyModelConfig, TrainingConfig
 from optdist.config.model_choice import DEFAULT_MODEL, section_class
 from pipelines.experiments.plan.records import CellSettings, rounded
 
@@ -13,11 +13,11 @@ from pipelines.experiments.plan.records import CellSettings, rounded
 _NOT_SETTINGS = {"seed", *MACHINE_SETTINGS}
 
 
-def network_settings(config: Config) -> CellSettings:
+def network_settings(model: AnyModelConfig, training: TrainingConfig) -> CellSettings:
     """The settings of a network that decide what it learns."""
     return CellSettings(
-        model=config.model.model_dump(mode="json"),
-        training=config.training.model_dump(mode="json", exclude=_NOT_SETTINGS),
+        model=model.model_dump(mode="json"),
+        training=training.model_dump(mode="json", exclude=_NOT_SETTINGS),
     )
 
 
