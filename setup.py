@@ -57,6 +57,7 @@ EXTRAS_REQUIRE = {
         "wheel",
     ],
     "dev": [
+        "hypothesis>=6.100",  # worlds for differential tests, and bytes for fuzzing
         "mypy",
         "pandas-stubs>=2.3,<3",
         "pre-commit",
