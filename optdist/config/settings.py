@@ -164,7 +164,11 @@ class Config(Section):
     dataset: DatasetConfig
     split: SplitConfig = SplitConfig()
     build: BuildConfig = BuildConfig()
-    model: AnyModelConfig = OptDistConfig()
+    model: AnyModelConfig = Field(
+        default=OptDistConfig(),
+        description="The model to train, and its own settings (section 3, and 4.1.3 for the "
+        "baselines).",
+    )
     model_defaults: dict[str, Any] = Field(
         default={},
         description="Defaults of `model` for whichever model reads them, such as widths that suit "

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from optdist.errors import TrainingError
 from optdist.training.communicator import HorovodRanks
 from optdist.training.event_file import EventWriter
 from optdist.training.plan import TrainingPlan
+from optdist.training.run_folder import RunFolder
 from optdist.training.worker import train
 
 
@@ -24,14 +29,23 @@ def run_rank(plan_json: str) -> str:
     Returns:
         The run's `TrainingResult` as JSON, the same on all ranks.
     """
-    plan = TrainingPlan.model_validate_json(plan_json)
-    ranks = HorovodRanks(plan.training.sparse_as_dense)
-    with EventWriter(plan.run_folder.events if ranks.rank == 0 else os.devnull) as writer:
-        try:
+    folder = RunFolder(Path(json.loads(plan_json)["folder"]))  # before anything that can fail
+    try:
+        plan = _read_plan(plan_json)
+        ranks = HorovodRanks(plan.training.sparse_as_dense)
+        with EventWriter(folder.events if ranks.rank == 0 else os.devnull) as writer:
             return train(plan, ranks, writer).to_json()
-        except Exception as error:
-            plan.run_folder.write_failure(ranks.rank, f"{error}\n\n{traceback.format_exc()}")
-            raise
+    except Exception as error:
+        rank = int(os.environ.get("HOROVOD_RANK", "0"))
+        folder.write_failure(rank, f"{error}\n\n{traceback.format_exc()}")
+        raise
+
+
+def _read_plan(text: str) -> TrainingPlan:
+    try:
+        return TrainingPlan.model_validate_json(text)
+    except ValidationError as error:  # such as a class that only the driver can import
+        raise TrainingError("; ".join(problem["msg"] for problem in error.errors())) from error
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def _build(
     counts, last_event, types = write_samples(spark, config, as_of, table)
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows quarantined, "
-        f"{counts['incomplete']:,} left out whose label window has not ended"
+        f"{counts['incomplete']:,} left out because their label windows have not ended"
         f"{_up_to(last_event)}"
     )
     schema = fit_samples(
@@ -77,7 +77,7 @@ def _build(
     warn_of_letter_case(schema)
     filled = count_imputed(spark.read.parquet(uri(table.samples)).where("split != 'train'"), schema)
     if filled:
-        print(f"  filled with the training mean, for training had no missing value: {filled}")
+        print(f"  filled with the training mean, because training had no missing value: {filled}")
     for split in SPLITS:
         write_encoded(spark, table, split, schema, config.build)
     finished = table.finish(

@@ -7,7 +7,8 @@ from table import write_table
 
 from optdist.config import HorovodConfig, OptDistConfig, TrainingConfig
 from optdist.errors import ConfigError, TrainingError
-from optdist.training import TrainingPlan
+from optdist.training import RunFolder, TrainingPlan
+from optdist.training.entry import run_rank
 from optdist.training.event_file import tolerate_errors
 from optdist.training.local_launcher import LocalHorovod, OneProcess
 
@@ -48,6 +49,20 @@ def test_one_process_refuses_more_ranks_than_one(tmp_path):
     training = {"engine": "one_process", "ranks": 2}
     with pytest.raises(ConfigError, match=r"Set training\.ranks=1"):
         OneProcess.from_config(config(tmp_path, tmp_path / "sales.csv", training=training))
+
+
+def test_a_rank_that_cannot_import_the_model_leaves_the_reason_for_the_launcher(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.prepare()
+    written = TrainingPlan(
+        table="t", table_fingerprint="f", folder=str(run.path), model={}, training={}
+    ).model_dump_json()
+    name = '"name":"optdist"'
+    assert name in written
+    with pytest.raises(TrainingError):
+        run_rank(written.replace(name, '"name":"nowhere.models:Mine"'))
+    assert run.failure().startswith("`model.name` must be one of optdist, ")
+    assert "put its folder on PYTHONPATH" in run.failure()
 
 
 @pytest.mark.slow
