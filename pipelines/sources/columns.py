@@ -61,15 +61,15 @@ def require(rows: DataFrame, names: list[str], what: str) -> DataFrame:
     Raises:
         DataError: listing missing and found columns.
     """
-    found = [name for name in rows.columns if name not in MARKS]
-    cases = {name.lower(): name for name in found}
+    columns = [name for name in rows.columns if name not in MARKS]
+    cases = {name.lower(): name for name in columns}
     missing = [name for name in names if name.lower() not in cases]
     if missing:
         raise DataError(
             f"The data set's {what} names columns that are not there: {', '.join(missing)}. "
-            f"Found: {', '.join(found)}."
+            f"Found: {', '.join(columns)}."
         )
-    other = {cases[name.lower()]: name for name in names if name not in found}
+    other = {cases[name.lower()]: name for name in names if name not in columns}
     return rows.withColumnsRenamed(other) if other else rows
 
 

@@ -7,7 +7,7 @@ with a number is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -15,12 +15,13 @@ from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig
 from optdist.config.source import SourceConfig
+from optdist.config.tables import TableConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from optdist.errors import DataError
 from pipelines.sources.columns import column, is_text, parse_number
 from pipelines.sources.expressions import Need
 from pipelines.sources.formats.registry import read_table
-from pipelines.sources.needs import Needs, Wanted, find_needs
+from pipelines.sources.needs import Needs, Requirement, find_needs
 from pipelines.sources.shapes import with_shape
 
 Types = dict[str, dict[str, str]]  # table -> column -> type, of columns that are text in the file
@@ -74,38 +75,43 @@ def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
     source, needs = dataset.source, find_needs(spark, dataset.source)
     keys = {name.lower() for name in _kept_as_written(dataset)}
     types: Types = {}
+    parsed = _parsed_columns(source)
     for name, table in source.tables.items():
-        wanted = _needs_of_table(source, name, needs)
-        rows = read_table(spark, name, table)
+        rows, requirements = read_table(spark, name, table), _needs_of_table(source, name, needs)
+        _require_declared(name, table, rows)
         declared = {column.lower() for column in table.types}
-        missing = declared - {c.lower() for c in rows.columns}
-        if missing:
-            raise DataError(
-                f"source.tables.{name}.types names columns that are not there: "
-                f"{', '.join(sorted(missing))}. Found: {', '.join(rows.columns)}."
-            )
-        texts = [c for c in rows.columns if c.lower() in wanted and is_text(rows, c)]
-        texts = [c for c in texts if c.lower() not in declared]
-        parsed = _parsed_columns(source)
-        matter = [
+        texts = [
             c
-            for c in texts
-            if c.lower() in parsed
-            or any(
-                use.need in (_REFUSED if c.lower() in keys else _TYPED) for use in wanted[c.lower()]
-            )
+            for c in rows.columns
+            if c.lower() not in declared
+            and is_text(rows, c)
+            and _type_matters(c.lower(), requirements, keys, parsed)
         ]
-        if not matter:
-            continue
-        statistics = describe_texts(rows, matter)
-        types[name] = {}
-        for text, values in statistics.items():
-            uses = wanted[text.lower()]
+        for text, values in (describe_texts(rows, texts) if texts else {}).items():
+            uses = requirements[text.lower()]
             kind = _type(values, uses, text.lower() in keys, parsed.get(text.lower()))
-            types[name][text] = kind
+            types.setdefault(name, {})[text] = kind
             if kind == "string":
                 _refuse(name, text, values, uses)
     return types
+
+
+def _require_declared(name: str, table: TableConfig, rows: DataFrame) -> None:
+    """Raise a DataError if a table declares the type of a column that it does not have."""
+    missing = {column.lower() for column in table.types} - {c.lower() for c in rows.columns}
+    if missing:
+        raise DataError(
+            f"source.tables.{name}.types names columns that are not there: "
+            f"{', '.join(sorted(missing))}. Found: {', '.join(rows.columns)}."
+        )
+
+
+def _type_matters(text: str, requirements: Needs, keys: set[str], parsed: Container[str]) -> bool:
+    """Whether an expression, or the pipeline's own parsing, needs the type of a text column."""
+    needed = _REFUSED if text in keys else _TYPED
+    return text in requirements and (
+        text in parsed or any(use.need in needed for use in requirements[text])
+    )
 
 
 def typed_dataset(dataset: DatasetConfig, types: Types) -> DatasetConfig:
@@ -166,7 +172,7 @@ def _measures(rows: DataFrame, name: str) -> list[Column]:
     ]
 
 
-def _type(values: Statistics, uses: set[Wanted], is_key: bool, parsed: str | None) -> str:
+def _type(values: Statistics, uses: set[Requirement], is_key: bool, parsed: str | None) -> str:
     if is_key or any(use.need is Need.TEXT for use in uses):
         return "string"
     if parsed == "timestamp":
@@ -174,7 +180,7 @@ def _type(values: Statistics, uses: set[Wanted], is_key: bool, parsed: str | Non
     return parsed or values.type
 
 
-def _refuse(table: str, name: str, values: Statistics, uses: set[Wanted]) -> None:
+def _refuse(table: str, name: str, values: Statistics, uses: set[Requirement]) -> None:
     """Raise a DataError if one of the uses would give a wrong number."""
     wrong = [use for use in uses if _is_wrong(values, use.need)]
     if not wrong:

@@ -13,7 +13,7 @@ from pipelines.sources.expressions import Need, find_uses, parse
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requirement:
     """What one setting needs of a column."""
 
     need: Need
@@ -21,7 +21,7 @@ class Wanted:
     sql: str
 
 
-Needs = dict[str, set[Wanted]]  # by the column's name in lower case
+Needs = dict[str, set[Requirement]]  # by the column's name in lower case
 
 
 def find_needs(spark: SparkSession, source: SourceConfig) -> dict[str | None, Needs]:
@@ -43,11 +43,13 @@ def find_needs(spark: SparkSession, source: SourceConfig) -> dict[str | None, Ne
             tree = parse(spark, expression.sql)
             if tree is None:
                 continue
-            own = Wanted(Need.NOTHING, expression.setting, expression.sql)
-            passed = {wanted for name in expression.names for wanted in later[name.lower()]}
+            own = Requirement(Need.NOTHING, expression.setting, expression.sql)
+            passed = {
+                requirement for name in expression.names for requirement in later[name.lower()]
+            }
             for whole in {own, *passed}:
                 for use in find_uses(tree, whole.need):
                     same = use.need is whole.need
-                    wanted = whole if same else Wanted(use.need, own.setting, own.sql)
-                    needs[expression.table][use.column].add(wanted)
+                    requirement = whole if same else Requirement(use.need, own.setting, own.sql)
+                    needs[expression.table][use.column].add(requirement)
     return needs

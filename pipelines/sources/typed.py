@@ -19,8 +19,8 @@ def with_types(rows: DataFrame, types: Mapping[str, str]) -> DataFrame:
         rows: a raw table.
         types: column -> type; columns that are not there, and those that stay text, are skipped.
     """
-    found = {name.lower(): name for name in rows.columns}
-    types = {found[n.lower()]: kind for n, kind in types.items() if n.lower() in found}
+    spellings = {name.lower(): name for name in rows.columns}
+    types = {spellings[n.lower()]: kind for n, kind in types.items() if n.lower() in spellings}
     typed = {name: _parse(rows, name, kind) for name, kind in types.items() if kind != "string"}
     texts = [name for name in typed if is_text(rows, name)]
     if not typed:
