@@ -6,6 +6,19 @@ os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ.pop("MLFLOW_TRACKING_URI", None)  # tests write to stores of their own
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+# The same examples in every run; `--hypothesis-profile=thorough` draws many others.
+_COMMON = {
+    "deadline": None,
+    "database": None,
+    "phases": set(Phase) - {Phase.explain},  # which traces every line
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("same", max_examples=100, derandomize=True, **_COMMON)
+settings.register_profile("thorough", max_examples=1000, **_COMMON)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

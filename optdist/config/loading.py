@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from optdist.config.merging import read_changes, require_same_kinds
+from optdist.config.plain import plain_yaml
 from optdist.config.problems import problems
 from optdist.config.secrets import hide_secrets
 from optdist.config.settings import Config
@@ -57,15 +58,12 @@ def load_config(
     """
     path = named_file(dataset, "datasets")
     try:
-        layers = [
-            *_shared_layers(env),
-            _dataset_layer(read_yaml(path)),
-            OmegaConf.from_dotlist(list(overrides)),
-        ]
+        layers = [*_shared_layers(env), _dataset_layer(read_yaml(path)), read_changes(overrides)]
+        require_same_kinds(layers)
         merged = OmegaConf.merge(*layers)
         written = OmegaConf.to_container(merged, resolve=False)
         resolved = OmegaConf.to_container(merged, resolve=True)
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
+    except OmegaConfBaseException as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
     return config_from(_with_spark_keys(resolved), _with_spark_keys(written))
 
@@ -131,8 +129,10 @@ def config_from(resolved: Mapping[str, Any], written: Mapping[str, Any] | None =
         ConfigError: listing every problem at once.
     """
     written = dict(resolved if written is None else written)
+    if "written" in resolved:  # a field of the class alone
+        raise ConfigError("The configuration has these problems:\n  - written is not a setting.")
     try:
-        return Config(**resolved, written=written)
+        return Config.model_validate({**resolved, "written": written})
     except ValidationError as error:
         lines = "\n".join(f"  - {line}" for line in problems(error, written, Config))
         message = f"The configuration has these problems:\n{lines}"
@@ -163,7 +163,10 @@ def _with_spark_keys(merged: Any) -> dict[str, Any]:
             else:
                 flat[f"{prefix}{key}"] = inner if isinstance(inner, str) else json.dumps(inner)
 
-    collect(merged.get("spark") or {}, "")
+    spark = merged.get("spark") or {}
+    if not isinstance(spark, Mapping):
+        return dict(merged)  # refused as every other wrong value
+    collect(spark, "")
     return {**merged, "spark": flat}
 
 
@@ -177,10 +180,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         names = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise ConfigError(f"{path} does not exist. Found there: {', '.join(names) or 'nothing'}.")
     try:
-        content = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+        content = plain_yaml(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not a text file of UTF-8: {error}.") from error
+    except ValueError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must contain a mapping of keys to values.")
-    mapping: dict[str, Any] = json.loads(json.dumps(content, default=str))  # dates become text
-    return mapping
+    return content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,7 +22,7 @@ def problems(
         written: the configuration as its files have it, secrets as `${env:NAME}`.
         section: the class that it was checked against.
     """
-    settings = Reference(section)
+    settings = _reference(section)
     for problem in error.errors(include_url=False, include_context=False):
         keys = settings.without_variants(problem["loc"])
         place = ".".join(map(str, keys))
@@ -31,6 +32,11 @@ def problems(
         value = _value_at(keys, written)
         received = "" if isinstance(value, dict | list | _Missing) else f". Received: {value!r}"
         yield f"{place}: {problem['msg'].removeprefix('Value error, ')}{received}"
+
+
+@lru_cache(maxsize=8)
+def _reference(section: type[BaseModel]) -> Reference:
+    return Reference(section)
 
 
 class _Missing:

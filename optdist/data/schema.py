@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from optdist.errors import DataError
 
@@ -31,15 +32,32 @@ def encoded_name(prefix: str, name: str) -> str:
     return f"{prefix}_{plain}"
 
 
+def _once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("a name is there twice")
+    return names
+
+
+def _ascending(values: list[float]) -> list[float]:
+    if any(low > high for low, high in pairwise(values)):
+        raise ValueError("quantiles must ascend")
+    return values
+
+
+Count = Annotated[int, Field(gt=0, lt=2**63)]
+Names = Annotated[list[str], AfterValidator(_once)]
+Quantiles = Annotated[list[float], AfterValidator(_ascending)]
+
+
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CategoricalFeature(_Frozen):
     """A categorical feature; ids are 0 missing, 1 out of vocabulary, 2.. the vocabulary."""
 
     name: str
-    vocabulary: list[str]
+    vocabulary: Names
     unknown_share: float | None = None  # of training's categories; None: not known
 
     @property
@@ -54,23 +72,23 @@ class NumericFeature(_Frozen):
     name: str
     log1p: bool
     mean: float
-    std: float
+    std: Annotated[float, Field(gt=0)]
     indicator: bool  # training had missing values, so a column says where they are
-    quantiles: list[float] = []  # NUMERIC_STEPS + 1 of the training values, after the log1p
+    quantiles: Quantiles = []  # NUMERIC_STEPS + 1 of the training values, after the log1p
 
 
 class LabelStatistics(_Frozen):
     """The training labels (currency units) and the logarithms of the positive ones."""
 
-    count: int
-    positives: int
+    count: Count
+    positives: Count
     total: float
     median: float
     log_mean: float
-    log_std: float
+    log_std: Annotated[float, Field(ge=0)]
     log_min: float
     log_max: float
-    quantiles: list[float] = []  # LABEL_STEPS + 1 of the positive labels, currency
+    quantiles: Quantiles = []  # LABEL_STEPS + 1 of the positive labels, currency
 
     @property
     def mean(self) -> float:
@@ -125,6 +143,17 @@ class FeatureSchema(_Frozen):
             DataError: the file is missing or is not a feature schema.
         """
         try:
-            return cls.model_validate_json(Path(path).read_text())
-        except (OSError, ValidationError) as error:
-            raise DataError(f"{path} is not a readable feature schema: {error}") from error
+            return cls.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except ValidationError as error:  # whose text would quote categories
+            reason = first_problem(error)
+        raise DataError(f"{path} is not a readable feature schema: {reason}.")
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where the first problem of a file is, and what it is, without the value there."""
+    problem, *others = error.errors(include_url=False, include_context=False, include_input=False)
+    place = " ".join(".".join(map(str, problem["loc"])).split())[:80]  # a key may be any text
+    more = f" (and {len(others)} more problems)" if others else ""
+    return f"{place or 'the file'}: {problem['msg']}{more}"

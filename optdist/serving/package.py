@@ -72,8 +72,11 @@ class Package:
             ModelError: the file is missing or damaged.
         """
         with self._readable():
-            settings = upgrade_settings(json.loads(self._checked(_SETTINGS).read_text()))
-            return section_class(settings["name"]).model_validate(settings)
+            settings = json.loads(self._checked(_SETTINGS).read_text())
+            if not isinstance(settings, dict):
+                raise ModelError(f"{_SETTINGS} must have an object")
+            settings = upgrade_settings(settings)
+            return section_class(str(settings["name"])).model_validate(settings)
 
     @cached_property
     def schema(self) -> FeatureSchema:
