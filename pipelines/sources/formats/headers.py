@@ -15,6 +15,7 @@ from pipelines.sources.formats.content import HEAD, require_text
 from pipelines.sources.formats.paths import lower_keys
 
 _SEPARATORS = ";\t|,"
+_BREAKS = {"\n", "\r"}
 _LINES, _RECORD = 1_000, 50  # lines to look at, and the most that one record may have
 
 
@@ -34,7 +35,7 @@ class Dialect:
         """The dialect that Spark's options describe.
 
         Raises:
-            DataError: there is no separator.
+            DataError: there is no separator, or a sign is no single letter.
         """
         given = lower_keys(options)
         sep = given.get("sep", given.get("delimiter", ","))
@@ -42,6 +43,11 @@ class Dialect:
             raise DataError(
                 "The option sep of a CSV table is empty. Give a separator, such as ','."
             )
+        for name in ("quote", "escape", "comment"):
+            if len(given.get(name, "")) > 1 or given.get(name) in _BREAKS:
+                raise DataError(
+                    f"The option {name} of a CSV table must be one character, or empty."
+                )
         return cls(
             sep=sep.replace("\\t", "\t"),
             quote=given.get("quote", '"'),
@@ -151,9 +157,10 @@ def _first_record(file: Path, lines: list[str], dialect: Dialect) -> list[str]:
         )
     text = "\n".join(lines[:_RECORD]) if dialect.multi_line else lines[0]
     try:
-        return dialect.records(text)[0]
+        records = dialect.records(text)
     except csv.Error:
-        return dialect.records(lines[0].replace(dialect.quote, ""))[0]
+        records = dialect.records(lines[0].replace(dialect.quote, ""))
+    return records[0] if records else [""]
 
 
 def _refuse_other_separator(file: Path, header: list[str], dialect: Dialect) -> None:
