@@ -23,6 +23,6 @@ class Section(BaseModel):
 
 def as_mapping(value: Any) -> Any:
     """Turn a list of names into a mapping of each to its defaults; a mapping stays as it is."""
-    if isinstance(value, list):
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {name: {} for name in value}
     return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value

@@ -88,6 +88,7 @@ def test_the_right_configuration_is_read(tmp_path):
 @example("1: 2")
 @example("spark: [1]")
 @example("spark: 3")
+@example("features: {numeric: [[]]}")
 @example("model: 3")
 @example("model_defaults: 3")
 @example("written: {a: 1}")
