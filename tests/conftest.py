@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, Phase, settings
 _COMMON = {
     "deadline": None,
     "database": None,
-    "phases": set(Phase) - {Phase.explain},  # which traces every line
     "print_blob": True,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 }
-settings.register_profile("same", max_examples=100, derandomize=True, **_COMMON)
-settings.register_profile("thorough", max_examples=1000, **_COMMON)
+_DRAW = (Phase.explicit, Phase.generate)  # to shrink a failure takes minutes where Spark runs
+settings.register_profile("same", max_examples=100, derandomize=True, phases=_DRAW, **_COMMON)
+_SHRINK = (*_DRAW, Phase.shrink)
+settings.register_profile("thorough", max_examples=1000, phases=_SHRINK, **_COMMON)
 settings.load_profile("same")
 
 

@@ -104,16 +104,16 @@ class Oracle:
         db.row_factory = sqlite3.Row
         db.execute(f"CREATE TABLE log (n INTEGER PRIMARY KEY, {', '.join(COLUMNS)}, unreadable)")
         for event in self.events:
-            number = None if isinstance(event.amount, str) else event.amount
+            number = event.amount if isinstance(event.amount, float) else None
+            unreadable = isinstance(event.amount, str) or (number is not None and number != number)
             values = (event.customer, event.shop, event.segment, event.qty, number)
-            unreadable = isinstance(event.amount, str)
             db.execute(
                 "INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
                 (*values, event.day(self.zone), unreadable),
             )
         self._join(db)
         where = self.source.get("where") or "true"
-        if "amount" in where:  # what cannot be read is quarantined, not dropped
+        if "amount" in where:  # no number and NaN, which is above all, are quarantined, not dropped
             where = f"({where}) OR unreadable"
         rows = [dict(row) for row in db.execute(f"SELECT * FROM joined WHERE {where} ORDER BY n")]
         # of events after `until` the day alone is looked at

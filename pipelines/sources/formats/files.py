@@ -17,6 +17,7 @@ from pipelines.sources.formats.content import explain_damage
 from pipelines.sources.formats.folders import refuse_remote_table_formats, table_files
 from pipelines.sources.formats.headers import column_names, has_blanks, read_header
 from pipelines.sources.formats.messages import first_line
+from pipelines.sources.formats.options import require_csv_options
 from pipelines.sources.formats.partitions import AS_TEXT, spark_settings, typed_partitions
 from pipelines.sources.formats.paths import files_fingerprint, lower_keys, resolve_path
 from pipelines.sources.formats.suffixes import suffix
@@ -154,6 +155,7 @@ class Csv(FileFormat):
         self, spark: SparkSession, path: str, files: list[Path], options: Options
     ) -> DataFrame:
         """Read text columns, named by the header that was read here, and mark ragged rows."""
+        require_csv_options(options)
         if files and all(suffix(file) in {".tsv", ".tab"} for file in files):
             options = {"sep": "\t", **options}
         header = read_header(files, options) if files else None
@@ -187,8 +189,14 @@ class Csv(FileFormat):
         return rows.withMetadata(RAGGED, {"columns": names, "sep": sep})
 
     def explain(self, error: Exception) -> str | None:
-        """Files whose headers differ."""
+        """Files whose headers differ, and lines that are too long."""
         text = str(error)
+        if "TextParsingException" in text:
+            return (
+                "A line of a CSV table has more fields, or a field more letters, than Spark takes. "
+                "Raise the options maxColumns or maxCharsPerColumn, or look for a quote that does "
+                "not end."
+            )
         if not self._OTHER_HEADER.search(text):
             return super().explain(error)
         file = re.search(r"CSV file: (\S+)", text)

@@ -12,10 +12,10 @@ from pathlib import Path
 from optdist.errors import DataError
 from optdist.files import uri
 from pipelines.sources.formats.content import HEAD, require_text
+from pipelines.sources.formats.options import require_csv_options
 from pipelines.sources.formats.paths import lower_keys
 
 _SEPARATORS = ";\t|,"
-_BREAKS = {"\n", "\r"}
 _LINES, _RECORD = 1_000, 50  # lines to look at, and the most that one record may have
 
 
@@ -35,7 +35,7 @@ class Dialect:
         """The dialect that Spark's options describe.
 
         Raises:
-            DataError: there is no separator, or a sign is no single letter.
+            DataError: there is no separator, or an option has a value that Spark cannot use.
         """
         given = lower_keys(options)
         sep = given.get("sep", given.get("delimiter", ","))
@@ -43,11 +43,7 @@ class Dialect:
             raise DataError(
                 "The option sep of a CSV table is empty. Give a separator, such as ','."
             )
-        for name in ("quote", "escape", "comment"):
-            if len(given.get(name, "")) > 1 or given.get(name) in _BREAKS:
-                raise DataError(
-                    f"The option {name} of a CSV table must be one character, or empty."
-                )
+        require_csv_options(options)
         return cls(
             sep=sep.replace("\\t", "\t"),
             quote=given.get("quote", '"'),

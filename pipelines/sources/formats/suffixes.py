@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from optdist.config.tables import TableConfig
 from optdist.errors import DataError
+from pipelines.sources.formats.folders import refuse_table_formats
 from pipelines.sources.formats.paths import list_files, resolve_path
 
 DEFAULT = "parquet"
@@ -35,7 +36,7 @@ def format_of(name: str, table: TableConfig) -> str:
         table: the table's settings.
 
     Raises:
-        DataError: the files' names say different formats.
+        DataError: the files' names say different formats, or belong to a table format.
     """
     if table.format != DEFAULT:
         return table.format
@@ -48,6 +49,7 @@ def format_of(name: str, table: TableConfig) -> str:
     for file in list_files(path, table.options):
         files.setdefault(_format_of_file(file), file)
     if len(files) > 1:
+        refuse_table_formats(path)  # whose metadata are files of another format
         one, other, *_ = files.values()
         raise DataError(
             f"The table {name} has files of different formats: {one} and {other}. Remove those "

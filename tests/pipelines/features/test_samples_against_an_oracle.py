@@ -3,11 +3,11 @@
 import datetime as dt
 import math
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import event, given, note, settings
 from oracle import Refused
+from quick import settings_of
 from worlds import worlds
 
 from optdist.errors import DataError
@@ -23,7 +23,7 @@ def test_samples_equal_those_of_the_oracle(spark, tmp_path_factory, world):
     right = outcome_of_oracle(world)
     note(f"right: {right}")
     event("refused" if isinstance(right, Refused) else f"{min(len(right[0]), 3)}+ samples")
-    with zone_of(spark, world.oracle.zone):
+    with settings_of(spark, **{"spark.sql.session.timeZone": world.oracle.zone}):
         dataset = world.write(tmp_path_factory.mktemp("world"))
         try:
             samples = (
@@ -61,12 +61,3 @@ def comparable(value, name=""):
         assert not math.isnan(value)
         return float(value)
     return value
-
-
-@contextmanager
-def zone_of(spark, zone):
-    spark.conf.set("spark.sql.session.timeZone", zone)
-    try:
-        yield
-    finally:
-        spark.conf.set("spark.sql.session.timeZone", "UTC")
