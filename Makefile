@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format imports settings lock bench clean
+.PHONY: help setup test test-fast check format imports settings quality lock bench clean
 
 BIN := .venv/bin
 PYTHON_SOURCES := $(wildcard optdist pipelines jobs benchmarks tests requirements setup.py)
@@ -39,6 +39,11 @@ imports:  ## Print which room imports which (ARGS=REVISION for another one, ARGS
 
 settings:  ## Write docs/settings.md from the settings' classes
 	@$(READY); $(BIN)/python -m optdist.config.explain >docs/settings.md
+
+quality:  ## Write docs/data_quality.md from what the tests of tables with quirks see
+	@$(READY); results=$$(mktemp); export DATA_QUALITY_RESULTS=$$results; \
+	$(PYTEST) tests/pipelines/sources/test_quirky_tables.py tests/pipelines/sources/test_kinds_of_quirks.py \
+	  tests/integration/test_scored_files.py && $(BIN)/python tests/quality_page.py "$$results"
 
 lock:  ## Write the lock files from setup.py (ARGS=--upgrade for newer versions)
 	@$(READY); requirements/lock.sh $(ARGS)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from quality_page import record, refusal
+from quick import settings_of
 
 from optdist.config import load_config
 from optdist.errors import OptDistError
@@ -28,6 +30,12 @@ NOT_MADE = {"case25_join_float_id": ["biggest_all", "recency_all"]}  # no featur
 TRAINED = {"case90_train_score"}  # tables to score, with a data set of samples
 
 
+@pytest.fixture(autouse=True)
+def _quick(spark):
+    with settings_of(spark):
+        yield
+
+
 def samples_of(spark, case, root):
     config = load_config(
         QUIRKS / case / "config.yaml", overrides=[f"paths.root={root}", "build.min_row_groups=2"]
@@ -49,10 +57,12 @@ def test_a_quirky_table_gives_right_samples_or_a_clear_refusal(spark, tmp_path, 
         assert "\n" not in str(error).strip() and "Traceback" not in str(error)
         assert case in REFUSED, f"refused: {error}"
         assert re.search(REFUSED[case], str(error)), str(error)
+        record(case, refusal(error, tmp_path, QUIRKS / case))
         return
     expected_file = QUIRKS / case / "expected.parquet"
     if not expected_file.exists():
         assert case not in REFUSED, f"{len(samples)} samples"
+        record(case, f"right values: {len(samples):,} samples")
         return
     expected = pd.read_parquet(expected_file)
     keys = [c for c in ("customer", "snapshot_date", "first_day") if c in expected]
@@ -69,3 +79,4 @@ def test_a_quirky_table_gives_right_samples_or_a_clear_refusal(spark, tmp_path, 
             )
         else:
             assert samples[column].astype(str).tolist() == expected[column].astype(str).tolist()
+    record(case, f"right values: {len(samples):,} samples")
