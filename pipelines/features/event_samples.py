@@ -75,7 +75,8 @@ class EventSampler(ABC, Generic[S]):
         days = find_data_range(spark, self.source, events, as_of)
         complete = find_completeness(events.good, self.source, days, as_of)
         print(f"  label windows end by {complete.until}: {complete.reason}")
-        require_events(self.label_windows(complete.until), events.reach)
+        setting = f"source.{self.source.chooser} asks for {self.requested_days(complete.until)}"
+        require_events(self.label_windows(complete.until), events.reach, setting)
         chosen, incomplete = self.choose_ended(first, complete.until)
         rows = with_features(events.good, chosen, self.dataset.id, self.source)
         rows = with_label(rows, events.good, chosen, self.dataset.id, self.source)
@@ -130,12 +131,13 @@ class EventSampler(ABC, Generic[S]):
         )
 
 
-def require_events(windows: list[DayRange], reach: Reach) -> None:
+def require_events(windows: list[DayRange], reach: Reach, setting: str) -> None:
     """Refuse label windows without an event of anybody: their labels would all be zeros.
 
     Args:
         windows: first and last day of each window, both inclusive.
         reach: the days with events.
+        setting: a clause with the days that samples are asked for.
 
     Raises:
         DataError: naming the windows.
@@ -143,10 +145,11 @@ def require_events(windows: list[DayRange], reach: Reach) -> None:
     empty = [f"{first} to {last}" for first, last in windows if not reach.has_event(first, last)]
     if empty:
         names = ", ".join(empty[:5]) + (f" and {len(empty) - 5} more" if empty[5:] else "")
+        days = "none" if reach.range is None else "of {} to {}".format(*reach.range)
         raise DataError(
-            f"The data have no event of anybody in the label windows {names}: every label "
-            f"would be 0. Choose days whose label windows lie where events are, or deliver the "
-            f"events that are missing."
+            f"{setting}, and the events are {days}: there is no event of anybody in the label "
+            f"windows {names}: every label would be 0. Choose days whose label windows lie where "
+            f"events are, or deliver the events that are missing."
         )
 
 

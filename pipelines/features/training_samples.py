@@ -62,9 +62,10 @@ def write_samples(
     counts["samples"] = good["samples"]
     if not counts["samples"]:
         raise DataError(find_sampler(config.dataset).explain_no_sample(samples, reasons))
+    require_rows(by_split, config.dataset.split_key)
     if not any(positive for _, positive in by_split.values()):
         raise DataError(explain_no_positive(good["samples"], config.dataset, samples.events))
-    require_every_split(by_split, config.dataset.split_key)
+    require_positives(by_split)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
     return counts, str(samples.reach[1]) if samples.reach else None, samples.types
@@ -79,14 +80,18 @@ def count_by_split(samples: DataFrame) -> dict[str, tuple[int, int]]:
     return {split: counts[split] for split in SPLITS if split in counts}
 
 
-def require_every_split(by_split: dict[str, tuple[int, int]], split_key: list[str]) -> None:
-    """Raise a DataError if a split has no rows or no positive label."""
+def require_rows(by_split: dict[str, tuple[int, int]], split_key: list[str]) -> None:
+    """Raise a DataError if a split has no rows."""
     for split in SPLITS:
         if split not in by_split:
             raise DataError(
                 f"The {split} split is empty. Give more rows, another split.seed, or larger shares "
                 f"of split.* (keys of {', '.join(split_key)} are split as a whole)."
             )
+
+
+def require_positives(by_split: dict[str, tuple[int, int]]) -> None:
+    """Raise a DataError if a split has no positive label."""
     for split, (rows, positive) in by_split.items():
         if not positive:
             raise DataError(

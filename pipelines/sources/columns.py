@@ -25,7 +25,8 @@ UNPARSED = "_unparsed"
 MARKS = (RAGGED, UNPARSED)  # columns that say why a row cannot be used, next to those of the tables
 # what Spark casts to a number and is none in a table: 12.5D, 1f, 0x1F
 _PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
-_NO_ID = ("", "nan", "null", "none", "<na>")  # how other programs write that there is no id
+# how other programs write that there is no id: pandas, SQL, Python, R, Excel, MySQL, JavaScript
+_NO_ID = ("", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Need(Enum):
     NUMBER = "number"  # arithmetic of one row, null where it is no number
     TIE = "tie"  # decides between rows that are equal in what comes before
     ORDER = "order"  # the largest, the smallest, or in an order
+    MIXED = "mixed"  # in an order, together with a text such as '0', which makes it text
     COMPARISON = "comparison"  # with a number
 
 
@@ -155,14 +156,18 @@ def _needs(node: Node, need: Need) -> Iterator[tuple[Node, Need]]:
 
 def _same_for_all(name: str, children: tuple[Node, ...], need: Need) -> Need:
     if name in _ARITHMETIC:
+        if need is Need.MIXED:
+            return need
         return Need.SUM if need in {Need.SUM, Need.COMPARISON} else Need.NUMBER
     if name in _DATES and len(children) < 2:
         return Need.NOTHING
     if name in _THROUGH:
         literals = [child.text for child in children if child.text is not None]
-        # names in structs are literals
-        mixed = name not in _STRUCTS and any(not _is_plain(text) for text in literals)
-        return Need.TEXT if mixed else need
+        if name in _STRUCTS or not literals:  # names in structs are literals
+            return need
+        if any(not _is_plain(text) for text in literals):
+            return Need.TEXT
+        return Need.MIXED if need in {Need.ORDER, Need.TIE} else need
     for names, common in (
         (_SUMS, Need.SUM),
         (_ORDERS, Need.ORDER),

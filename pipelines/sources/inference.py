@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType
 
 from optdist.config import DatasetConfig
 from optdist.config.source import SourceConfig
@@ -30,8 +31,8 @@ Types = dict[str, dict[str, str]]  # table -> column -> type, of columns that ar
 # a sign in exponents, and ids such as 12E5 have none.
 _DECIMAL = r"^-?(0|[1-9]\d*)(\.\d+)?(e[+-]\d{1,3})?$"
 _ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
-_TYPED = {Need.SUM, Need.NUMBER, Need.ORDER, Need.TIE, Need.COMPARISON}
-_REFUSED = {Need.SUM, Need.ORDER, Need.COMPARISON}  # where they would be wrong
+_TYPED = {Need.SUM, Need.NUMBER, Need.ORDER, Need.TIE, Need.MIXED, Need.COMPARISON}
+_REFUSED = {Need.SUM, Need.ORDER, Need.MIXED, Need.COMPARISON}  # where they would be wrong
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
     for name, table in source.tables.items():
         rows, requirements = read_table(spark, name, table), _needs_of_table(source, name, needs)
         _require_declared(name, table, rows)
+        _require_unmixed(name, rows, requirements)
         declared = {column.lower() for column in table.types}
         texts = [
             c
@@ -91,6 +93,8 @@ def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
             uses = requirements[text.lower()]
             kind = _type(values, uses, text.lower() in keys, parsed.get(text.lower()))
             types.setdefault(name, {})[text] = kind
+            if not values.orders_as_text:
+                _refuse_mixed(name, text, uses)
             if kind == "string":
                 _refuse(name, text, values, uses)
     return types
@@ -103,6 +107,24 @@ def _require_declared(name: str, table: TableConfig, rows: DataFrame) -> None:
         raise DataError(
             f"source.tables.{name}.types names columns that are not there: "
             f"{', '.join(sorted(missing))}. Found: {', '.join(rows.columns)}."
+        )
+
+
+def _require_unmixed(name: str, rows: DataFrame, requirements: Needs) -> None:
+    """Raise a DataError if an expression makes text of a number and orders it."""
+    numbers = [f.name for f in rows.schema.fields if isinstance(f.dataType, NumericType)]
+    for number in numbers:
+        _refuse_mixed(name, number, requirements.get(number.lower(), set()))
+
+
+def _refuse_mixed(table: str, name: str, uses: set[Requirement]) -> None:
+    mixed = sorted((use.setting, use.sql) for use in uses if use.need is Need.MIXED)
+    if mixed:
+        setting, sql = mixed[0]
+        raise DataError(
+            f"source.{setting}, {sql!r}, would order {name} of the table {table} as text, in "
+            f"which 9 is more than 10, because a text such as '0' stands in its place in some "
+            f"rows. Write that as a number, without quotes."
         )
 
 

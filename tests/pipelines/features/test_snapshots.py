@@ -346,10 +346,10 @@ def test_a_list_of_dates_is_sorted_and_each_date_taken_once():
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ({}, "either dates, or start, every and"),
-        ({"start": "2024-01-01", "end": "2024-02-01"}, "either dates, or start, every and"),
-        ({"end": "2024-02-01", "every": "month"}, "either dates, or start, every and"),
-        ({"dates": ["2024-01-01"], "every": "month"}, "either dates, or start, every and"),
+        ({}, "either dates, or start and every"),
+        ({"start": "2024-01-01", "end": "2024-02-01"}, "either dates, or start and every"),
+        ({"end": "2024-02-01", "every": "month"}, "either dates, or start and every"),
+        ({"dates": ["2024-01-01"], "every": "month"}, "either dates, or start and every"),
         ({"start": "2024-01-31", "end": "2024-12-31", "every": "month"}, "days 1 to 28"),
         ({"start": "2024-01-02", "end": "2024-01-01", "every": "day"}, "is before start"),
         ({"start": "2024-01-01", "end": "2024-02-01", "every": "fortnight"}, "should match"),

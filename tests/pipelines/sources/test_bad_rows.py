@@ -113,7 +113,7 @@ def test_an_amount_that_is_no_plain_number_is_unparsable_and_its_value_guessed(
 
 def test_words_for_null_are_no_customer(spark, tmp_path):
     path = tmp_path / "sales.csv"
-    ids = ["nan", "NaN", "null", "None", '" "', ""]
+    ids = ["nan", "NaN", "null", "None", "NA", "n/a", "\\N", "<NA>", '" "', ""]
     lines = [f"{customer},2024-01-05,1" for customer in ids]
     path.write_text(HEADER + "\n".join([*lines, "c1,2024-01-05,1", "c3,2024-02-10,5"]) + "\n")
     samples = build_samples(spark, events_config(path).dataset)

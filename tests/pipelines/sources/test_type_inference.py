@@ -1,5 +1,6 @@
 """Columns of text get the types that SQL expressions need, or a refusal says how to cast."""
 
+import pandas as pd
 import pytest
 from test_bad_rows import events_config
 
@@ -96,6 +97,24 @@ def test_columns_that_nothing_orders_or_that_are_seen_as_text_stay_text(spark, t
 def test_what_would_compare_text_with_a_number_is_refused(spark, table, expression, more, message):
     config = events_config(table(more), **history(value=expression))
     with pytest.raises(DataError, match=message):
+        build_samples(spark, config.dataset)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "expression", ["max(coalesce(units, '0'))", "max(filled)", "max(if(units > 5, units + 1, '0'))"]
+)
+def test_a_number_that_a_text_literal_makes_text_is_not_ordered(
+    spark, table, tmp_path, expression, suffix
+):
+    path = table()
+    if suffix == "parquet":
+        rows = pd.read_csv(path).astype({"amount": float, "units": float})
+        rows.to_parquet(path := tmp_path / "sales.parquet")
+    columns = {"filled": "ifnull(units, '0')"}
+    tables = {"sales": {"path": str(path)}}
+    config = events_config(path, tables=tables, columns=columns, **history(value=expression))
+    with pytest.raises(DataError, match=r"would order units .* as text.*without quotes"):
         build_samples(spark, config.dataset)
 
 
