@@ -26,18 +26,11 @@ def run(args: argparse.Namespace) -> None:
     print(f"folders of {config.dataset.name}: {len(folders)}, {total:,.1f} MB{hint}")
 
 
-def days(text: str) -> int:
-    """A number of days, 1 or more."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of days >= 1")
-    return int(text)
-
-
 if __name__ == "__main__":
     parser = cli.parser(__doc__)
     parser.add_argument(
         "--keep-days",
-        type=days,
+        type=cli.days,
         default=30,
         metavar="N",
         help="what a job used in the last N days stays (default: %(default)s)",

@@ -112,6 +112,17 @@ def date(text: str) -> dt.date:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def days(text: str) -> int:
+    """A number of days on the command line, 1 or more.
+
+    Raises:
+        ArgumentTypeError: the text is no such number.
+    """
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of days >= 1")
+    return int(text)
+
+
 def load(args: argparse.Namespace) -> Config:
     """The configuration that the options name."""
     return load_config(args.dataset, args.env, args.set)

@@ -27,9 +27,9 @@ def built_table(config: Config) -> FeatureTable | None:
     return table
 
 
-def read(table: FeatureTable, split: str) -> Rows:
+def read(table: FeatureTable, split: str, keys: Sequence[str] = ("label", "group_key")) -> Rows:
     """A split's encoded rows, labels and group keys."""
-    with Shard(table, split, 65_536, keys=["label", "group_key"]).one_pass() as batches:
+    with Shard(table, split, 65_536, keys=list(keys)).one_pass() as batches:
         parts = [inputs | keys for inputs, keys in batches]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipelines.sources.formats.names import quoted
+from pipelines.sources.formats.names import plain_or_quoted
 
 _MOST = 0.9  # of the texts that must be written in one way
 _PARTS = re.compile(r"(\d{1,4})([./ -])(\d{1,2})\2(\d{1,4})(.*)")
@@ -13,7 +13,6 @@ _MONTH = re.compile(r"(\d{1,2})([ -])([A-Za-z]{3})\2(\d{2,4})(.*)")
 _TIME = re.compile(r"([ T])\d{1,2}:\d\d(:\d\d)?(\.\d+)?( ?[AaPp][Mm])?")
 _COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0+)?")
 _MONEY = re.compile(r"[^\d.,()]{0,5}?([+-]?\d[\d.,' \u00a0\u202f]*)[^\d.,()]{0,5}")
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def suggest_timestamp(name: str, texts: Sequence[str]) -> str | None:
@@ -25,7 +24,7 @@ def suggest_timestamp(name: str, texts: Sequence[str]) -> str | None:
     """
     values = [text.strip() for text in texts]
     for suggest in (_parts, _month_name, _compact, _number_of_time):
-        sql = suggest(_sql(name), values)
+        sql = suggest(plain_or_quoted(name), values)
         if sql:
             return sql
     return None
@@ -42,9 +41,10 @@ def suggest_amount(name: str, texts: Sequence[str]) -> str | None:
     styles = {_decimal_sign(re.sub(r"[^\d.,]", "", match[1])) for match in matches} - {None}
     if not matches or len(styles) == 2:  # both notations in one column: whoever made it must say
         return None
+    column = plain_or_quoted(name)
     if styles == {","}:
-        return f"cast(replace(regexp_replace({_sql(name)}, '[^0-9,-]', ''), ',', '.') AS double)"
-    return f"cast(regexp_replace({_sql(name)}, '[^0-9.-]', '') AS double)"
+        return f"cast(replace(regexp_replace({column}, '[^0-9,-]', ''), ',', '.') AS double)"
+    return f"cast(regexp_replace({column}, '[^0-9.-]', '') AS double)"
 
 
 def _matches(pattern: re.Pattern[str], texts: Sequence[str]) -> list[re.Match[str]]:
@@ -130,7 +130,3 @@ def _decimal_sign(number: str) -> str | None:
     if points > 1 or (commas == 1 and not re.fullmatch(r"\d{1,3},\d{3}", number)):
         return ","
     return "." if points == 1 or commas > 1 else None
-
-
-def _sql(name: str) -> str:
-    return name if _IDENTIFIER.fullmatch(name) else quoted(name)

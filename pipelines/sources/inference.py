@@ -154,7 +154,7 @@ def describe_texts(rows: DataFrame, names: Iterable[str]) -> dict[str, Statistic
         names: its columns of text.
     """
     names = list(names)
-    parts = [F.struct(*_measures(rows, name)).alias(f"c{i}") for i, name in enumerate(names)]
+    parts = [F.struct(*text_measures(rows, name)).alias(f"c{i}") for i, name in enumerate(names)]
     row = rows.agg(*parts).collect()[0]
     return {name: Statistics(**row[i].asDict()) for i, name in enumerate(names)}
 
@@ -170,7 +170,8 @@ def print_types(types: Mapping[str, Mapping[str, str]]) -> None:
         print(f"  types of text columns in SQL: {', '.join(listed)}")
 
 
-def _measures(rows: DataFrame, name: str) -> list[Column]:
+def text_measures(rows: DataFrame, name: str) -> list[Column]:
+    """The aggregates that make a column's `Statistics`."""
     text = F.trim(column(name))
     text = F.when(text != "", text)
     lower, whole = F.lower(text), text.cast("bigint").cast("string") == text

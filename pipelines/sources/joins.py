@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -33,7 +35,9 @@ def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
     rows = tables[next(iter(source.tables))]
     for join in source.joins:
         other = tables[join.table]
-        check_matches(_with_keys(rows, other, join), _with_keys(other, rows, join), join)
+        check_matches(
+            with_plain_keys(rows, other, join.by), with_plain_keys(other, rows, join.by), join
+        )
         rows = join_table(rows, tables[join.table], join)
     for name, expression in source.columns.items():
         with explain_errors(f"column {name}", rows):
@@ -75,9 +79,15 @@ def join_table(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame
     return joined
 
 
-def _with_keys(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame:
-    """Rows with keys as they are compared, where both tables have text."""
-    texts = [key for key in join.by if is_text(rows, key) and is_text(other, key)]
+def with_plain_keys(rows: DataFrame, other: DataFrame, by: Sequence[str]) -> DataFrame:
+    """Rows with keys as they are compared, where both tables have text.
+
+    Args:
+        rows: the rows of a join.
+        other: the other table.
+        by: the key's columns, in both.
+    """
+    texts = [key for key in by if is_text(rows, key) and is_text(other, key)]
     return rows.withColumns({key: _key(key) for key in texts}) if texts else rows
 
 
@@ -96,13 +106,26 @@ def _merge_marks(joined: DataFrame, mark: str, of_other: str) -> DataFrame:
     return both.withMetadata(mark, joined.schema[mark].metadata).drop(of_other)
 
 
-def _require_one_row_per_key(other: DataFrame, join: JoinConfig) -> None:
-    """Raise a DataError if the table to join has a key twice; a null key joins nothing."""
-    keys = [column(name) for name in join.by]
-    counts = other.select(*keys).dropna().groupBy(*keys).agg(F.count("*").alias("count_of_key"))
+def count_of_repeated_key(rows: DataFrame, by: Sequence[str]) -> int | None:
+    """How many rows have a key that is there twice or more; None: each is there once.
+
+    Args:
+        rows: a table; a null key joins nothing.
+        by: the key's columns.
+    """
+    keys = [column(name) for name in by]
+    counts = rows.select(*keys).dropna().groupBy(*keys).agg(F.count("*").alias("count_of_key"))
     for row in counts.where("count_of_key > 1").limit(1).select("count_of_key").collect():
+        return int(row[0])
+    return None
+
+
+def _require_one_row_per_key(other: DataFrame, join: JoinConfig) -> None:
+    """Raise a DataError if the table to join has a key twice."""
+    count = count_of_repeated_key(other, join.by)
+    if count is not None:
         raise DataError(
-            f"The table {join.table} has {row[0]:,} rows of one key ({', '.join(join.by)}): the "
+            f"The table {join.table} has {count:,} rows of one key ({', '.join(join.by)}): the "
             f"join would count the main table's rows as often. Aggregate it (joins[].aggregate) "
             f"or remove duplicates."
         )

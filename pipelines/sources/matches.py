@@ -27,11 +27,8 @@ def check_matches(rows: DataFrame, other: DataFrame, join: JoinConfig) -> None:
     Raises:
         DataError: no row has a partner, or fewer than `join.min_matched`.
     """
-    keys = [column(name) for name in join.by]
     with explain_errors(f"join with {join.table}", rows, other):
-        partners = other.select(*keys).distinct().withColumn("is_partner", F.lit(True))
-        pairs = rows.select(*keys).join(partners, on=join.by, how="left")
-    count, matched = pairs.agg(F.count(F.lit(1)), F.count("is_partner")).collect()[0]
+        count, matched = count_matches(rows, other, join.by)
     if not count:
         return
     share = f"{matched:,} of {count:,} rows ({matched / count:.1%})"
@@ -55,6 +52,21 @@ def check_matches(rows: DataFrame, other: DataFrame, join: JoinConfig) -> None:
         f"`{_shapes(left)}` in the main table and like `{_shapes(right)}` in {join.table}."
         f"{_remedy(left, right)}"
     )
+
+
+def count_matches(rows: DataFrame, other: DataFrame, by: Sequence[str]) -> tuple[int, int]:
+    """The number of rows, and of those whose key is in another table.
+
+    Args:
+        rows: the rows that look for a partner.
+        other: the other table.
+        by: the key's columns, in both.
+    """
+    keys = [column(name) for name in by]
+    partners = other.select(*keys).distinct().withColumn("is_partner", F.lit(True))
+    pairs = rows.select(*keys).join(partners, on=list(by), how="left")
+    count, matched = pairs.agg(F.count(F.lit(1)), F.count("is_partner")).collect()[0]
+    return int(count), int(matched)
 
 
 def _example(rows: DataFrame, by: Sequence[str]) -> list[str]:

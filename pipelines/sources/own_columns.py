@@ -11,7 +11,7 @@ from optdist.config.transactions import FIRST_DAY, SNAPSHOT_DATE, TransactionsSo
 from optdist.errors import DataError
 from pipelines.sources.columns import AMOUNT, DAY, REASON
 
-_ADDED = {
+ADDED = {
     *(DAY, AMOUNT, REASON, FIRST_DAY, SNAPSHOT_DATE),
     *("days_before", "days_since_previous", "history_window"),
 }
@@ -33,7 +33,7 @@ def without_own_names(
     """
     used = {name.lower() for name in _used(source, entity)}
     parsed = {source.timestamp} & {DAY} | {source.amount} & {AMOUNT}  # what is made of itself
-    same = [name for name in rows.columns if name.lower() in _ADDED and name not in parsed]
+    same = [name for name in rows.columns if name.lower() in ADDED and name not in parsed]
     taken = [name for name in same if name.lower() in used]
     if taken:
         raise DataError(

@@ -34,11 +34,27 @@ def test_help_explains_a_job_without_starting_spark(job):
 
 @pytest.mark.parametrize("job", sorted({*JOBS} - {"experiment.py"}))
 def test_a_wrong_setting_is_one_message_before_spark_starts(job):
-    needed = ["--run-date", "2024-01-31"] if job == "score.py" else []
+    needed = {"score.py": ["--run-date", "2024-01-31"], "draft.py": ["sales.csv"]}.get(job, [])
     found = run(job, *needed, "--set", "training.epoch=3")
     assert found.returncode == 1
     assert found.stderr.startswith("error: The configuration has these problems:\n  - training.ep")
     assert "training.epoch is not a setting. Did you mean training.epochs?" in found.stderr
+
+
+def test_a_draft_does_not_write_over_a_file_unless_forced(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\n")
+    found = run("draft.py", "sales.csv", "--out", str(path))
+    assert found.returncode == 1
+    assert (
+        found.stderr == f"error: {path} exists. Give another --out, or --force to write over it.\n"
+    )
+    assert path.read_text() == "name: mine\n"
+
+
+def test_a_draft_that_no_job_would_find_is_not_written(tmp_path):
+    found = run("draft.py", "sales.csv", "--out", str(tmp_path / "mine.txt"))
+    assert found.returncode == 1 and "must end in .yaml" in found.stderr
 
 
 def test_text_that_is_not_a_date_is_refused():

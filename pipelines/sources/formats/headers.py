@@ -175,17 +175,32 @@ def _refuse_other_separator(file: Path, header: list[str], dialect: Dialect) -> 
 
 def _refuse_open_quotes(file: Path, text: str, header: list[str], dialect: Dialect) -> None:
     """Records of several lines are read as several records, unless `multiLine` is set."""
-    if dialect.multi_line or not dialect.quote or len(dialect.sep) != 1:
+    if dialect.multi_line:
         return
-    lines = _lines(text)[:_LINES]
+    lines = find_long_record(_lines(text)[:_LINES], len(header), dialect)
+    if lines:
+        raise DataError(
+            f"The record in line {lines[0]} of {file} goes on in line {lines[1]}, within quotes. "
+            f"Set options: {{multiLine: true}}."
+        )
+
+
+def find_long_record(lines: list[str], fields: int, dialect: Dialect) -> tuple[int, int] | None:
+    """The first and the last line, from 1, of a record that goes on within quotes; None: none.
+
+    Args:
+        lines: the first lines of a file.
+        fields: how many fields a record has.
+        dialect: how the file is written.
+    """
+    if not dialect.quote or len(dialect.sep) != 1:
+        return None
     for i, line in enumerate(lines):
         if dialect.quote in line and _fields(line, dialect) is None:
             for end in range(i + 2, min(i + _RECORD, len(lines)) + 1):
-                if _fields("\n".join(lines[i:end]), dialect) == len(header):
-                    raise DataError(
-                        f"The record in line {i + 1} of {file} goes on in line {end}, within "
-                        f"quotes. Set options: {{multiLine: true}}."
-                    )
+                if _fields("\n".join(lines[i:end]), dialect) == fields:
+                    return i + 1, end
+    return None
 
 
 def _fields(text: str, dialect: Dialect) -> int | None:

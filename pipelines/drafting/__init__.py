@@ -1,0 +1,1 @@
+"""Looks at raw tables and drafts a data set's YAML."""
