@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-NOBODY = {None, "", "nan", "null", "none"}  # ids that name nobody
+# ids that name nobody
+NOBODY = {"", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined"}
 COLUMNS = ["customer", "shop", "segment", "qty", "amount", "day"]
 
 

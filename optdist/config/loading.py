@@ -176,7 +176,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing, is not YAML, or contains something else.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # False too for a name that no file can have
         names = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise ConfigError(f"{path} does not exist. Found there: {', '.join(names) or 'nothing'}.")
     try:

@@ -129,6 +129,14 @@ def test_any_change_on_the_command_line_is_taken_or_refused(tmp_path, overrides)
     load(tmp_path, RIGHT, overrides)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x\0", "..", "", "${env:HOME}", "a/b"])
+def test_a_name_that_no_file_has_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(f"{name}.yaml")
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(name)
+
+
 @pytest.mark.parametrize("depth", [10, 100, 1000])
 def test_deep_keys_are_refused(tmp_path, depth):
     content = "a: 1"

@@ -13,7 +13,7 @@ from worlds import worlds
 from optdist.errors import DataError
 from pipelines.features.samples import build_samples, scoring_samples
 
-FEW = max(1, settings.default.max_examples // 5)  # a world is a Spark job or two
+FEW = max(1, settings.default.max_examples // 4)  # a world is a Spark job or two
 
 
 @pytest.mark.slow
