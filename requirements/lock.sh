@@ -10,7 +10,7 @@ unset UV_INDEX UV_FIND_LINKS UV_INDEX_STRATEGY  # one machine's extra packages m
 # One platform whatever the machine; hashes of all files of a version, so other Linux platforms can install too.
 compile=(.venv/bin/uv pip compile --quiet --generate-hashes --no-build-isolation --python .venv/bin/python
   --python-version 3.11 --python-platform x86_64-manylinux_2_28)
-shared=(--extra build --extra data --extra dev --extra horovod --extra lightgbm --extra pipeline)
+shared=(--extra build --extra data --extra delta --extra dev --extra horovod --extra lightgbm --extra pipeline)
 
 # Horovod is built from source against the TensorFlow of the lock, so it has its own file. Its requirements are locked here.
 "${compile[@]}" setup.py "${shared[@]}" --extra cpu --no-emit-package horovod -o requirements/lock.txt "$@"
