@@ -35,6 +35,9 @@ def write_encoded(
     samples = spark.read.parquet(uri(table.samples_path(split)))
     rows = samples.count()
     groups = min(rows, max(build.min_row_groups, -(-rows // build.rows_per_group)))
+    if rows < groups * samples.rdd.getNumPartitions():
+        # few rows of several parts would leave some groups empty; Spark would skip a coalesce(1)
+        samples = samples.limit(rows)
     columns = dict.fromkeys([*schema.raw_columns, LABEL, ROW_KEY, GROUP_KEY])
     encoded = encode_samples(samples.select(*map(column, columns)).repartition(groups), schema)
     encoded.write.mode("overwrite").parquet(uri(table.split_path(split)))
