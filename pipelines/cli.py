@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from optdist.config import Config, load_config
 from optdist.config.explain import as_text
+from optdist.config.secrets import hide_secrets
 from optdist.errors import OptDistError
 
 _EXAMPLES = """examples:
@@ -125,17 +127,26 @@ def days(text: str) -> int:
 
 def load(args: argparse.Namespace) -> Config:
     """The configuration that the options name."""
-    return load_config(args.dataset, args.env, args.set)
+    config = load_config(args.dataset, args.env, args.set)
+    args.written = config.written  # for `main`, which hides its secrets
+    return config
 
 
 def main(run: Callable[[argparse.Namespace], int | None], options: argparse.ArgumentParser) -> None:
     """Run a job and exit with the code that it returns.
 
-    An error that the user can fix is one message and exit code 1.
+    An error that the user can fix is one message and exit code 1. No error shows a secret.
     """
     args = options.parse_args()
     try:
         sys.exit(run(args))
     except OptDistError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_without_secrets(str(error), args)}", file=sys.stderr)
         sys.exit(1)
+    except Exception:
+        print(_without_secrets(traceback.format_exc(), args), file=sys.stderr)
+        sys.exit(1)
+
+
+def _without_secrets(text: str, args: argparse.Namespace) -> str:
+    return hide_secrets(text, getattr(args, "written", {}))

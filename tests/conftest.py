@@ -24,7 +24,8 @@ settings.load_profile("same")
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
-    """One real Spark of two slots for all tests."""
+    """One real Spark of two slots for all tests, with PostgreSQL's driver where it is installed."""
+    from postgres import DRIVER
     from pyspark.sql import SparkSession
 
     session = (
@@ -34,7 +35,18 @@ def spark(tmp_path_factory):
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .config("spark.driver.memory", "2g")
+        .config("spark.jars", str(DRIVER) if DRIVER.exists() else "")
         .getOrCreate()
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def database():
+    """A PostgreSQL of the tests' own; without Debian's packages a skip, in CI a failure."""
+    import postgres
+
+    postgres.require()
+    with postgres.running() as server:
+        yield server

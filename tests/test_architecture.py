@@ -33,6 +33,7 @@ DOORS = {
     },
     "mlflow": {"optdist.serving.pyfunc_model", "optdist.tracking"},
     "petastorm": {"optdist.data.shards"},
+    "deltalake": {"pipelines.sources.formats.delta_log"},
     "py4j": {"pipelines.sources.formats.messages"},
     "pyspark": {"pipelines"},
 }

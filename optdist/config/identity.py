@@ -13,21 +13,24 @@ from typing import Any
 from optdist.config.loading import fingerprint
 from optdist.config.settings import Config
 
+# format -> the options that decide what its rows mean, where others only say how to reach them; a
+# query is like `columns` and `where`
+_OF_MEANING = {
+    "delta": frozenset[str](),
+    "jdbc": frozenset({"query", "customschema", "prefertimestampntz", "sessioninitstatement"}),
+}
 DATASET, SPLIT = "dataset_fingerprint", "split_fingerprint"
 
 
 def identity(config: Config) -> dict[str, str]:
     """Return the tags: what raw features and label mean, and which rows are test rows.
 
-    Paths may change, and so may the dates of samples. How features are encoded travels with the
-    model, so `features` is left out too.
+    Paths, a database's address and a table's version may change, and so may the dates of samples.
+    How features are encoded travels with the model, so `features` is left out too.
     """
     dataset = config.printable(defaults=False)["dataset"]
     source = dataset["source"]
-    tables = {
-        name: {k: v for k, v in table.items() if k != "path"}
-        for name, table in source.pop("tables").items()
-    }
+    tables = {name: _meaning(table) for name, table in source.pop("tables").items()}
     for name in config.dataset.source.of_delivery:
         source.pop(name, None)
     described = {f"source.{name}": value for name, value in source.items()} | {
@@ -47,6 +50,15 @@ def find_differences(then: str, now: str) -> list[str]:
     """The names of settings that differ between two tags of one kind."""
     a, b = json.loads(then), json.loads(now)
     return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
+def _meaning(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table's settings without those that say where it is, and how fast it is read."""
+    meaning = {name: value for name, value in table.items() if name not in {"path", "version"}}
+    names = _OF_MEANING.get(str(table.get("format")))
+    if names is not None and "options" in table:
+        meaning["options"] = {k: v for k, v in table["options"].items() if k.lower() in names}
+    return meaning
 
 
 def _hashes(settings: Mapping[str, Any]) -> str:

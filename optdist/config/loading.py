@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from optdist.config.merging import read_changes, require_same_kinds
 from optdist.config.plain import plain_yaml
 from optdist.config.problems import problems
-from optdist.config.secrets import hide_secrets
+from optdist.config.secrets import hide_secrets, plain_secrets
 from optdist.config.settings import Config
 from optdist.errors import ConfigError
 
@@ -54,7 +54,8 @@ def load_config(
         overrides: `section.key=value` each, values in YAML.
 
     Raises:
-        ConfigError: listing every unknown key, missing key and wrong value at once.
+        ConfigError: listing every unknown key, missing key and wrong value at once, or every
+            password that is not written as `${env:NAME}`.
     """
     path = named_file(dataset, "datasets")
     try:
@@ -65,7 +66,14 @@ def load_config(
         resolved = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
-    return config_from(_with_spark_keys(resolved), _with_spark_keys(written))
+    config = config_from(_with_spark_keys(resolved), _with_spark_keys(written))
+    plain = plain_secrets(config.written)
+    if plain:
+        raise ConfigError(
+            f"{', '.join(plain)}: a secret as it is would be logged with every run. Write "
+            f"${{env:NAME}} in its place, and set that environment variable."
+        )
+    return config
 
 
 def conf_folder() -> Path | None:

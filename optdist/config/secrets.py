@@ -8,10 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from optdist.errors import OptDistError
 
 _NAME = re.compile(r"\$\{(?:oc\.)?env:\s*(\w+)")
+_SECRET = re.compile(r"passw(or)?d|^pwd$|secret|token|credential|account\.key", re.IGNORECASE)
+_IN_URL = re.compile(
+    r"(?:[?&;]|^)\w*(?:password|pwd|token|secret)=([^&;]+)|//[^/@:]+:([^/@]+)@", re.I
+)
 _SHORT = 3  # characters: a value this short is not a secret, and common in any text
 
 
@@ -30,6 +35,32 @@ def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
     return text
 
 
+def plain_secrets(written: Mapping[str, Any]) -> list[str]:
+    """The options of tables that hold a secret as it is, which each run would log.
+
+    Args:
+        written: the configuration as its files have it.
+    """
+    source = (written.get("dataset") or {}).get("source") or {}
+    return [
+        f"dataset.source.tables.{name}.options.{option}"
+        for name, table in source.get("tables", {}).items()
+        for option, value in (table.get("options") or {}).items()
+        if _is_plain_secret(option, str(value))
+    ]
+
+
+def _is_plain_secret(option: str, value: str) -> bool:
+    if _SECRET.search(option):
+        return bool(value) and "${" not in value
+    return any(
+        "${" not in secret
+        for match in _IN_URL.finditer(value)
+        for secret in match.groups()
+        if secret
+    )
+
+
 @contextmanager
 def secrets_hidden(written: Mapping[str, Any]) -> Iterator[None]:
     """Hide the secrets that `written` names in every error that leaves the block."""
@@ -44,4 +75,5 @@ def secrets_hidden(written: Mapping[str, Any]) -> Iterator[None]:
 
 def _forms(value: str) -> list[str]:
     """A value as it is written, and as it looks in a normalized path."""
-    return [form for form in (value, os.path.normpath(value)) if len(form) > _SHORT]
+    forms = dict.fromkeys((value, os.path.normpath(value), quote(value, safe="")))
+    return [form for form in forms if len(form) > _SHORT]

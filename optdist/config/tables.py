@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from optdist.config.section import Name, Section, Share
 
-# a registered name, or a class of one's own
-FormatName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+# a registered name, a data source of Spark's by its class, or a class of one's own
+FormatName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?$")]
+FILE_FORMATS = frozenset({"avro", "csv", "delta", "json", "orc", "parquet"})  # these need a path
 
 
 ColumnType = Literal["string", "int", "bigint", "double", "boolean", "date", "timestamp"]
 
 
 class TableConfig(Section):
-    """One raw table: a file, or a folder of files of one format."""
+    """One raw table: a file, a folder of files of one format, or what Spark reads elsewhere."""
 
     path: str = Field(
+        default="",
         description="A path of a file or folder, taken as it stands (`*` is not expanded: see "
         "the option `pathGlobFilter`), a URL, or `package:PACKAGE/file` for a file inside an "
-        "installed package."
+        "installed package; with `format: table` the name of a table in Spark's catalog, and with "
+        "`format: jdbc` that of a table in the database.",
     )
     format: FormatName = Field(
         default="parquet",
-        description="The table's format: parquet, csv or json (one object a line), or a class of "
-        "your own as `package.module:Class`. Files with names such as .csv, .tsv or .jsonl need "
-        "none.",
+        description="The table's format: parquet, csv, json (one object a line), orc, avro, delta, "
+        "iceberg, hudi, jdbc, or table (one of Spark's catalog); another data source of Spark's by "
+        "its class, such as `com.crealytics.spark.excel`; or a class of your own as "
+        "`package.module:Class`. Files with names such as .csv, .tsv or .jsonl need none.",
     )
     options: dict[str, str] = Field(
-        default={}, description="Options for Spark's reader, such as `sep` or `header`."
+        default={},
+        description="Options for Spark's reader, such as `sep` or `header`, or `url`, `user` and "
+        "`password` of a database. Write secrets as `${env:NAME}`.",
+    )
+    version: int | str | None = Field(
+        default=None,
+        description="Which version of a Delta table to read: its number, or a time "
+        "(`2024-06-30T12:00:00Z`) for the one that was the newest then. Null: the newest; each run "
+        "records which one that was.",
     )
     types: dict[str, ColumnType] = Field(
         default={},
@@ -47,6 +59,12 @@ class TableConfig(Section):
         if not isinstance(value, dict):
             return value
         return {k: str(v).lower() if isinstance(v, bool | int) else v for k, v in value.items()}
+
+    @model_validator(mode="after")
+    def _has_a_path(self) -> Self:
+        if not self.path and self.format in {*FILE_FORMATS, "table"}:
+            raise ValueError(f"format: {self.format} needs a path")
+        return self
 
 
 class JoinConfig(Section):

@@ -57,6 +57,7 @@ class Manifest(_Record):
     splits: dict[str, SplitManifest]
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
     types: dict[str, dict[str, str]] = {}  # table -> column -> type that its text was read as
+    versions: dict[str, int] = {}  # table -> its version that was read, where it has one
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
 

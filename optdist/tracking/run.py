@@ -43,8 +43,9 @@ class Run:
         )
 
     def log_table(self, manifest: Manifest) -> None:
-        """Log the feature table's fingerprint and counts."""
+        """Log the feature table's fingerprint and counts, and the versions of raw tables."""
         params = {"name": manifest.dataset, "fingerprint": manifest.fingerprint, **manifest.counts}
+        params |= {f"version.{table}": number for table, number in manifest.versions.items()}
         self.log_params({f"data.{key}": value for key, value in params.items()})
         text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False)
         self._log_text(text, "data_manifest.yaml")

@@ -15,7 +15,11 @@ from pipelines.experiments.run.runner import BuiltTable
 from pipelines.features.build import build_features, finished_features
 from pipelines.features.fingerprint import FORMAT
 from pipelines.session import spark_session
+from pipelines.sources.formats.delta import Delta
 from pipelines.sources.formats.paths import list_files, resolve_path
+from pipelines.sources.formats.registry import table_format
+from pipelines.sources.formats.spark_sources import SparkSource
+from pipelines.sources.formats.suffixes import format_of
 
 
 def build_tables(
@@ -56,15 +60,26 @@ def build_tables(
 def data_fingerprint(config: Config) -> str:
     """A fingerprint of all that decides a data set's rows and splits, the same on every machine.
 
-    Raw files count by their content, a URL by its name alone, and a setting at its default
-    does not count, so that a new setting does not change a fingerprint.
+    Raw files count by their content, a Delta table by its version, what Spark reads elsewhere and
+    a URL by their names alone, and a setting at its default does not count, so that a new setting
+    does not change a fingerprint.
     """
     dataset = config.dataset.model_dump(mode="json", exclude_defaults=True, exclude={"description"})
     tables = dataset["source"].pop("tables")
+    written = config.printable(defaults=False)["dataset"]["source"]["tables"]
     for name, table in config.dataset.source.tables.items():
-        tables[name].pop("path")
+        tables[name].pop("path", None)
         with secrets_hidden(config.written):
-            tables[name]["content"] = _content(resolve_path(table.path))
+            kind = table_format(format_of(name, table))
+            if isinstance(kind, Delta):
+                tables[name]["content"] = kind.fingerprint(table)
+                tables[name].pop("version", None)  # the content has its number
+            elif isinstance(kind, SparkSource):
+                tables[name]["content"] = [table.path]
+            else:
+                tables[name]["content"] = _content(resolve_path(table.path))
+        if "options" in written[name]:
+            tables[name]["options"] = written[name]["options"]  # without the secrets' values
     return fingerprint(
         {
             "format": FORMAT,

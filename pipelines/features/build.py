@@ -15,7 +15,9 @@ from optdist.files import locked, uri
 from pipelines.features.encode import write_encoded
 from pipelines.features.fingerprint import describe_content
 from pipelines.features.fitting import count_imputed, fit_samples, warn_of_letter_case
+from pipelines.features.pinning import pinned_config, table_versions
 from pipelines.features.training_samples import write_samples
+from pipelines.sources.formats.base import NotPinnedError
 
 
 def build_features(
@@ -35,12 +37,13 @@ def build_features(
         BusyError: another job is building it.
         DataError: a table, column or split is missing, or too many rows are bad.
     """
-    content = describe_content(config, as_of)
-    path = config.layout.feature_table(fingerprint(content))
-    if not FeatureTable.is_finished(path):
-        with secrets_hidden(config.written), locked(path):
-            if not FeatureTable.is_finished(path):  # by a job that has just ended
-                return _build(spark, config, as_of, path, content)
+    with secrets_hidden(config.written), pinned_config(spark, config) as config:
+        content = describe_content(config, as_of)
+        path = config.layout.feature_table(fingerprint(content))
+        if not FeatureTable.is_finished(path):
+            with locked(path):
+                if not FeatureTable.is_finished(path):  # by a job that has just ended
+                    return _build(spark, config, as_of, path, content)
     table = FeatureTable.open_and_mark(path)
     reach = _up_to(table.manifest.last_event)
     print(f"features {config.dataset.name} are up to date: {path}{reach}")
@@ -48,8 +51,14 @@ def build_features(
 
 
 def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTable | None:
-    """The feature table, if it is up to date; this needs no Spark."""
-    path = config.layout.feature_table(fingerprint(describe_content(config, as_of)))
+    """The feature table, if it is up to date; this needs no Spark.
+
+    None also where only Spark can tell: a table of a database is first read.
+    """
+    try:
+        path = config.layout.feature_table(fingerprint(describe_content(config, as_of)))
+    except NotPinnedError:
+        return None
     return FeatureTable.open_and_mark(path) if FeatureTable.is_finished(path) else None
 
 
@@ -88,6 +97,7 @@ def _build(
         last_event=last_event,
         imputed=filled,
         types=types,
+        versions=table_versions(config.dataset.source),
         written=content,
     )
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))

@@ -11,13 +11,27 @@ from pipelines.sources.formats.registry import input_fingerprint
 FORMAT = 5  # raise it when the table's content changes for the same config and input
 
 
+def without_versions(dataset: dict[str, Any]) -> dict[str, Any]:
+    """A data set as written, without its tables' versions, which `input` has as numbers.
+
+    So a run with the version that an earlier run found as the newest finds that run's features.
+    """
+    tables = {
+        name: {key: value for key, value in table.items() if key != "version"}
+        for name, table in dataset["source"]["tables"].items()
+    }
+    return {**dataset, "source": {**dataset["source"], "tables": tables}}
+
+
 def describe_content(config: Config, as_of: dt.date | None) -> dict[str, Any]:
     """The settings and the input that decide a table's content, secrets as written."""
     with secrets_hidden(config.written):
         files = input_fingerprint(config.dataset.source)
     return {
         "format": FORMAT,
-        "dataset": config.written.get("dataset") or config.dataset.model_dump(mode="json"),
+        "dataset": without_versions(
+            config.written.get("dataset") or config.dataset.model_dump(mode="json")
+        ),
         "split": config.split.model_dump(),
         "build": config.build.model_dump(exclude={"max_quarantined_share"}),
         "time_zone": config.spark.get("spark.sql.session.timeZone"),

@@ -13,9 +13,12 @@ from optdist.config import Config, fingerprint
 from optdist.errors import DataError
 from optdist.files import uri
 from optdist.layout import ScoresFolder
+from pipelines.features.fingerprint import without_versions
+from pipelines.features.pinning import table_versions
 from pipelines.features.samples import scoring_samples
 from pipelines.scoring.checks import check_reach
 from pipelines.scoring.manifest import ScoresManifest
+from pipelines.sources.formats.base import NotPinnedError
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
 from pipelines.sources.inference import Types
 from pipelines.sources.quarantine import check_bad_rows
@@ -27,33 +30,49 @@ class KeptSamples(BaseModel):
     folder: str  # below the data set's scores
     rows: int
     fingerprint: str
+    versions: dict[str, int] = {}  # raw table -> its version, where it has one
     quarantined: dict[str, int]
     last_event: str | None = None  # the newest event's day; None without transactions
 
 
 def fingerprint_source(config: Config) -> str:
-    """A hash of what decides a date's samples: the data set's description and the raw files."""
+    """A hash of what decides a date's samples: the data set's description and the raw tables.
+
+    Raises:
+        NotPinnedError: a table must have been read first.
+    """
     written = config.written.get("dataset") or config.dataset.model_dump(mode="json")
+    written = without_versions(written)
     days = config.scoring.acquired_within_days
     return fingerprint([written, days, input_fingerprint(config.dataset.source)])
 
 
+def known_fingerprint(config: Config) -> str | None:
+    """The same, or None where a table would have to be read first."""
+    try:
+        return fingerprint_source(config)
+    except NotPinnedError:
+        return None
+
+
 def find_kept_samples(
-    scores: ScoresFolder, pinned: ScoresManifest, source: str
+    scores: ScoresFolder, pinned: ScoresManifest, source: str | None
 ) -> KeptSamples | None:
     """The samples that a date was scored with; if they are gone, None and a printed line.
 
     Args:
         scores: the data set's scores.
         pinned: the date's manifest.
-        source: the fingerprint of the source as it is now.
+        source: the fingerprint of the source as it is now; None: not known before it is read.
     """
     folder = scores.path / pinned.input
     if not (folder / "_SUCCESS").exists():
         print(f"  the samples of this date's last run are gone ({pinned.input}): reading again")
         return None
     print(f"  using the samples that this date was scored with: {folder}")
-    if pinned.input_fingerprint != source:
+    if source is None:
+        print("  not looked whether the source changed since: only reading its tables would tell")
+    elif pinned.input_fingerprint != source:
         print(
             f"  WARNING: source or data set changed since ({pinned.input_fingerprint} then, "
             f"{source} now); --refresh reads the input again"
@@ -62,6 +81,7 @@ def find_kept_samples(
         folder=pinned.input,
         rows=pinned.rows,
         fingerprint=pinned.input_fingerprint,
+        versions=pinned.versions,
         quarantined=pinned.quarantined,
         last_event=pinned.last_event,
     )
@@ -124,6 +144,7 @@ def read_samples(
         folder=folder.relative_to(scores.path).as_posix(),
         rows=good["samples"],
         fingerprint=source,
+        versions=table_versions(config.dataset.source),
         quarantined=bad,
         last_event=str(last) if last else None,
     )

@@ -26,7 +26,8 @@ class ScoresManifest(BaseModel):
     input: str  # the samples that were scored, a folder below the data set's scores
     input_fingerprint: str  # of the source when they were read
     dataset_fingerprint: str = ""  # of the description that they were read with; "": not known
-    source_fingerprint: str  # of the source at this run
+    source_fingerprint: str  # of the source at this run; "": its tables were not read
+    versions: dict[str, int] = {}  # raw table -> its version that was read, where it has one
     quarantined: dict[str, int]  # bad input rows by reason
     last_event: str | None = None  # the newest event's day; None: a table of samples, or not known
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature

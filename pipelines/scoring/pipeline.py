@@ -12,9 +12,15 @@ from optdist.config.identity import DATASET, identity
 from optdist.files import locked, uri, write_json
 from optdist.layout import ScoresFolder
 from optdist.tracking import Tracker
+from pipelines.features.pinning import pinned_config
 from pipelines.registry.compatibility import unusable_features
 from pipelines.scoring.folder_swap import recover, swap_in
-from pipelines.scoring.inputs import find_kept_samples, fingerprint_source, read_samples
+from pipelines.scoring.inputs import (
+    find_kept_samples,
+    fingerprint_source,
+    known_fingerprint,
+    read_samples,
+)
 from pipelines.scoring.manifest import ScoresManifest, read_manifest, write_manifest
 from pipelines.scoring.staging import score_keys, stage_scores
 from pipelines.scoring.version import choose_version, require_same_data
@@ -55,13 +61,16 @@ def score(
             f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version "
             f"{version}"
         )
-        source = fingerprint_source(config)
+        source = known_fingerprint(config) if pinned and not refresh else None
         kept = find_kept_samples(scores, pinned, source) if pinned and not refresh else None
         described = pinned.dataset_fingerprint if pinned and kept else identity(config)[DATASET]
         package = tracker.package(version)
         moved = [] if kept else unusable_features(package.schema, config.dataset.features)
         require_same_data(tracker, version, described, moved)
-        kept = kept or read_samples(spark, config, run_date, scores, source, package.schema.types)
+        if kept is None:
+            with pinned_config(spark, config) as now:
+                source = fingerprint_source(now)
+                kept = read_samples(spark, now, run_date, scores, source, package.schema.types)
         staged = stage_scores(
             spark,
             config.scoring,
@@ -83,7 +92,8 @@ def score(
             input=kept.folder,
             input_fingerprint=kept.fingerprint,
             dataset_fingerprint=described,
-            source_fingerprint=source,
+            source_fingerprint=source or "",
+            versions=kept.versions,
             quarantined=kept.quarantined,
             last_event=kept.last_event,
             **staged,

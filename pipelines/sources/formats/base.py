@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from pyspark.sql import DataFrame, SparkSession
 
 from optdist.config.tables import TableConfig
+from optdist.errors import DataError
 
 RAGGED = "_ragged_line"  # the whole line of a row that has more or fewer fields than the header
 
@@ -36,6 +37,7 @@ class TableFormat(Protocol):
 
         Raises:
             DataError: there is no such table.
+            NotPinnedError: only a table that has been read can tell.
         """
 
     def explain(self, error: Exception) -> str | None:
@@ -54,3 +56,31 @@ class MarksRows(Protocol):
             name: the table's name in `source.tables`, for errors.
             table: where the table is, and the reader's options.
         """
+
+
+@runtime_checkable
+class Pins(Protocol):
+    """A format whose tables may change while a job reads them several times."""
+
+    def pin(self, spark: SparkSession, name: str, table: TableConfig) -> TableConfig:
+        """The table as it is now: what reads this reads the same rows, however often.
+
+        Args:
+            spark: the session.
+            name: the table's name in `source.tables`, for errors.
+            table: where the table is, and the reader's options.
+
+        Raises:
+            DataError: the table cannot be read, saying what to do.
+        """
+
+
+class PinnedTable(TableConfig):
+    """A table whose rows a job has read and keeps while it runs."""
+
+    view: str  # Spark's temporary view of the rows
+    content: list[Any]  # a fingerprint of the rows
+
+
+class NotPinnedError(DataError):
+    """A table's content is not known before it has been read."""

@@ -13,6 +13,7 @@ from pipelines.sources.formats.paths import explain_missing, is_hidden, list_fil
 # what a folder of a table format has in it
 _MARKERS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 _ICEBERG = "metadata/*.metadata.json"
+_FORMATS = {"Delta Lake": "delta", "Apache Hudi": "hudi", "Apache Iceberg": "iceberg"}
 
 
 def table_files(name: str, path: str, options: dict[str, str]) -> list[Path]:
@@ -98,8 +99,7 @@ def _explain_table_format(path: str, marker: str, folder: str) -> str:
     return (
         f"{path} belongs to a table of {name} ({folder} has {marker}). Read as plain files, rows "
         f"that the table has deleted or replaced would count again. Export the table to Parquet "
-        f"and give that folder, or name a class of your own that reads it as the table's format "
-        f"(format: package.module:Class)."
+        f"and give that folder, or give {folder} as the path and set format: {_FORMATS[name]}."
     )
 
 

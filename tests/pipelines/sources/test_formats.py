@@ -48,7 +48,10 @@ def test_json_lines_are_read(spark, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cvs", r"format` must be one of csv, json, parquet or `package\.module:Class`.*cvs"),
+        (
+            "cvs",
+            r"format` must be one of csv, json, parquet, .*jdbc.* or `package\.module:Class`.*cvs",
+        ),
         ("fixed_width:NoFormat", "NoFormat lacks a method of .*TableFormat"),
         ("no_such_module:Format", "No module named 'no_such_module'"),
     ],
