@@ -50,9 +50,7 @@ class FeaturesConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _some(self) -> Self:
-        if not self.categorical and not self.numeric:
-            raise ValueError("at least one categorical or numeric feature is needed")
+    def _named_once(self) -> Self:
         both = set(self.categorical) & set(self.numeric)
         if both:
             raise ValueError(f"features named twice: {', '.join(sorted(both))}")
@@ -78,6 +76,14 @@ class DatasetConfig(Section):
         return [*self.id, *self.source.key_dates]
 
     @model_validator(mode="after")
+    def _some_feature(self) -> Self:
+        source = self.source
+        is_auto = isinstance(source, TransactionsSourceConfig) and source.auto_history
+        if not (self.features.categorical or self.features.numeric or is_auto):
+            raise ValueError("at least one categorical or numeric feature is needed")
+        return self
+
+    @model_validator(mode="after")
     def _own_columns(self) -> Self:
         features = {*self.features.categorical, *self.features.numeric}
         labels = [name for name in self.source.label_columns if name in features]
@@ -96,7 +102,7 @@ class DatasetConfig(Section):
         source = self.source
         if not isinstance(source, TransactionsSourceConfig):
             return self
-        features = [name for history in source.history for name in history.columns]
+        features = [name for history in source.blocks for name in history.columns]
         taken = {*self.id, *_RESERVED, FIRST_DAY, SNAPSHOT_DATE}
         names = [*source.attributes, *features, *source.sample_columns]
         wrong = sorted({name for name in names if name in taken})

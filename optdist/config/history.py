@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from optdist.config.section import Name, Positive, Section
 
 Suffix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+Windows = dict[Suffix, Positive | tuple[Positive, Positive] | None]
+_WINDOWS = (
+    "Suffix -> window before the cut: a number of days, the first and last day back, both "
+    "inclusive, or null for everything [days]."
+)
+
+
+def _listed(value: Any) -> Any:
+    return {name: [] for name in value} if isinstance(value, list) else value
 
 
 class HistoryConfig(Section):
@@ -19,6 +28,8 @@ class HistoryConfig(Section):
     event of each day and null on the others, so that its mean and deviation are those of the gaps.
     """
 
+    model_config = ConfigDict(title="own block")
+
     key: list[str] = Field(
         description="The columns whose events are aggregated together: often the id, or part of it."
     )
@@ -26,11 +37,7 @@ class HistoryConfig(Section):
         description="Name -> Spark SQL aggregate over the events of a window; the column is "
         "`name_suffix`."
     )
-    windows: dict[Suffix, Positive | tuple[Positive, Positive] | None] = Field(
-        default={"all": None},
-        description="Suffix -> window before the cut: a number of days, the first and last day "
-        "back, both inclusive, or null for everything [days].",
-    )
+    windows: Windows = Field(default={"all": None}, description=_WINDOWS)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -50,3 +57,65 @@ class HistoryConfig(Section):
             suffix: span if isinstance(span, tuple) else (1, span)
             for suffix, span in self.windows.items()
         }
+
+
+class AutoHistoryConfig(Section):
+    """Blocks that the feature job writes itself, from the columns that the events have.
+
+    Counts, sums, means, maxima, deviations, recency, spacing, trend and tenure; sums and counts of
+    the most frequent categories; and those of the category that the sample itself has. What is
+    learned of training rows, such as the categories, is kept with the model.
+    """
+
+    kind: Literal["auto"] = Field(
+        description="Write the blocks of features from the events' columns; `auto` is the same."
+    )
+    key: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None,
+        description="With auto: null for the id; of first purchases, before which the id has no "
+        "event, for the split_key if it is a part of the id.",
+    )
+    windows: Annotated[Windows, Field(min_length=1)] | None = Field(
+        default=None,
+        description="With auto: null for 30, 90 and 365 days, as far as the data reach before the "
+        "first sample, and everything [days].",
+    )
+    values: list[Name] = Field(
+        default=[],
+        description="With auto: more columns to sum next to `amount`, such as a quantity.",
+    )
+    categories: Annotated[dict[Name, list[str]] | None, BeforeValidator(_listed)] = Field(
+        default=None,
+        description="With auto: columns of events, a list, or column -> categories whose sums and "
+        "counts are features; without categories the most frequent ones of training rows. Null: up "
+        "to three columns of text with few categories, of which a key has several.",
+    )
+    top: Positive = Field(
+        default=5,
+        description="With auto: how many of its most frequent categories a column has.",
+    )
+    attributes: list[Name] | None = Field(
+        default=None,
+        description="With auto: attributes named like a column of events, to aggregate the events "
+        "that have the sample's own value. Null: those that are categorical features.",
+    )
+
+
+def _kind(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "own block" if kind is None else "auto"
+
+
+def _spelled_out(value: Any) -> Any:
+    """`auto`, alone or in a list, as what it is short for."""
+    items = [value] if value == "auto" or isinstance(value, dict) else value
+    if not isinstance(items, list):
+        return items
+    return [{"kind": "auto"} if item == "auto" else item for item in items]
+
+
+AnyHistory = Annotated[
+    Annotated[HistoryConfig, Tag("own block")] | Annotated[AutoHistoryConfig, Tag("auto")],
+    Discriminator(_kind),
+]
+Histories = Annotated[list[AnyHistory], BeforeValidator(_spelled_out)]

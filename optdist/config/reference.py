@@ -131,7 +131,8 @@ class Reference:
         for variant in variants:
             required = variant.get("required", [])
             for key, schema in variant["properties"].items():
-                if "const" in schema and len(variants) > 1:  # it chooses the variant
+                is_shared = all(key in variant["properties"] for variant in variants)
+                if "const" in schema and is_shared and len(variants) > 1:  # it chooses the variant
                     schema = {**variants[0]["properties"][key], "enum": _tags(variants)}
                 for one in self._of_field(f"{place}{key}", schema, key in required):
                     owners.setdefault(one, []).append(_tag(variant))

@@ -42,6 +42,7 @@ class SourceConfig(Section):
     chooser: ClassVar[str | None] = None
     # settings that may change with each delivery of data without changing what a sample means
     of_delivery: ClassVar[frozenset[str]] = frozenset()
+    _missing_day: ClassVar[str] = "let the source's class have `known_before`"
 
     kind: str = Field(description=KIND)
     tables: Annotated[dict[str, TableConfig], Field(min_length=1)] = Field(
@@ -67,6 +68,19 @@ class SourceConfig(Section):
     def label_days(self) -> tuple[int, int] | None:
         """First and last day of the label's window, counted from the cut, both inclusive."""
         return None
+
+    @property
+    def known_before(self) -> tuple[str, int] | None:
+        """A column of a sample's day, and days to add: features know what was before that day.
+
+        None: samples have no day, so that no table can be joined as of what was known.
+        """
+        return None
+
+    @property
+    def row_joins(self) -> list[JoinConfig]:
+        """The joins to the main table's rows, before samples are made of them."""
+        return self.joins
 
     @property
     def key_dates(self) -> list[str]:
@@ -105,12 +119,45 @@ class SourceConfig(Section):
             raise ValueError(f"joins name tables that are not in tables: {', '.join(unknown)}")
         return self
 
+    @model_validator(mode="after")
+    def _aggregates_differ(self) -> Self:
+        names = [name.lower() for join in self.joins for name in join.aggregate]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"joins whose aggregates make the same column: {', '.join(twice)}. Give them "
+                f"different names"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_have_a_day(self) -> Self:
+        dated = [join.table for join in self.joins if join.valid_from]
+        if dated and self.known_before is None:
+            raise ValueError(
+                f"the join with {dated[0]} has valid_from, which needs the day of each sample: "
+                f"{self._missing_day}"
+            )
+        return self
+
 
 class SamplesSourceConfig(SourceConfig):
     """A row of the main table is a sample, and a column has its label."""
 
     kind: Literal["samples"] = Field(description=KIND)
     label: str = Field(description="The column with the label, in currency units, at least 0.")
+    date: str | None = Field(
+        default=None,
+        description="The column with the day or moment of a sample, before which its features are "
+        "known: joins with `valid_from` need it. Null: samples have no day.",
+    )
+
+    _missing_day: ClassVar[str] = "set source.date to the main table's column that has it"
+
+    @property
+    def known_before(self) -> tuple[str, int] | None:
+        """The sample's day."""
+        return (self.date, 0) if self.date else None
 
     @property
     def label_columns(self) -> list[str]:

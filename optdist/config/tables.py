@@ -86,3 +86,21 @@ class JoinConfig(Section):
         description="New column -> Spark SQL aggregate: the table is first grouped by `by`. Empty: "
         "the table has at most one row per key.",
     )
+    valid_from: str | None = Field(
+        default=None,
+        description="The joined table's column, or a Spark SQL expression over it, with the day or "
+        "moment since which a row is valid. Each sample gets the latest row of its key from before "
+        "its cut: before a snapshot date, until the end of a first day, before `date`. "
+        "`aggregate` then sees all rows from before the cut. Null: the table as it is now.",
+    )
+    valid_to: str | None = Field(
+        default=None,
+        description="The same for the last day on which a row is valid, null where it still is. "
+        "Null: a row is valid until the next one of its key.",
+    )
+
+    @model_validator(mode="after")
+    def _from_and_to(self) -> Self:
+        if self.valid_to and not self.valid_from:
+            raise ValueError("valid_to needs valid_from")
+        return self

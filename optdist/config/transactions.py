@@ -7,9 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from optdist.config.dates import FirstPurchaseConfig, SnapshotsConfig
-from optdist.config.history import HistoryConfig
+from optdist.config.history import AutoHistoryConfig, Histories, HistoryConfig
 from optdist.config.section import Name, Positive
 from optdist.config.source import KIND, Expression, SourceConfig
+from optdist.config.tables import JoinConfig
 
 FIRST_DAY, SNAPSHOT_DATE = "first_day", "snapshot_date"
 
@@ -38,8 +39,10 @@ class TransactionsSourceConfig(SourceConfig):
         default={},
         description="Name -> Spark SQL aggregate over the events of the entity's first day.",
     )
-    history: list[HistoryConfig] = Field(
-        default=[], description="Features that aggregate the events before the cut."
+    history: Histories = Field(
+        default=[],
+        description="Features that aggregate the events before the cut: blocks, or `auto`, or a "
+        "list of `auto` and blocks of your own.",
     )
     sample_columns: dict[Name, str] = Field(
         default={}, description="Name -> Spark SQL expression over a finished sample."
@@ -54,6 +57,31 @@ class TransactionsSourceConfig(SourceConfig):
     def label_days(self) -> tuple[int, int]:
         """First and last day of the label's window, counted from the cut, both inclusive."""
         return self.first_label_day, self.first_label_day + self.horizon_days - 1
+
+    @property
+    def known_before(self) -> tuple[str, int]:
+        """The first day of the label's window."""
+        return self.cut, self.first_label_day
+
+    @property
+    def row_joins(self) -> list[JoinConfig]:
+        """The joins to events: those of the table as it is now."""
+        return [join for join in self.joins if not join.valid_from]
+
+    @property
+    def sample_joins(self) -> list[JoinConfig]:
+        """The joins to samples: of what was known at their cuts."""
+        return [join for join in self.joins if join.valid_from]
+
+    @property
+    def blocks(self) -> list[HistoryConfig]:
+        """The blocks of history that are written out."""
+        return [block for block in self.history if isinstance(block, HistoryConfig)]
+
+    @property
+    def auto_history(self) -> AutoHistoryConfig | None:
+        """What to write blocks of history from; None: nothing is left to write."""
+        return next((one for one in self.history if isinstance(one, AutoHistoryConfig)), None)
 
     @property
     def expressions(self) -> list[Expression]:
@@ -71,9 +99,14 @@ class TransactionsSourceConfig(SourceConfig):
                 tuple(f"{name}_{suffix}" for suffix in history.windows),
                 step,
             )
-            for history in self.history
+            for history in self.blocks
             for name, sql in history.features.items()
         ]
+        if self.auto_history:
+            features += [
+                Expression("history[].values", f"sum({name})", (), step)
+                for name in self.auto_history.values
+            ]
         last = [
             Expression(f"sample_columns.{name}", sql, (name,), step + after)
             for after, (name, sql) in enumerate(self.sample_columns.items(), 1)
@@ -82,7 +115,9 @@ class TransactionsSourceConfig(SourceConfig):
 
     @model_validator(mode="after")
     def _histories_differ(self) -> Self:
-        names = [name for history in self.history for name in history.columns]
+        if len(self.history) - len(self.blocks) > 1:
+            raise ValueError("history has auto twice: one is enough, with one set of windows")
+        names = [name for history in self.blocks for name in history.columns]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(

@@ -44,6 +44,17 @@ class SplitManifest(_Record):
     rows: int
 
 
+class JoinMatch(_Record):
+    """How many rows found a partner in a join, and what is to be said about it."""
+
+    table: str
+    by: list[str]
+    rows: int  # events, or samples
+    matched: int
+    valid_from: str | None = None  # of a join as of what was known at a sample's cut
+    note: str | None = None  # of a plain join: the table may change over time
+
+
 class Manifest(_Record):
     """The description of a finished table."""
 
@@ -58,6 +69,8 @@ class Manifest(_Record):
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
     types: dict[str, dict[str, str]] = {}  # table -> column -> type that its text was read as
     versions: dict[str, int] = {}  # table -> its version that was read, where it has one
+    joins: list[JoinMatch] = []
+    history_sql: str | None = None  # of the features from before the cut; None: there are none
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
 

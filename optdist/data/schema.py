@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from optdist.config.history import HistoryConfig
 from optdist.errors import DataError
 
 MISSING_ID = 0
@@ -106,6 +107,29 @@ class LabelStatistics(_Frozen):
         return self.positives / self.count
 
 
+class LearnedHistory(_Frozen):
+    """What `history: auto` wrote from the training rows: the same blocks as by hand."""
+
+    blocks: list[HistoryConfig]
+    sample_columns: dict[str, str] = {}
+    numeric: list[str] = []  # the features, after a log1p
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all columns that are made."""
+        return [name for block in self.blocks for name in block.columns] + [*self.sample_columns]
+
+    @property
+    def queries(self) -> dict[str, tuple[list[str], str, tuple[int, int | None]]]:
+        """What each column of the blocks is made of: key, SQL, first and last day back."""
+        return {
+            f"{name}_{suffix}": (block.key, sql, span)
+            for block in self.blocks
+            for suffix, span in block.spans().items()
+            for name, sql in block.features.items()
+        }
+
+
 class FeatureSchema(_Frozen):
     """How raw rows are encoded; it travels with the model, and scoring needs nothing else."""
 
@@ -114,6 +138,7 @@ class FeatureSchema(_Frozen):
     label: LabelStatistics
     # table -> column -> type that training read text as; None: of an older optdist, not known
     types: dict[str, dict[str, str]] | None = None
+    history: LearnedHistory | None = None  # None: all of it is in the data set's settings
 
     @property
     def raw_columns(self) -> list[str]:

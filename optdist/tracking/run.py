@@ -43,12 +43,14 @@ class Run:
         )
 
     def log_table(self, manifest: Manifest) -> None:
-        """Log the feature table's fingerprint and counts, and the versions of raw tables."""
+        """Log the table's fingerprint and counts, raw tables' versions, and its history's SQL."""
         params = {"name": manifest.dataset, "fingerprint": manifest.fingerprint, **manifest.counts}
         params |= {f"version.{table}": number for table, number in manifest.versions.items()}
         self.log_params({f"data.{key}": value for key, value in params.items()})
-        text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False)
-        self._log_text(text, "data_manifest.yaml")
+        written = manifest.model_dump(mode="json", exclude={"history_sql"})
+        self._log_text(yaml.safe_dump(written, sort_keys=False), "data_manifest.yaml")
+        if manifest.history_sql:
+            self._log_text(manifest.history_sql, "history.sql")
 
     def log_epoch(self, record: EpochRecord) -> None:
         """Log one epoch's loss, speed, validation metrics and SDN shares."""

@@ -12,9 +12,11 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, fingerprint, secrets_hidden
 from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.files import locked, uri
+from pipelines.features.auto_history import with_learned
 from pipelines.features.encode import write_encoded
 from pipelines.features.fingerprint import describe_content
 from pipelines.features.fitting import count_imputed, fit_samples, warn_of_letter_case
+from pipelines.features.history_sql import written_history
 from pipelines.features.pinning import pinned_config, table_versions
 from pipelines.features.training_samples import write_samples
 from pipelines.sources.formats.base import NotPinnedError
@@ -71,16 +73,17 @@ def _build(
 ) -> FeatureTable:
     table = FeatureTable.create(path)
     steps = _Steps(config.dataset.name)
-    counts, last_event, types = write_samples(spark, config, as_of, table)
+    counts, samples = write_samples(spark, config, as_of, table)
+    last_event = str(samples.reach[1]) if samples.reach else None
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows quarantined, "
         f"{counts['incomplete']:,} left out because their label windows have not ended"
         f"{_up_to(last_event)}"
     )
-    schema = fit_samples(
-        spark.read.parquet(uri(table.samples_path("train"))), config.dataset.features
-    )
-    schema = schema.model_copy(update={"types": types})
+    dataset = with_learned(config.dataset, samples.history)
+    schema = fit_samples(spark.read.parquet(uri(table.samples_path("train"))), dataset.features)
+    learned = {"types": samples.types, "history": samples.history}
+    schema = schema.model_copy(update=learned)
     table.write_schema(schema)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
     warn_of_letter_case(schema)
@@ -96,8 +99,10 @@ def _build(
         as_of=as_of and as_of.isoformat(),
         last_event=last_event,
         imputed=filled,
-        types=types,
+        types=samples.types,
         versions=table_versions(config.dataset.source),
+        joins=samples.joins,
+        history_sql=written_history(dataset.source),
         written=content,
     )
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))

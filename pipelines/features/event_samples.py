@@ -16,9 +16,11 @@ from typing import Generic, TypeVar
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import DatasetConfig
+from optdist.config import DatasetConfig, SplitConfig
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
+from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
+from pipelines.features.auto_history import learn_history, learned_source, with_learned
 from pipelines.features.histories import with_history
 from pipelines.features.sampler import Samples, explain_empty, listed
 from pipelines.sources.columns import AMOUNT, DAY, LABEL, column, explain_errors
@@ -29,8 +31,10 @@ from pipelines.sources.events import (
     find_data_range,
     first_days,
 )
+from pipelines.sources.joins import join_known, read_other
 from pipelines.sources.quarantine import keep_good_rows, quarantine_rows, with_reason
 from pipelines.sources.reach import DayRange, Reach
+from pipelines.sources.same_names import qualified_against
 
 S = TypeVar("S", bound=TransactionsSourceConfig)
 
@@ -41,6 +45,7 @@ class EventSampler(ABC, Generic[S]):
 
     dataset: DatasetConfig
     source: S
+    split: SplitConfig | None = None  # what training samples are, of which history: auto learns
 
     @abstractmethod
     def choose_ended(self, first: DataFrame, last: dt.date) -> tuple[DataFrame, int]:
@@ -78,19 +83,30 @@ class EventSampler(ABC, Generic[S]):
         setting = f"source.{self.source.chooser} asks for {self.requested_days(complete.until)}"
         require_events(self.label_windows(complete.until), events.reach, setting)
         chosen, incomplete = self.choose_ended(first, complete.until)
-        rows = with_features(events.good, chosen, self.dataset.id, self.source)
-        rows = with_label(rows, events.good, chosen, self.dataset.id, self.source)
+        cuts = with_attributes(events.good, chosen, self.dataset.id, self.source)
+        learned = learn_history(events.good, cuts, self.dataset, self.source, self.split)
+        source = learned_source(self.source, learned)
+        rows, joins = with_features(events.good, cuts, source)
+        rows = with_label(rows, events.good, chosen, self.dataset.id, source)
+        whole = replace(self, dataset=with_learned(self.dataset, learned), source=source)
         return replace(
-            self._checked(rows, events, label=True),
+            whole._checked(rows, events, label=True),
             incomplete=incomplete,
             reach=(days[0], min(days[1], as_of or days[1])),
             complete_until=complete.until,
+            joins=events.joins + joins,
+            history=learned,
         )
 
     def scoring_samples(
         self, spark: SparkSession, run_date: dt.date, acquired_within_days: int | None = None
     ) -> Samples:
         """Unlabelled samples of everyone with an event by the end of `run_date`."""
+        if self.source.auto_history:
+            raise DataError(
+                "The model knows nothing of history: auto, which is learned in training. Train "
+                "again."
+            )
         events = clean_events(spark, self.source, self.dataset.id, until=run_date)
         events.reach.report()
         first = first_days(events.good, self.dataset.id)
@@ -98,9 +114,10 @@ class EventSampler(ABC, Generic[S]):
             oldest = F.date_sub(F.lit(run_date), acquired_within_days)
             first = first.where(F.col(FIRST_DAY) > oldest)
         chosen = self.choose_known(first, run_date)
-        rows = with_features(events.good, chosen, self.dataset.id, self.source)
+        cuts = with_attributes(events.good, chosen, self.dataset.id, self.source)
+        rows, joins = with_features(events.good, cuts, self.source)
         samples = self._checked(rows, events, label=False)
-        return replace(samples, reach=events.reach.range)
+        return replace(samples, reach=events.reach.range, joins=events.joins + joins)
 
     def explain_no_sample(self, samples: Samples, quarantined: Mapping[str, int]) -> str:
         """The days asked for, and those of the data."""
@@ -154,27 +171,47 @@ def require_events(windows: list[DayRange], reach: Reach, setting: str) -> None:
 
 
 def with_features(
-    events: DataFrame, chosen: DataFrame, entity: list[str], source: TransactionsSourceConfig
-) -> DataFrame:
-    """Attributes of the first day, history before the cut, and derived columns, for each sample.
+    events: DataFrame, cuts: DataFrame, source: TransactionsSourceConfig
+) -> tuple[DataFrame, list[JoinMatch]]:
+    """What was known at the cut, history before it, and derived columns, of each sample.
 
     Args:
         events: good events with `event_day`.
-        chosen: the samples: entity, `first_day` and the cut.
-        entity: the columns that name an entity.
+        cuts: the samples: keys, cut and attributes.
         source: what the features are.
+
+    Returns:
+        The samples, and how many of them each join with `valid_from` matched.
 
     Raises:
         DataError: an expression does not work.
     """
-    cuts = with_attributes(events, chosen, entity, source)
-    samples = cuts
-    for history in source.history:
+    samples, joins = with_known(cuts, source)
+    for history in source.blocks:
         samples = with_history(samples, events, cuts, history, source.cut)
     for name, sql in source.sample_columns.items():
         with explain_errors(f"sample column {name}", samples):
             samples = samples.withColumn(name, F.expr(sql))
-    return samples
+    return samples, joins
+
+
+def with_known(
+    samples: DataFrame, source: TransactionsSourceConfig
+) -> tuple[DataFrame, list[JoinMatch]]:
+    """Join to each sample the rows of other tables that were valid at its cut.
+
+    Args:
+        samples: the samples' keys, cuts and attributes.
+        source: the tables, and which of them have `valid_from`.
+    """
+    matches: list[JoinMatch] = []
+    later = [LABEL, *[name for history in source.blocks for name in history.columns]]
+    for join in source.sample_joins:
+        other = read_other(samples.sparkSession, source, join.table)
+        renamed = qualified_against([*samples.columns, *later], other, join)
+        samples, found = join_known(samples, other, join, source.known_before, renamed)
+        matches += found
+    return samples, matches
 
 
 def with_attributes(

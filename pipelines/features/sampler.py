@@ -11,6 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig, SourceConfig
+from optdist.data.feature_table import JoinMatch
+from optdist.data.schema import LearnedHistory
 from optdist.errors import DataError
 from pipelines.sources.columns import AMOUNT
 from pipelines.sources.inference import Types
@@ -29,7 +31,8 @@ class Samples:
     complete_until: dt.date | None = None  # the last day on which a label window may end
     persisted: tuple[DataFrame, ...] = ()  # what `rows`, `quarantine` and `events` are read from
     vanished: DataFrame | None = None  # entities all of whose events were quarantined
-
+    joins: list[JoinMatch] = field(default_factory=list)
+    history: LearnedHistory | None = None  # what `history: auto` makes
     types: Types = field(default_factory=dict)  # of columns that are text in the file
 
     def count_events(self) -> tuple[dict[str, int], dict[str, float]]:

@@ -11,8 +11,11 @@ from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
-from optdist.config import DatasetConfig
+from optdist.config import DatasetConfig, SplitConfig
+from optdist.data.schema import LearnedHistory
 from pipelines.features import first_purchases, snapshots, table_samples  # noqa: F401
+from pipelines.features.auto_history import with_learned
+from pipelines.features.event_samples import EventSampler
 from pipelines.features.sampler import Samples, find_sampler
 from pipelines.sources.formats.registry import explain_read_errors
 from pipelines.sources.inference import Types, infer_types, print_types, typed_dataset
@@ -20,7 +23,10 @@ from pipelines.sources.inference import Types, infer_types, print_types, typed_d
 
 @explain_read_errors()
 def build_samples(
-    spark: SparkSession, dataset: DatasetConfig, as_of: dt.date | None = None
+    spark: SparkSession,
+    dataset: DatasetConfig,
+    as_of: dt.date | None = None,
+    split: SplitConfig | None = None,
 ) -> Samples:
     """Labelled samples: id, features, `label`; with transactions also `first_day`.
 
@@ -29,13 +35,17 @@ def build_samples(
         dataset: where rows come from, and what of them makes a sample.
         as_of: for transactions, read nothing after this day, and use only samples whose label
             window ended by it.
+        split: which samples are training ones, from which `history: auto` learns; None: all.
 
     Raises:
         DataError: columns are missing, or no sample can be made.
     """
     types = infer_types(spark, dataset)
     print_types(types)
-    samples = find_sampler(typed_dataset(dataset, types)).training_samples(spark, as_of)
+    sampler = find_sampler(typed_dataset(dataset, types))
+    if isinstance(sampler, EventSampler):
+        sampler = replace(sampler, split=split)
+    samples = sampler.training_samples(spark, as_of)
     return replace(samples, types=types)
 
 
@@ -45,6 +55,7 @@ def scoring_samples(
     run_date: dt.date,
     acquired_within_days: int | None = None,
     types: Types | None = None,
+    history: LearnedHistory | None = None,
 ) -> Samples:
     """Unlabelled samples of everyone known at the end of `run_date`; nothing later is read.
 
@@ -54,6 +65,7 @@ def scoring_samples(
         run_date: the last day that is read.
         acquired_within_days: leave out whoever came longer ago, in days; None: nobody.
         types: what training read text columns as; None: not known, so inferred again.
+        history: what training made of `history: auto`; None: nothing.
 
     Raises:
         DataError: columns are missing.
@@ -61,6 +73,6 @@ def scoring_samples(
     if types is None:
         types = infer_types(spark, dataset)
         print_types(types)
-    dataset = typed_dataset(dataset, types)
+    dataset = with_learned(typed_dataset(dataset, types), history)
     samples = find_sampler(dataset).scoring_samples(spark, run_date, acquired_within_days)
     return replace(samples, types=types)

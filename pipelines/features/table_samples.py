@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -13,7 +13,7 @@ from optdist.config.source import SamplesSourceConfig
 from optdist.errors import DataError
 from pipelines.features.sampler import Samples, explain_empty, samples_of
 from pipelines.sources.columns import LABEL, column, require
-from pipelines.sources.joins import read_rows
+from pipelines.sources.joins import read_checked
 from pipelines.sources.quarantine import (
     keep_good_rows,
     quarantine_rows,
@@ -33,16 +33,21 @@ class TableSampler:
     def training_samples(self, spark: SparkSession, as_of: dt.date | None = None) -> Samples:
         """Rows with a label."""
         if as_of is not None:
-            raise DataError("--as-of needs a transactions source: samples carry no dates.")
-        rows = read_rows(spark, self.source)
+            raise DataError(
+                "--as-of needs a transactions source: when the label's window of a table's sample "
+                "ends is not known."
+            )
+        rows, joins = read_checked(spark, self.source)
         rows = require(rows, [self.source.label], "label")
-        return self._checked(rows.withColumn(LABEL, column(self.source.label)), label=True)
+        rows = rows.withColumn(LABEL, column(self.source.label))
+        return replace(self._checked(rows, label=True), joins=joins)
 
     def scoring_samples(
         self, spark: SparkSession, run_date: dt.date, acquired_within_days: int | None = None
     ) -> Samples:
         """All rows: the table says who is to be scored."""
-        return self._checked(read_rows(spark, self.source), label=False)
+        rows, joins = read_checked(spark, self.source)
+        return replace(self._checked(rows, label=False), joins=joins)
 
     def explain_no_sample(self, samples: Samples, quarantined: Mapping[str, int]) -> str:
         """The table is empty, or all of its rows are bad."""

@@ -12,20 +12,19 @@ from optdist.data.feature_table import SPLITS, UnfinishedTable
 from optdist.errors import DataError
 from optdist.files import uri
 from pipelines.features.no_positives import explain_no_positive
-from pipelines.features.sampler import find_sampler
+from pipelines.features.sampler import Samples, find_sampler
 from pipelines.features.samples import build_samples
 from pipelines.features.splits import split_of, with_keys
 from pipelines.sources.categories import categorical_text
 from pipelines.sources.columns import LABEL
 from pipelines.sources.formats.registry import explain_read_errors
-from pipelines.sources.inference import Types
 from pipelines.sources.quarantine import check_bad_rows
 
 
 @explain_read_errors()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, table: UnfinishedTable
-) -> tuple[dict[str, int], str | None, Types]:
+) -> tuple[dict[str, int], Samples]:
     """Write a table's samples and quarantine.
 
     Args:
@@ -35,12 +34,12 @@ def write_samples(
         table: where to write.
 
     Returns:
-        The counts of rows, the last event's day, and what columns of text were read as.
+        The counts of rows, and the samples that were written.
 
     Raises:
         DataError: too many rows are bad, or a split has no rows or no positive label.
     """
-    samples = build_samples(spark, config.dataset, as_of)
+    samples = build_samples(spark, config.dataset, as_of, config.split)
     try:
         for name in config.dataset.features.categorical:
             categorical_text(samples.rows, name)  # what scoring would refuse
@@ -68,7 +67,7 @@ def write_samples(
     require_positives(by_split)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
-    return counts, str(samples.reach[1]) if samples.reach else None, samples.types
+    return counts, samples
 
 
 def count_by_split(samples: DataFrame) -> dict[str, tuple[int, int]]:

@@ -57,3 +57,15 @@ def ineffective_settings(
         if section in {"model", "model_defaults"} and ours != theirs:
             ineffective.append(name)
     return ineffective
+
+
+def changed_history(then: FeatureSchema, now: FeatureSchema) -> list[str]:
+    """The features that `history: auto` made for both, but of other events or categories.
+
+    Args:
+        then: what a model was trained on.
+        now: what the table was built with.
+    """
+    queries, others = (schema.history.queries if schema.history else {} for schema in (then, now))
+    read = [feature.name for feature in then.numeric if feature.name in queries]
+    return [name for name in read if name in others and queries[name] != others[name]]

@@ -15,7 +15,8 @@ from optdist.data.feature_table import FeatureTable
 from optdist.errors import DataError, ModelError, OptDistError
 from optdist.files import uri
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
-from pipelines.registry.compatibility import changed_settings, unusable_features
+from pipelines.features.auto_history import with_learned
+from pipelines.registry.compatibility import changed_history, changed_settings, unusable_features
 from pipelines.registry.held_out import ScoredTest
 from pipelines.registry.rule import Decision, beat_champion, pass_gates
 
@@ -48,8 +49,8 @@ class Arena:
             table: its newest feature table, whose test rows decide.
         """
         samples = spark.read.parquet(uri(table.samples_path("test")))
-        features, rows = config.dataset.features, config.scoring.batch_rows
-        return cls(table, samples, identity(config), features, rows)
+        features = with_learned(config.dataset, table.schema.history).features
+        return cls(table, samples, identity(config), features, config.scoring.batch_rows)
 
     def obstacle(self, tracker: Tracker, version: str, metric: Metric) -> str | None:
         """Why a version cannot be compared by a metric on the test rows, or None.
@@ -66,6 +67,11 @@ class Arena:
         names = unusable_features(package.schema, self.features)
         if names:
             return f"it reads {', '.join(names)}, which the features lack or have as another kind"
+        moved = changed_history(package.schema, self.table.schema)
+        if moved:
+            return (
+                f"history: auto makes {', '.join(moved)} of other categories than it was trained on"
+            )
         if metric.needs_distribution and not package.settings.has_distribution:
             return f"it does not predict a distribution, so {metric.title} cannot be measured"
         return None

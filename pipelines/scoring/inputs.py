@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint
+from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.files import uri
 from optdist.layout import ScoresFolder
@@ -20,7 +21,6 @@ from pipelines.scoring.checks import check_reach
 from pipelines.scoring.manifest import ScoresManifest
 from pipelines.sources.formats.base import NotPinnedError
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
-from pipelines.sources.inference import Types
 from pipelines.sources.quarantine import check_bad_rows
 
 
@@ -94,7 +94,7 @@ def read_samples(
     run_date: dt.date,
     scores: ScoresFolder,
     source: str,
-    types: Types | None,
+    schema: FeatureSchema,
 ) -> KeptSamples:
     """Read and keep the samples to score and the bad rows; samples kept before stay for now.
 
@@ -104,15 +104,15 @@ def read_samples(
         run_date: the cut-off; nothing after it is read.
         scores: the data set's scores.
         source: the fingerprint of the source as it is now.
-        types: what training read columns of text as; None: an older version, not known.
+        schema: what training learned of columns of text and of history.
 
     Raises:
         DataError: there are none, too many rows are bad, or the data end long before the date.
     """
     folder = scores.inputs(run_date) / uuid.uuid4().hex[:8]
     days = config.scoring.acquired_within_days
-    samples = scoring_samples(spark, config.dataset, run_date, days, types)
-    if types is None and any(
+    samples = scoring_samples(spark, config.dataset, run_date, days, schema.types, schema.history)
+    if schema.types is None and any(
         kind != "string" for t in samples.types.values() for kind in t.values()
     ):
         print(

@@ -12,6 +12,7 @@ from optdist.config.identity import DATASET, identity
 from optdist.files import locked, uri, write_json
 from optdist.layout import ScoresFolder
 from optdist.tracking import Tracker
+from pipelines.features.auto_history import with_learned
 from pipelines.features.pinning import pinned_config
 from pipelines.registry.compatibility import unusable_features
 from pipelines.scoring.folder_swap import recover, swap_in
@@ -65,12 +66,13 @@ def score(
         kept = find_kept_samples(scores, pinned, source) if pinned and not refresh else None
         described = pinned.dataset_fingerprint if pinned and kept else identity(config)[DATASET]
         package = tracker.package(version)
-        moved = [] if kept else unusable_features(package.schema, config.dataset.features)
+        features = with_learned(config.dataset, package.schema.history).features
+        moved = [] if kept else unusable_features(package.schema, features)
         require_same_data(tracker, version, described, moved)
         if kept is None:
             with pinned_config(spark, config) as now:
                 source = fingerprint_source(now)
-                kept = read_samples(spark, now, run_date, scores, source, package.schema.types)
+                kept = read_samples(spark, now, run_date, scores, source, package.schema)
         staged = stage_scores(
             spark,
             config.scoring,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 
@@ -114,6 +114,12 @@ def is_no_id(rows: DataFrame, name: str) -> Column:
     if isinstance(rows.schema[name].dataType, (DoubleType, FloatType)):
         return column(name).isNull() | F.isnan(column(name))
     return column(name).isNull()
+
+
+def content_hash(names: Sequence[str]) -> Column:
+    """A hash of columns, which differs where a null is in another one of them."""
+    values = [column(name) for name in names]
+    return F.xxhash64(*values, *[value.isNull() for value in values])  # it skips over nulls
 
 
 def is_ragged(rows: DataFrame) -> list[tuple[str, Column]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_
 
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
+from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
 from pipelines.sources.columns import (
     AMOUNT,
@@ -28,7 +29,7 @@ from pipelines.sources.columns import (
     require,
 )
 from pipelines.sources.formats.names import quoted
-from pipelines.sources.joins import read_rows
+from pipelines.sources.joins import read_checked
 from pipelines.sources.no_events import explain_no_event
 from pipelines.sources.own_columns import without_own_names
 from pipelines.sources.quarantine import quarantine_rows, ragged_text
@@ -46,6 +47,7 @@ class Events:
     bad: DataFrame
     reach: Reach
     entity: list[str]
+    joins: list[JoinMatch] = field(default_factory=list)
 
     def vanished(self) -> DataFrame:
         """The entities all of whose events were quarantined."""
@@ -72,12 +74,15 @@ def clean_events(
     Raises:
         DataError: a column is missing, or the timestamp is a number.
     """
-    rows = read_rows(spark, source)
+    rows, joins = read_checked(spark, source)
     rows = require(rows, [source.amount], "amount")
     rows = require(rows, [source.timestamp], "timestamp")
     rows = require(rows, entity, "id")
-    for history in source.history:
+    for history in source.blocks:
         rows = require(rows, history.key, "history key")
+    if auto := source.auto_history:
+        names = [*(auto.key or []), *auto.values, *(auto.categories or [])]
+        rows = require(rows, names, "history: auto")
     rows = without_own_names(rows, source, entity)
     typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(rows, source.amount))
     typed = typed.withColumn(REASON, F.coalesce(_reason(typed, entity), *unparsed_reason(rows)))
@@ -96,7 +101,7 @@ def clean_events(
     }
     value = guess_value(seen, source.amount)
     bad = quarantine_rows(checked, "events", (DAY, AMOUNT), texts=texts, value=value)
-    return Events(seen, good, bad, reach, entity)
+    return Events(seen, good, bad, reach, entity, joins)
 
 
 def find_data_range(
@@ -118,7 +123,8 @@ def find_data_range(
     """
     reach = events.reach
     if as_of is not None:  # of events after it only the days are looked at: do they reach it?
-        reach = find_reach(with_day(read_rows(spark, source), source.timestamp))
+        rows, _ = read_checked(spark, source, checked=False)  # once is enough
+        reach = find_reach(with_day(rows, source.timestamp))
     if reach.range is None:
         reason = explain_no_event(spark, source, events.seen)
         events.seen.unpersist()

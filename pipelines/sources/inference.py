@@ -78,7 +78,8 @@ def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
     types: Types = {}
     parsed = _parsed_columns(source)
     for name, table in source.tables.items():
-        rows, requirements = read_table(spark, name, table), _needs_of_table(source, name, needs)
+        rows = read_table(spark, name, table)
+        requirements = _needs_of_table(source, name, needs, rows.columns)
         _require_declared(name, table, rows)
         _require_unmixed(name, rows, requirements)
         declared = {column.lower() for column in table.types}
@@ -235,10 +236,15 @@ def _is_wrong(values: Statistics, need: Need) -> bool:
     return need is Need.ORDER and not values.orders_as_text
 
 
-def _needs_of_table(source: SourceConfig, name: str, needs: Mapping[str | None, Needs]) -> Needs:
+def _needs_of_table(
+    source: SourceConfig, name: str, needs: Mapping[str | None, Needs], columns: Iterable[str]
+) -> Needs:
     """Aggregated tables are seen by their aggregates alone, others by all expressions."""
-    aggregated = {join.table for join in source.joins if join.aggregate}
-    return needs[name] if name in aggregated else needs[None]
+    if any(join.aggregate for join in source.joins if join.table == name):
+        return needs[name]
+    common = needs[None]
+    qualified = {c.lower(): common.get(f"{name}_{c}".lower(), set()) for c in columns}
+    return common | {c: common.get(c, set()) | uses for c, uses in qualified.items() if uses}
 
 
 def _parsed_columns(source: SourceConfig) -> dict[str, str]:
@@ -253,7 +259,10 @@ def _parsed_columns(source: SourceConfig) -> dict[str, str]:
 def _kept_as_written(dataset: DatasetConfig) -> list[str]:
     """Names of ids, keys and categories, whose text is their meaning."""
     source = dataset.source
-    histories = source.history if isinstance(source, TransactionsSourceConfig) else []
-    keys = [name for history in histories for name in history.key]
+    keys: list[str] = []
+    if isinstance(source, TransactionsSourceConfig):
+        keys = [name for history in source.blocks for name in history.key]
+        auto = source.auto_history
+        keys += [*(auto.key or []), *(auto.categories or [])] if auto else []
     joined = [name for join in source.joins for name in join.by]
     return [*dataset.id, *dataset.split_key, *joined, *keys, *dataset.features.categorical]

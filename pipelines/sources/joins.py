@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config.source import SourceConfig
 from optdist.config.tables import JoinConfig
+from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
-from pipelines.sources.columns import MARKS, column, explain_errors, is_text
+from pipelines.sources.as_of import (
+    CUT,
+    IS_KNOWN,
+    aggregates_of,
+    check_known,
+    cut_of,
+    join_valid,
+    of_joined,
+    with_validity,
+)
+from pipelines.sources.changes import find_days, note_of_changes
+from pipelines.sources.columns import MARKS, UNPARSED, column, explain_errors, is_text, require
 from pipelines.sources.condition import kept_rows
 from pipelines.sources.formats.registry import read_marked
 from pipelines.sources.matches import check_matches
+from pipelines.sources.same_names import Renamed, find_same_names
 from pipelines.sources.typed import with_types
+
+_KEY = "_key_"  # before the name of a key of text, as it is compared
 
 
 def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
@@ -28,55 +43,148 @@ def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
         DataError: a table or a column is missing (the message lists the columns found), or a join
             would multiply rows.
     """
-    tables = {
-        name: with_types(read_marked(spark, name, table), table.types)
-        for name, table in source.tables.items()
-    }
-    rows = tables[next(iter(source.tables))]
-    for join in source.joins:
-        other = tables[join.table]
-        check_matches(
-            with_plain_keys(rows, other, join.by), with_plain_keys(other, rows, join.by), join
-        )
-        rows = join_table(rows, tables[join.table], join)
+    return read_checked(spark, source)[0]
+
+
+def read_checked(
+    spark: SparkSession, source: SourceConfig, *, checked: bool = True
+) -> tuple[DataFrame, list[JoinMatch]]:
+    """The rows of `read_rows`, and how many of them each join matched.
+
+    Args:
+        spark: the session.
+        source: the tables, and how they are joined.
+        checked: whether to check the joins, which reads their keys; if not, no match is returned.
+
+    Raises:
+        DataError: as `read_rows`.
+    """
+    raw = {name: read_marked(spark, name, table) for name, table in source.tables.items()}
+    renamed = find_same_names(raw, source)
+    if checked and renamed:
+        listed = [new for names in renamed.values() for new in names.values()]
+        print(f"  columns of one name in several tables are now {', '.join(listed)}")
+    main, matches = next(iter(source.tables)), []
+    rows = _typed(raw[main], source.tables[main].types, renamed.get(main, {}))
+    for join in source.row_joins:
+        names, types = renamed.get(join.table, {}), source.tables[join.table].types
+        if join.valid_from and source.known_before:
+            other, day = _typed(raw[join.table], types), source.known_before
+            rows, found = join_known(rows, other, join, day, names, checked=checked)
+        else:
+            other = _typed(raw[join.table], types, {} if join.aggregate else names)
+            rows, found = join_table(rows, other, join, checked=checked)
+        matches += found
     for name, expression in source.columns.items():
         with explain_errors(f"column {name}", rows):
             rows = rows.withColumn(name, F.expr(expression))
     if source.where:
         with explain_errors("where", rows):
             rows = rows.where(kept_rows(spark, rows, source))
-    return rows
+    return rows, matches
 
 
-def join_table(rows: DataFrame, other: DataFrame, join: JoinConfig) -> DataFrame:
-    """Join one more table, aggregated first where the join says so.
+def read_other(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame:
+    """One of the source's tables, typed, as joins read it.
+
+    Args:
+        spark: the session.
+        source: the tables.
+        name: which of them.
+    """
+    return _typed(read_marked(spark, name, source.tables[name]), source.tables[name].types)
+
+
+def join_table(
+    rows: DataFrame, other: DataFrame, join: JoinConfig, *, checked: bool = True
+) -> tuple[DataFrame, list[JoinMatch]]:
+    """Join one more table as it is now, aggregated first where the join says so.
 
     Args:
         rows: what has been joined so far.
         other: the table to join.
         join: keys, how, and aggregates.
+        checked: whether to count what matches, and to refuse a key of several rows.
 
     Raises:
-        DataError: a column is missing, or `other` has several rows of one key.
+        DataError: a column is missing, nothing matches, or `other` has several rows of one key.
+    """
+    matches = []
+    with explain_errors(f"join with {join.table}", rows, other):
+        rows, other, keys = _with_same_keys(rows, other, join)
+        if checked:
+            match = check_matches(rows, other, join, keys)
+            days = find_days(other, keys)
+            note = note_of_changes(join, days)
+            matches.append(match.model_copy(update={"note": note}))
+            if not join.aggregate:
+                _require_one_row_per_key(other, join, keys, days)
+        if join.aggregate:
+            other = other.groupBy(*map(column, keys)).agg(*aggregates_of(other, join))
+        return _merged(rows.join(other, on=keys, how=join.how), keys), matches
+
+
+def join_known(
+    rows: DataFrame,
+    other: DataFrame,
+    join: JoinConfig,
+    known_before: tuple[str, int],
+    renamed: Renamed,
+    *,
+    checked: bool = True,
+) -> tuple[DataFrame, list[JoinMatch]]:
+    """Join to each sample the row of another table that was valid at its cut.
+
+    Args:
+        rows: samples with keys and the column of their day.
+        other: the table to join.
+        join: keys, how, `valid_from`, and aggregates.
+        known_before: the column with a sample's day, and days to add.
+        renamed: columns of the other table -> their names among the samples' columns.
+        checked: whether to count the samples with a row.
+
+    Raises:
+        DataError: a column is missing or no date, no sample has a row, or a key has two different
+            rows of one moment.
     """
     with explain_errors(f"join with {join.table}", rows, other):
-        marks = {name: f"{name}_of_joined" for name in MARKS if name in other.columns}
-        texts = [key for key in join.by if is_text(rows, key) and is_text(other, key)]
-        other = other.withColumnsRenamed(marks).withColumns({k: _key(k) for k in texts})
-        if join.aggregate:
-            aggregates = [F.expr(sql).alias(name) for name, sql in join.aggregate.items()]
-            marked = [F.first(mark, ignorenulls=True).alias(mark) for mark in marks.values()]
-            other = other.groupBy(*map(column, join.by)).agg(*aggregates, *marked)
-        else:
-            _require_one_row_per_key(other, join)
-        # the main table's keys stay as they are written
-        keys = {key: f"_key_{key}" if key in texts else key for key in join.by}
-        rows = rows.withColumns({keys[key]: _key(key) for key in texts})
-        joined = rows.join(other.withColumnsRenamed(keys), on=list(keys.values()), how=join.how)
-        joined = joined.drop(*[keys[key] for key in texts])
-    for mark, of_other in marks.items():
-        joined = _merge_marks(joined, mark, of_other)
-    return joined
+        rows, other, keys = _with_same_keys(rows, other, join)
+        rows = require(rows, [known_before[0]], "date")
+        versions = with_validity(other, join, keys).withColumnsRenamed(renamed)
+        cut = cut_of(rows, known_before)
+        joined = join_valid(rows.withColumn(CUT, cut), versions, join, keys)
+        matches = [check_known(joined, versions, join, keys)] if checked else []
+        if join.how == "inner":
+            joined = joined.where(F.col(IS_KNOWN))
+        return _merged(joined.drop(CUT, IS_KNOWN), keys), matches
+
+
+def _typed(rows: DataFrame, types: Mapping[str, str], renamed: Renamed | None = None) -> DataFrame:
+    """A table's rows under their qualified names, of the types given for the names before."""
+    renamed = renamed or {}
+    new = {name.lower(): qualified for name, qualified in renamed.items()}
+    return with_types(
+        rows.withColumnsRenamed(renamed), {new.get(n.lower(), n): kind for n, kind in types.items()}
+    )
+
+
+def _with_same_keys(
+    rows: DataFrame, other: DataFrame, join: JoinConfig
+) -> tuple[DataFrame, DataFrame, list[str]]:
+    """Both tables with keys to compare, the names of these keys, and marks of `other` of its own.
+
+    Keys of text get columns of their own: the main table's stay as they are written.
+    """
+    rows, other = (
+        require(frame, join.by, f"join with {join.table}, whose keys both tables must have,")
+        for frame in (rows, other)
+    )
+    texts = [key for key in join.by if is_text(rows, key) and is_text(other, key)]
+    keys = {key: f"{_KEY}{key}" for key in texts}
+    marks = {name: of_joined(name) for name in MARKS if name in other.columns}
+    other = other.withColumnsRenamed(marks).withColumns({k: _key(k) for k in texts})
+    rows = rows.withColumns({keys[key]: _key(key) for key in texts})
+    return rows, other.withColumnsRenamed(keys), [keys.get(key, key) for key in join.by]
 
 
 def with_plain_keys(rows: DataFrame, other: DataFrame, by: Sequence[str]) -> DataFrame:
@@ -98,12 +206,22 @@ def _key(name: str) -> Column:
     return F.when(whole, F.substring_index(text, ".", 1)).otherwise(text)
 
 
-def _merge_marks(joined: DataFrame, mark: str, of_other: str) -> DataFrame:
-    """Mark the rows that a bad row of either table went into."""
-    if mark not in joined.columns:
-        return joined.withColumnRenamed(of_other, mark)
-    both = joined.withColumn(mark, F.coalesce(mark, of_other))
-    return both.withMetadata(mark, joined.schema[mark].metadata).drop(of_other)
+def _merged(joined: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """Joined rows without the keys that were added, marked where a bad row went into one."""
+    joined = joined.drop(*[key for key in keys if key.startswith(_KEY)])
+    for mark in MARKS:
+        of_other = of_joined(mark)
+        if of_other not in joined.columns:
+            continue
+        if mark not in joined.columns:
+            joined = joined.withColumnRenamed(of_other, mark)
+            continue
+        about = dict(joined.schema[mark].metadata)
+        if mark == UNPARSED:
+            about["columns"] = about["columns"] + joined.schema[of_other].metadata["columns"]
+        both = joined.withColumn(mark, F.coalesce(mark, of_other)).drop(of_other)
+        joined = both.withMetadata(mark, about)
+    return joined
 
 
 def count_of_repeated_key(rows: DataFrame, by: Sequence[str]) -> int | None:
@@ -120,12 +238,21 @@ def count_of_repeated_key(rows: DataFrame, by: Sequence[str]) -> int | None:
     return None
 
 
-def _require_one_row_per_key(other: DataFrame, join: JoinConfig) -> None:
+def _require_one_row_per_key(
+    other: DataFrame, join: JoinConfig, keys: Sequence[str], days: Sequence[str]
+) -> None:
     """Raise a DataError if the table to join has a key twice."""
-    count = count_of_repeated_key(other, join.by)
-    if count is not None:
-        raise DataError(
-            f"The table {join.table} has {count:,} rows of one key ({', '.join(join.by)}): the "
-            f"join would count the main table's rows as often. Aggregate it (joins[].aggregate) "
-            f"or remove duplicates."
+    count = count_of_repeated_key(other, keys)
+    if count is None:
+        return
+    remedy = "Aggregate it"
+    if days:
+        remedy = (
+            f"If {' or '.join(days)} says since when a row is valid, set joins[].valid_from, which "
+            f"gives each sample the row that was valid at its cut. Else aggregate it"
         )
+    raise DataError(
+        f"The table {join.table} has {count:,} rows of one key ({', '.join(join.by)}): the join "
+        f"would count the main table's rows as often. {remedy} (joins[].aggregate) or remove "
+        f"duplicates."
+    )

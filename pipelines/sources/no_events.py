@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.sources.columns import AMOUNT, DAY, REASON
 from pipelines.sources.hints import suggest_amount, suggest_timestamp
-from pipelines.sources.joins import read_rows
+from pipelines.sources.joins import read_checked
 from pipelines.sources.shapes import shape
 from pipelines.sources.typed import raw_text
 
@@ -37,7 +37,8 @@ def explain_no_event(
 
 def _why_no_row(spark: SparkSession, source: TransactionsSourceConfig) -> str:
     table = next(iter(source.tables))
-    rows = read_rows(spark, source.model_copy(update={"where": None})).count()
+    everything = source.model_copy(update={"where": None})
+    rows = read_checked(spark, everything, checked=False)[0].count()
     if not rows or not source.where:
         return f"the table {table} has no row, or none until the day that was asked for."
     return (

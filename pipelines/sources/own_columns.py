@@ -48,7 +48,7 @@ def _used(source: TransactionsSourceConfig, entity: list[str]) -> Iterator[str]:
     """The columns of the events that settings name, and all words of their expressions."""
     yield from (*entity, source.amount, source.timestamp)
     expressions = [*source.attributes.values()]
-    for history in source.history:
+    for history in source.blocks:
         yield from history.key
         expressions += history.features.values()
     for sql in expressions:

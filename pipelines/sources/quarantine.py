@@ -19,6 +19,7 @@ from pipelines.sources.columns import (
     REASON,
     UNPARSED,
     column,
+    content_hash,
     explain_errors,
     first_reason,
     is_finite,
@@ -248,8 +249,7 @@ def _label_reasons(rows: DataFrame) -> list[tuple[str, Column]]:
 
 def _duplicate(keys: list[str], rows: DataFrame) -> Column:
     """One of identical copies stays; copies that differ all go, for none can be trusted."""
-    values = [column(c) for c in rows.columns if c not in (REASON, *MARKS)]
-    content = F.xxhash64(*values, *[value.isNull() for value in values])  # it skips over nulls
+    content = content_hash([c for c in rows.columns if c not in (REASON, *MARKS)])
     same = Window.partitionBy(*map(column, keys))
     differ = F.min(content).over(same) != F.max(content).over(same)
     again = F.row_number().over(same.orderBy(content)) > 1
