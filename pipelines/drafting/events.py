@@ -12,6 +12,7 @@ from pipelines.drafting.event_roles import EventRoles, free_columns, named_colum
 from pipelines.drafting.names import unused
 from pipelines.drafting.profile import ColumnProfile, TableProfile
 from pipelines.drafting.request import DraftError, Request
+from pipelines.sources.columns import NO_ID
 from pipelines.sources.formats.names import plain_or_quoted
 
 
@@ -107,7 +108,8 @@ def _is_named(name: str, c: ColumnProfile, *, is_joined: bool) -> list[str]:
     if c.filled < c.rows or is_joined:  # a row without a partner has none
         conditions.append(f"{sql} IS NOT NULL")
     if c.named < c.filled and c.is_text:
-        conditions.append(f"lower(trim({sql})) NOT IN ('', 'nan', 'null', 'none', '<na>')")
+        words = ", ".join("'" + word.replace("\\", "\\\\") + "'" for word in NO_ID)
+        conditions.append(f"lower(trim({sql})) NOT IN ({words})")
     elif c.named < c.filled:
         conditions.append(f"NOT isnan({sql})")
     return conditions

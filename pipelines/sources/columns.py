@@ -26,7 +26,7 @@ MARKS = (RAGGED, UNPARSED)  # columns that say why a row cannot be used, next to
 # what Spark casts to a number and is none in a table: 12.5D, 1f, 0x1F
 _PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 # how other programs write that there is no id: pandas, SQL, Python, R, Excel, MySQL, JavaScript
-_NO_ID = ("", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined")
+NO_ID = ("", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined")
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def is_missing(name: str) -> Column:
 def is_no_id(rows: DataFrame, name: str) -> Column:
     """Whether a column of rows names nobody: null, NaN, blank, or a word for null."""
     if is_text(rows, name):
-        return column(name).isNull() | F.lower(F.trim(column(name))).isin(*_NO_ID)
+        return column(name).isNull() | F.lower(F.trim(column(name))).isin(*NO_ID)
     if isinstance(rows.schema[name].dataType, (DoubleType, FloatType)):
         return column(name).isNull() | F.isnan(column(name))
     return column(name).isNull()
