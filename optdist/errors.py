@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 
 class OptDistError(Exception):
     """Base of every error that a job prints as one line before it exits non-zero."""
+
+    def with_text(self, change: Callable[[str], str]) -> Self:
+        """The same error with its text changed."""
+        return type(self)(change(str(self)))
 
 
 class ConfigError(OptDistError):
@@ -15,6 +20,10 @@ class ConfigError(OptDistError):
 
 class DataError(OptDistError):
     """A table, file or split that is missing, damaged or too dirty to use."""
+
+    def followed_by(self, sentence: str) -> Self:
+        """The same error with one more sentence at its end."""
+        return type(self)(f"{self} {sentence}".strip())
 
 
 class CheckError(DataError):
@@ -27,8 +36,16 @@ class CheckError(DataError):
             reasons: why checks failed, each with the value found and the value allowed.
             otherwise: a sentence that says what did not happen, and what to do.
         """
-        self.reasons = list(reasons)
+        self.reasons, self.otherwise = list(reasons), otherwise
         super().__init__(f"{'; '.join(reasons)}. {otherwise}".strip())
+
+    def with_text(self, change: Callable[[str], str]) -> Self:
+        """The same error with its text changed."""
+        return type(self)([change(reason) for reason in self.reasons], change(self.otherwise))
+
+    def followed_by(self, sentence: str) -> Self:
+        """The same error with one more sentence at its end."""
+        return type(self)(self.reasons, f"{self.otherwise} {sentence}".strip())
 
 
 class TrainingError(OptDistError):

@@ -21,12 +21,21 @@ from pydantic import ValidationError
 from optdist.config.merging import read_changes, require_same_kinds
 from optdist.config.plain import plain_yaml
 from optdist.config.problems import problems
-from optdist.config.secrets import hide_secrets, plain_secrets
+from optdist.config.secrets import hide_secrets, plain_secrets, unset_variables
 from optdist.config.settings import Config
 from optdist.errors import ConfigError
 
 _VARIABLE = "OPTDIST_CONF"
 _CLONE = Path(__file__).resolve().parents[2]
+
+
+def _require_variables(written: Any) -> None:
+    """Refuse a configuration that uses variables which are not set, naming all of them."""
+    unset = unset_variables(written)
+    if len(unset) > 1:
+        raise ConfigError(
+            f"The configuration uses environment variables that are not set: {', '.join(unset)}."
+        )
 
 
 def _environment_variable(name: str) -> str:
@@ -63,6 +72,7 @@ def load_config(
         require_same_kinds(layers)
         merged = OmegaConf.merge(*layers)
         written = OmegaConf.to_container(merged, resolve=False)
+        _require_variables(written)
         resolved = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error

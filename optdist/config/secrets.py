@@ -13,11 +13,18 @@ from urllib.parse import quote
 from optdist.errors import OptDistError
 
 _NAME = re.compile(r"\$\{(?:oc\.)?env:\s*(\w+)")
+_NEEDED = re.compile(r"\$\{env:\s*(\w+)\s*\}")
 _SECRET = re.compile(r"passw(or)?d|^pwd$|secret|token|credential|account\.key", re.IGNORECASE)
 _IN_URL = re.compile(
     r"(?:[?&;]|^)\w*(?:password|pwd|token|secret)=([^&;]+)|//[^/@:]+:([^/@]+)@", re.I
 )
 _SHORT = 3  # characters: a value this short is not a secret, and common in any text
+
+
+def unset_variables(written: Any) -> list[str]:
+    """The environment variables that a configuration needs and that are not set, in its order."""
+    names = _NEEDED.findall(json.dumps(written, default=str))
+    return [name for name in dict.fromkeys(names) if name not in os.environ]
 
 
 def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
@@ -67,10 +74,9 @@ def secrets_hidden(written: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except OptDistError as error:
-        text = hide_secrets(str(error), written)
-        if text == str(error):
+        if hide_secrets(str(error), written) == str(error):
             raise
-        raise type(error)(text) from None  # its cause quotes the secret too
+        raise error.with_text(lambda text: hide_secrets(text, written)) from None  # nor its cause
 
 
 def _forms(value: str) -> list[str]:

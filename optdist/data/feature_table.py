@@ -71,6 +71,7 @@ class Manifest(_Record):
     versions: dict[str, int] = {}  # table -> its version that was read, where it has one
     joins: list[JoinMatch] = []
     history_sql: str | None = None  # of the features from before the cut; None: there are none
+    seconds: float | None = None  # that the build took
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
 

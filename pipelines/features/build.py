@@ -58,10 +58,15 @@ def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTa
     None also where only Spark can tell: a table of a database is first read.
     """
     try:
-        path = config.layout.feature_table(fingerprint(describe_content(config, as_of)))
+        path = features_path(config, as_of)
     except NotPinnedError:
         return None
     return FeatureTable.open_and_mark(path) if FeatureTable.is_finished(path) else None
+
+
+def features_path(config: Config, as_of: dt.date | None = None) -> Path:
+    """The folder of the feature table, which need not be there yet."""
+    return config.layout.feature_table(fingerprint(describe_content(config, as_of)))
 
 
 def _build(
@@ -103,6 +108,7 @@ def _build(
         versions=table_versions(config.dataset.source),
         joins=samples.joins,
         history_sql=written_history(dataset.source),
+        seconds=round(time.monotonic() - steps.start, 1),
         written=content,
     )
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
@@ -118,7 +124,8 @@ class _Steps:
     """Progress lines with the seconds of each step."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.last = name, time.monotonic()
+        self.name, self.start = name, time.monotonic()
+        self.last = self.start
         print(f"building features {name}")
 
     def done(self, what: str) -> None:

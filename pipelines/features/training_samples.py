@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from optdist.config import Config
+from optdist.config import Config, DatasetConfig, SplitConfig
 from optdist.data.feature_table import SPLITS, UnfinishedTable
 from optdist.errors import DataError
 from optdist.files import uri
@@ -41,9 +42,7 @@ def write_samples(
     """
     samples = build_samples(spark, config.dataset, as_of, config.split)
     try:
-        for name in config.dataset.features.categorical:
-            categorical_text(samples.rows, name)  # what scoring would refuse
-        keyed = with_keys(samples.rows, config.dataset).withColumn("split", split_of(config.split))
+        keyed = with_split(samples.rows, config.dataset, config.split)
         keyed.write.partitionBy("split").parquet(uri(table.samples))
         samples.quarantine.write.parquet(uri(table.quarantine))
         counts, value = samples.count_events()
@@ -55,19 +54,57 @@ def write_samples(
     good = counts | {"samples": sum(rows for rows, _ in by_split.values())}
     setting = f"see {table.quarantine}; build.max_quarantined_share"
     limit = config.build.max_quarantined_share
-    reasons = check_bad_rows(quarantine, good, limit, setting, value)
+    source = config.dataset.source
+    reasons = check_bad_rows(quarantine, good, limit, setting, value, source=source)
     counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
     counts["vanished"] = int(vanished)
     counts["samples"] = good["samples"]
-    if not counts["samples"]:
-        raise DataError(find_sampler(config.dataset).explain_no_sample(samples, reasons))
-    require_rows(by_split, config.dataset.split_key)
-    if not any(positive for _, positive in by_split.values()):
-        raise DataError(explain_no_positive(good["samples"], config.dataset, samples.events))
-    require_positives(by_split)
+    require_labels(samples, config.dataset, by_split, reasons)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
     return counts, samples
+
+
+def with_split(rows: DataFrame, dataset: DatasetConfig, split: SplitConfig) -> DataFrame:
+    """Samples with their keys and the split that each falls in.
+
+    Args:
+        rows: good samples.
+        dataset: keys and features.
+        split: the shares and the seed.
+
+    Raises:
+        DataError: a categorical feature is of a type that scoring would refuse.
+    """
+    for name in dataset.features.categorical:
+        categorical_text(rows, name)
+    return with_keys(rows, dataset).withColumn("split", split_of(split))
+
+
+def require_labels(
+    samples: Samples,
+    dataset: DatasetConfig,
+    by_split: dict[str, tuple[int, int]],
+    reasons: Mapping[str, int],
+) -> None:
+    """Refuse samples that nothing can be learned from.
+
+    Args:
+        samples: what was made.
+        dataset: its sampler explains why there is none.
+        by_split: rows, and those with a positive label, of each split that has rows.
+        reasons: rows quarantined, by reason.
+
+    Raises:
+        DataError: there is no sample, or a split has no rows or no positive label.
+    """
+    rows = sum(count for count, _ in by_split.values())
+    if not rows:
+        raise DataError(find_sampler(dataset).explain_no_sample(samples, reasons))
+    require_rows(by_split, dataset.split_key)
+    if not any(positive for _, positive in by_split.values()):
+        raise DataError(explain_no_positive(rows, dataset, samples.events))
+    require_positives(by_split)
 
 
 def count_by_split(samples: DataFrame) -> dict[str, tuple[int, int]]:

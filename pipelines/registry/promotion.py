@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,13 +12,16 @@ from optdist.config import Config, FeaturesConfig, PromotionConfig
 from optdist.config.identity import identity
 from optdist.config.metrics import METRICS, Metric
 from optdist.data.feature_table import FeatureTable
+from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError, ModelError, OptDistError
 from optdist.files import uri
+from optdist.serving.package import Package
 from optdist.tracking import CHALLENGER, CHAMPION, PROMOTION_REASON, Tracker
 from pipelines.features.auto_history import with_learned
 from pipelines.registry.compatibility import changed_history, changed_settings, unusable_features
 from pipelines.registry.held_out import ScoredTest
 from pipelines.registry.rule import Decision, beat_champion, pass_gates
+from pipelines.unknown_categories import warn_of_unknown
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Arena:
         identity: the tags of `optdist.config.identity.identity`.
         features: the data set's features.
         batch_rows: rows that a Spark worker scores at once.
+        max_unknown_share: of a feature's categories, above which scoring would stop.
     """
 
     table: FeatureTable
@@ -38,6 +42,7 @@ class Arena:
     identity: Mapping[str, str]
     features: FeaturesConfig
     batch_rows: int
+    max_unknown_share: float
 
     @classmethod
     def of(cls, spark: SparkSession, config: Config, table: FeatureTable) -> Arena:
@@ -49,8 +54,18 @@ class Arena:
             table: its newest feature table, whose test rows decide.
         """
         samples = spark.read.parquet(uri(table.samples_path("test")))
-        features = with_learned(config.dataset, table.schema.history).features
-        return cls(table, samples, identity(config), features, config.scoring.batch_rows)
+        features, scoring = (
+            with_learned(config.dataset, table.schema.history).features,
+            config.scoring,
+        )
+        return cls(
+            table,
+            samples,
+            identity(config),
+            features,
+            scoring.batch_rows,
+            scoring.max_unknown_share,
+        )
 
     def obstacle(self, tracker: Tracker, version: str, metric: Metric) -> str | None:
         """Why a version cannot be compared by a metric on the test rows, or None.
@@ -61,23 +76,15 @@ class Arena:
             metric: what the comparison reads.
         """
         changed = changed_settings(tracker, version, self.identity)
-        if changed:  # features or label mean something else, or it may have trained on these rows
-            return f"since it was trained, {', '.join(changed)} changed"
-        package = tracker.package(version)
-        names = unusable_features(package.schema, self.features)
-        if names:
-            return f"it reads {', '.join(names)}, which the features lack or have as another kind"
-        moved = changed_history(package.schema, self.table.schema)
-        if moved:
-            return (
-                f"history: auto makes {', '.join(moved)} of other categories than it was trained on"
-            )
-        if metric.needs_distribution and not package.settings.has_distribution:
-            return f"it does not predict a distribution, so {metric.title} cannot be measured"
-        return None
+        return explain_changes(changed) or find_obstacle(
+            tracker.package(version), self.features, metric, self.table.schema
+        )
 
     def score(self, tracker: Tracker, version: str, rule: PromotionConfig) -> ScoredTest:
         """Score the test rows with a version, with the columns that the rule's metrics need.
+
+        Many categories that the version does not know are a warning: the metrics count what the
+        rows are worth to it, but scoring would stop at as many.
 
         Args:
             tracker: the registry.
@@ -87,12 +94,44 @@ class Arena:
         Raises:
             DataError: rows were lost or added.
         """
+        package = tracker.package(version)
+        warn_of_unknown(self.samples, package.schema, f"version {version}", self.max_unknown_share)
         names = [rule.metric, *rule.gates]
-        test = ScoredTest.score(self.samples, tracker.package(version), names, self.batch_rows)
+        test = ScoredTest.score(self.samples, package, names, self.batch_rows)
         count, expected = len(test.rows["label"]), self.table.manifest.counts["test"]
         if count != expected:
             raise DataError(f"Scored {count:,} test rows; the feature table has {expected:,}.")
         return test
+
+
+def explain_changes(changed: Sequence[str]) -> str | None:
+    """Why changed settings forbid a comparison: the version may have trained on these rows."""
+    return f"since it was trained, {', '.join(changed)} changed" if changed else None
+
+
+def find_obstacle(
+    package: Package,
+    features: FeaturesConfig,
+    metric: Metric,
+    newest: FeatureSchema | None = None,
+) -> str | None:
+    """Why a package cannot be compared by a metric on samples of these features, or None.
+
+    Args:
+        package: a version's package.
+        features: the data set's features.
+        metric: what the comparison reads.
+        newest: the schema of the newest feature table; None: it is not built yet.
+    """
+    names = unusable_features(package.schema, features)
+    if names:
+        return f"it reads {', '.join(names)}, which the features lack or have as another kind"
+    moved = changed_history(package.schema, newest) if newest else []
+    if moved:
+        return f"history: auto makes {', '.join(moved)} of other categories than it was trained on"
+    if metric.needs_distribution and not package.settings.has_distribution:
+        return f"it does not predict a distribution, so {metric.title} cannot be measured"
+    return None
 
 
 def promote(

@@ -130,14 +130,16 @@ def read_samples(
         limit = config.scoring.max_quarantined_share
         setting = f"see {quarantine}; scoring.max_quarantined_share"
         rows = spark.read.parquet(uri(quarantine))
-        bad = check_bad_rows(rows, good | events, limit, setting, value)
+        bad = check_bad_rows(
+            rows, good | events, limit, setting, value, source=config.dataset.source
+        )
         if bad:
             samples.count_vanished(", ".join(config.dataset.id))
         if not good["samples"]:
             raise DataError(f"No row that is known at {run_date} can be scored.")
     except DataError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise DataError(f"{error} Nothing was published.") from error
+        raise error.followed_by("Nothing was published.") from error
     finally:
         samples.release()
     return KeptSamples(

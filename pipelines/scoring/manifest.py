@@ -33,6 +33,7 @@ class ScoresManifest(BaseModel):
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
     rows: int
     total_predicted: float
+    seconds: float | None = None  # that the job took
 
 
 def write_manifest(folder: Path, manifest: ScoresManifest) -> None:

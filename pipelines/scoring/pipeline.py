@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import time
 
 from pyspark.sql import SparkSession
 
@@ -11,12 +12,14 @@ from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
 from optdist.files import locked, uri, write_json
 from optdist.layout import ScoresFolder
+from optdist.serving.package import Package
 from optdist.tracking import Tracker
 from pipelines.features.auto_history import with_learned
 from pipelines.features.pinning import pinned_config
 from pipelines.registry.compatibility import unusable_features
 from pipelines.scoring.folder_swap import recover, swap_in
 from pipelines.scoring.inputs import (
+    KeptSamples,
     find_kept_samples,
     fingerprint_source,
     known_fingerprint,
@@ -53,7 +56,7 @@ def score(
         ModelError: the registry has no such model, or it was trained on another data set.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
-    scores = config.layout.scores
+    scores, started = config.layout.scores, time.monotonic()
     with secrets_hidden(config.written), locked(scores.date(run_date)):
         recover(scores.date(run_date))
         pinned = read_manifest(scores.date(run_date))
@@ -64,11 +67,9 @@ def score(
         )
         source = known_fingerprint(config) if pinned and not refresh else None
         kept = find_kept_samples(scores, pinned, source) if pinned and not refresh else None
-        described = pinned.dataset_fingerprint if pinned and kept else identity(config)[DATASET]
+        described = description_of(config, pinned, kept)
         package = tracker.package(version)
-        features = with_learned(config.dataset, package.schema.history).features
-        moved = [] if kept else unusable_features(package.schema, features)
-        require_same_data(tracker, version, described, moved)
+        require_same_data(tracker, version, described, moved_features(config, package, kept))
         if kept is None:
             with pinned_config(spark, config) as now:
                 source = fingerprint_source(now)
@@ -98,10 +99,34 @@ def score(
             versions=kept.versions,
             quarantined=kept.quarantined,
             last_event=kept.last_event,
+            seconds=round(time.monotonic() - started, 1),
             **staged,
         )
         move_to_date(scores, manifest)
     return manifest
+
+
+def description_of(config: Config, pinned: ScoresManifest | None, kept: KeptSamples | None) -> str:
+    """The tag of what describes the samples: when they were kept, or the configuration now.
+
+    Args:
+        config: describes the data set now.
+        pinned: the date's manifest.
+        kept: the samples that the date has kept.
+    """
+    return pinned.dataset_fingerprint if pinned and kept else identity(config)[DATASET]
+
+
+def moved_features(config: Config, package: Package, kept: KeptSamples | None) -> list[str]:
+    """The features that a version reads and samples that are read now would not have.
+
+    Args:
+        config: describes the data set now.
+        package: the version's.
+        kept: the samples that the date has kept, which have what they had.
+    """
+    features = with_learned(config.dataset, package.schema.history).features
+    return [] if kept else unusable_features(package.schema, features)
 
 
 def move_to_date(scores: ScoresFolder, manifest: ScoresManifest) -> None:

@@ -15,8 +15,8 @@ from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
 from pipelines.features.fitting import count_imputed
 from pipelines.prediction import predict
-from pipelines.scoring.categories import check_categories
 from pipelines.scoring.checks import check_scores
+from pipelines.unknown_categories import check_categories
 
 
 def stage_scores(

@@ -9,7 +9,7 @@ from operator import and_
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import NumericType
+from pyspark.sql.types import IntegralType, NumericType
 
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
 from optdist.data.feature_table import JoinMatch
@@ -29,11 +29,14 @@ from pipelines.sources.columns import (
     require,
 )
 from pipelines.sources.formats.names import quoted
+from pipelines.sources.hints import suggest_day_of_number
 from pipelines.sources.joins import read_checked
 from pipelines.sources.no_events import explain_no_event
 from pipelines.sources.own_columns import without_own_names
 from pipelines.sources.quarantine import quarantine_rows, ragged_text
 from pipelines.sources.reach import DayRange, Reach, find_reach
+from pipelines.sources.remedies import EXAMPLES
+from pipelines.sources.shapes import shape
 from pipelines.sources.typed import raw_text, unparsed_reason
 from pipelines.sources.values import guess_value
 
@@ -75,14 +78,8 @@ def clean_events(
         DataError: a column is missing, or the timestamp is a number.
     """
     rows, joins = read_checked(spark, source)
-    rows = require(rows, [source.amount], "amount")
-    rows = require(rows, [source.timestamp], "timestamp")
-    rows = require(rows, entity, "id")
-    for history in source.blocks:
-        rows = require(rows, history.key, "history key")
-    if auto := source.auto_history:
-        names = [*(auto.key or []), *auto.values, *(auto.categories or [])]
-        rows = require(rows, names, "history: auto")
+    for names, what in roles(source, entity):
+        rows = require(rows, names, what)
     rows = without_own_names(rows, source, entity)
     typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(rows, source.amount))
     typed = typed.withColumn(REASON, F.coalesce(_reason(typed, entity), *unparsed_reason(rows)))
@@ -102,6 +99,25 @@ def clean_events(
     value = guess_value(seen, source.amount)
     bad = quarantine_rows(checked, "events", (DAY, AMOUNT), texts=texts, value=value)
     return Events(seen, good, bad, reach, entity, joins)
+
+
+def roles(source: TransactionsSourceConfig, entity: list[str]) -> list[tuple[list[str], str]]:
+    """The columns that events must have, and the setting that names them.
+
+    Args:
+        source: amount, timestamp and the keys of histories.
+        entity: the columns that name whose event it is.
+    """
+    keys = [(history.key, "history key") for history in source.blocks]
+    if auto := source.auto_history:
+        names = [*(auto.key or []), *auto.values, *(auto.categories or [])]
+        keys.append((names, "history: auto"))
+    return [
+        ([source.amount], "amount"),
+        ([source.timestamp], "timestamp"),
+        (entity, "id"),
+        *keys,
+    ]
 
 
 def find_data_range(
@@ -145,16 +161,27 @@ def with_day(rows: DataFrame, timestamp: str) -> DataFrame:
     """
     kind = rows.schema[timestamp].dataType
     if isinstance(kind, NumericType):
-        raise DataError(
-            f"The timestamp {timestamp} is a number ({kind.simpleString()}), which may be "
-            f"20240131 or seconds since 1970. Convert it to a date under source.columns, for "
-            f"example {timestamp}: to_date(cast({timestamp} AS string), 'yyyyMMdd'), or "
-            f"to_date(timestamp_seconds({timestamp}))."
-        )
+        raise DataError(_explain_number(rows, timestamp))
     with explain_errors("timestamp", rows):
         return rows.withColumn(
             DAY, F.to_date(F.expr(f"try_cast({quoted(timestamp)} AS timestamp)"))
         )
+
+
+def _explain_number(rows: DataFrame, timestamp: str) -> str:
+    """What to set for a timestamp that is a number, by what its values look like."""
+    kind = rows.schema[timestamp].dataType
+    whole = column(timestamp).cast("decimal(20,0)").cast("string")
+    texts = [row[0] for row in rows.select(whole).dropna().limit(EXAMPLES).collect()]
+    is_whole = isinstance(kind, IntegralType)
+    sql = suggest_day_of_number(timestamp, texts, whole=is_whole) if texts else None
+    seen = f"Its values look like `{shape(min(texts))}`. " if texts else ""
+    remedy = f"Set source.columns.{timestamp}: {sql}" if sql else "Convert it in source.columns"
+    return (
+        f"The timestamp {timestamp} is a number ({kind.simpleString()}), which Spark would take "
+        f"for seconds since 1970. {seen}{remedy} (a day such as 20240131 is read by "
+        f"to_date(cast({timestamp} AS string), 'yyyyMMdd'))."
+    )
 
 
 def _reason(rows: DataFrame, entity: list[str]) -> F.Column:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipelines.sources.formats.names import plain_or_quoted
+from pipelines.sources.shapes import shape
 
 _MOST = 0.9  # of the texts that must be written in one way
 _PARTS = re.compile(r"(\d{1,4})([./ -])(\d{1,2})\2(\d{1,4})(.*)")
@@ -28,6 +29,48 @@ def suggest_timestamp(name: str, texts: Sequence[str]) -> str | None:
         if sql:
             return sql
     return None
+
+
+def suggest_day_of_number(name: str, texts: Sequence[str], *, whole: bool) -> str | None:
+    """Spark SQL that reads a column of numbers as days or times; None where none is recognised.
+
+    Args:
+        name: the column, which is a number in the table.
+        texts: the whole part of its values, at least one.
+        whole: whether it is of a type of whole numbers.
+    """
+    column = plain_or_quoted(name)
+    if _matches(_COMPACT, texts):
+        number = column if whole else f"cast({column} AS bigint)"
+        return f"to_date(cast({number} AS string), 'yyyyMMdd')"
+    return _number_of_time(column, texts)
+
+
+def keeping_readable(
+    suggest: Callable[[str, Sequence[str]], str | None],
+) -> Callable[[str, Sequence[str]], str | None]:
+    """The same suggestion for a column of which Spark reads other values as they are."""
+
+    def suggest_both(name: str, texts: Sequence[str]) -> str | None:
+        sql = suggest(name, texts)
+        return f"coalesce(try_cast({plain_or_quoted(name)} AS timestamp), {sql})" if sql else None
+
+    return suggest_both
+
+
+def remedy(
+    name: str, texts: Sequence[str], suggest: Callable[[str, Sequence[str]], str | None]
+) -> str:
+    """A sentence with the shape of a value and what to set to read it.
+
+    Args:
+        name: the column.
+        texts: values of it, at least one.
+        suggest: finds the expression that reads them.
+    """
+    sql = suggest(name, texts)
+    then = f"set source.columns.{name}: {sql}" if sql else "convert it in source.columns"
+    return f"{name} looks like `{shape(min(texts))}`: {then}."
 
 
 def suggest_amount(name: str, texts: Sequence[str]) -> str | None:

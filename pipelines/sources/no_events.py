@@ -9,9 +9,8 @@ from pyspark.sql import functions as F
 
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.sources.columns import AMOUNT, DAY, REASON
-from pipelines.sources.hints import suggest_amount, suggest_timestamp
+from pipelines.sources.hints import remedy, suggest_amount, suggest_timestamp
 from pipelines.sources.joins import read_checked
-from pipelines.sources.shapes import shape
 from pipelines.sources.typed import raw_text
 
 _EXAMPLES = 1000  # values that the driver looks at; the message shows the shape of one
@@ -65,6 +64,4 @@ def _hint(
     texts = [row[0] for row in values.limit(_EXAMPLES).collect()]
     if not texts:
         return
-    sql = suggest(name, texts)
-    remedy = f"set source.columns.{name}: {sql}" if sql else "convert it in source.columns"
-    yield f"{name} looks like `{shape(min(texts))}`: {remedy}."
+    yield remedy(name, texts, suggest)

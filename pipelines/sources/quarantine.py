@@ -9,7 +9,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig, FeaturesConfig, LimitsConfig
+from optdist.config.source import SourceConfig
 from optdist.config.transactions import FIRST_DAY
+from optdist.errors import CheckError
 from pipelines.checks import Statistics, enforce
 from pipelines.sources.columns import (
     IS_RAGGED,
@@ -29,6 +31,7 @@ from pipelines.sources.columns import (
     parse_number,
     require,
 )
+from pipelines.sources.remedies import suggest_remedies
 from pipelines.sources.shapes import with_shape
 from pipelines.sources.typed import raw_text, unparsed_reason
 
@@ -48,7 +51,8 @@ def with_reason(rows: DataFrame, dataset: DatasetConfig, *, label: bool) -> Data
     keys = list(dict.fromkeys([*dataset.sample_id, *dataset.split_key]))
     rows = require(rows, keys, "id or split_key")
     rows = require(rows, [*features.categorical, *features.numeric], "features")
-    carried = [name for name in (FIRST_DAY, *MARKS) if name in rows.columns]
+    days = [FIRST_DAY] if dataset.source.cut else []  # elsewhere it is a raw column like others
+    carried = [name for name in (*days, *MARKS) if name in rows.columns]
     names = [*keys, *carried, *features.categorical, *features.numeric]
     names = [*dict.fromkeys([*names, *([LABEL] if label else [])])]
     rows = rows.select(*map(column, names))
@@ -196,6 +200,7 @@ def check_bad_rows(
     limit: float,
     setting: str,
     value: Mapping[str, float] | None = None,
+    source: SourceConfig | None = None,
 ) -> dict[str, int]:
     """Count and print the quarantined rows by reason, and check their share of rows and value.
 
@@ -205,6 +210,7 @@ def check_bad_rows(
         limit: the share of a stage's rows, and of its value, that may be bad.
         setting: what sets the limit.
         value: the value of the good rows by stage, where it is known [currency].
+        source: what the columns are for, so that the error says what reads them.
 
     Raises:
         CheckError: a stage has more bad rows, or more value in them, than that.
@@ -222,11 +228,16 @@ def check_bad_rows(
     }
     limits = LimitsConfig(max=limit)
     shapes = [f"{count.reason} `{count.example}`" for count in counts if count.example]
-    enforce(
-        statistics,
-        [(check(stage, setting), limits) for stage in good for check in (BadShare, BadValue)],
-        f"Examples: {'; '.join(shapes)}." if shapes else "",
-    )
+    try:
+        enforce(
+            statistics,
+            [(check(stage, setting), limits) for stage in good for check in (BadShare, BadValue)],
+            f"Examples: {'; '.join(shapes)}." if shapes else "",
+        )
+    except CheckError as error:
+        examples = [(count.reason, count.example) for count in counts]
+        hints = suggest_remedies(quarantined, examples, source) if source else ""
+        raise error.followed_by(hints) from None
     reasons: dict[str, int] = {}
     for count in counts:
         reasons[count.reason] = reasons.get(count.reason, 0) + count.rows

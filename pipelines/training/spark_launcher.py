@@ -51,7 +51,7 @@ class SparkHorovod:
             TrainingError: too few slots, or a rank failed; the message names the log.
         """
         run = plan.run_folder
-        self._check_slots(plan.training.ranks)
+        self.check_slots(plan.training.ranks)
         run.prepare()
         with following(run.events, on_event):
             try:
@@ -94,8 +94,11 @@ class SparkHorovod:
             )
         return results
 
-    def _check_slots(self, ranks: int) -> None:
-        """On a cluster executors may still be on their way, and Horovod waits for them."""
+    def check_slots(self, ranks: int) -> None:
+        """Refuse more ranks than this machine's Spark has task slots.
+
+        On a cluster executors may still be on their way, and Horovod waits for them.
+        """
         context = self.spark.sparkContext
         slots = context.defaultParallelism
         if context.master.startswith("local") and slots < ranks:

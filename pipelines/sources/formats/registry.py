@@ -12,6 +12,7 @@ from optdist.config.source import SourceConfig
 from optdist.config.tables import TableConfig
 from optdist.errors import ConfigError, DataError
 from optdist.plugins import named_class
+from pipelines.sources.bounded import BoundedTable, bounded
 from pipelines.sources.formats.base import MarksRows, PinnedTable, Pins, TableFormat
 from pipelines.sources.formats.delta import Delta
 from pipelines.sources.formats.files import Csv
@@ -93,8 +94,10 @@ def _read(spark: SparkSession, name: str, table: TableConfig, *, marked: bool) -
     kind = table_format(format_of(name, table))
     with _explained(name, table, kind):
         if marked and isinstance(kind, MarksRows):
-            return kind.read_marked(spark, name, table)
-        return kind.read(spark, name, table)
+            rows = kind.read_marked(spark, name, table)
+        else:
+            rows = kind.read(spark, name, table)
+        return bounded(rows, table.most_rows) if isinstance(table, BoundedTable) else rows
 
 
 @contextmanager

@@ -318,6 +318,17 @@ def test_a_table_of_samples_is_scored_as_it_is_and_needs_no_label(spark, tmp_pat
         assert samples.reach is None
 
 
+def test_a_column_of_a_table_of_samples_named_first_day_is_like_any_other(spark, tmp_path):
+    names = ["user", "city", "age", "value", "first_day"]
+    frame = pd.DataFrame(
+        [("1", "a", "3", "1", "2024-01-01"), ("1", "a", "3", "1", "2024-01-02")], columns=names
+    )
+    samples = build_samples(spark, samples_config(tmp_path, frame).dataset)
+    assert samples.rows.columns == ["user", "city", "age", "label"]
+    [bad] = samples.quarantine.collect()
+    assert bad["reason"] == "duplicate id, identical copy"
+
+
 def test_copies_that_differ_only_in_where_a_value_is_missing_are_not_identical(spark, tmp_path):
     frame = pd.DataFrame(
         [("1", "3", None, "1"), ("1", None, "3", "1")], columns=["user", "city", "age", "value"]

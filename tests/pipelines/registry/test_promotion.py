@@ -183,6 +183,25 @@ def test_a_champion_of_dropped_columns_keeps_its_place_until_another_is_forced(
 
 
 @pytest.mark.slow
+def test_a_version_that_knows_few_of_the_test_rows_categories_is_named(
+    spark, shop, tmp_path, capsys
+):
+    made, tracker, table = shop
+    features = [
+        CategoricalFeature(name=f.name, vocabulary=["x"], unknown_share=0.0)
+        if f.name == "segment"
+        else f
+        for f in table.schema.categorical
+    ]
+    schema = table.schema.model_copy(update={"categorical": features})
+    version = register(tracker, write_package(schema, tmp_path / "few"))
+    promote(spark, made, tracker, table, version)
+    printed = capsys.readouterr().out
+    assert f"categories of segment are unknown to version {version} (0.0% in training)" in printed
+    assert f"scoring such rows with version {version} stops" in printed
+
+
+@pytest.mark.slow
 def test_a_champion_whose_package_is_damaged_is_no_error(spark, shop):
     made, tracker, table = shop
     tracker.set_alias(CHAMPION, "3")

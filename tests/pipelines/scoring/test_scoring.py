@@ -11,7 +11,7 @@ from shop import config, transactions
 
 from optdist.config import config_from
 from optdist.config.identity import identity
-from optdist.errors import DataError, ModelError
+from optdist.errors import CheckError, DataError, ModelError
 from optdist.serving.predictor import load_predictor
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
@@ -259,6 +259,14 @@ def test_bad_input_rows_are_counted_by_reason_or_stop_the_run(spark, shop, fresh
 def test_a_date_before_all_events_is_an_error_that_says_so(spark, shop, fresh):
     with pytest.raises(DataError, match="No row that is known at 2020-01-01"):
         score(spark, fresh(), shop.tracker, dt.date(2020, 1, 1))
+
+
+@pytest.mark.slow
+def test_a_check_that_stops_scoring_keeps_its_reasons(spark, shop, fresh):
+    with pytest.raises(CheckError, match="Nothing was published") as caught:
+        score(spark, fresh(), shop.tracker, dt.date(2024, 12, 26))
+    [reason] = caught.value.reasons
+    assert "8 days before the run date" in reason and "Nothing was published" not in reason
 
 
 @pytest.mark.slow

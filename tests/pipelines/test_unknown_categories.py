@@ -7,7 +7,7 @@ from optdist.config import FeaturesConfig
 from optdist.data.fitting import fit_schema
 from optdist.errors import CheckError
 from pipelines.features.fitting import warn_of_letter_case
-from pipelines.scoring.categories import check_categories
+from pipelines.unknown_categories import check_categories, warn_of_unknown
 
 FEATURES = FeaturesConfig(categorical=["country", "plan"], min_frequency=1)
 
@@ -42,6 +42,13 @@ def test_a_column_that_is_unknown_as_a_whole_stops_scoring(spark, schema):
     with pytest.raises(CheckError, match=message):
         check_categories(samples(spark, *["de "] * 40), schema, 0.5)
     check_categories(samples(spark, *["de "] * 40), schema, 1.0)
+
+
+def test_a_comparison_says_at_which_version_scoring_would_stop(spark, schema, capsys):
+    warn_of_unknown(samples(spark, *["FR"] * 40), schema, "version 3", 0.5)
+    printed = capsys.readouterr().out
+    assert "40 of 40 categories of country are unknown to version 3 (0.0% in training)" in printed
+    assert "scoring such rows with version 3 stops: scoring.max_unknown_share allows 0.5" in printed
 
 
 def test_an_older_package_that_does_not_say_what_training_knew_stops_nothing(spark, schema, capsys):

@@ -1,4 +1,4 @@
-"""Checks how many categories of the samples to score the model has never seen."""
+"""Counts the categories of samples that a model has never seen, warns of many and stops at more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import LimitsConfig
 from optdist.data.schema import CategoricalFeature, FeatureSchema
-from pipelines.checks import Statistics, enforce
+from pipelines.checks import Constraint, Statistics, enforce, failures
 from pipelines.sources.categories import categorical_text
 
 LEAST_ROWS = 30  # fewer are no evidence
@@ -63,28 +63,68 @@ def check_categories(
     Raises:
         CheckError: a feature has more.
     """
+    counts = warn_of_unknown(samples, schema)
+    enforce(
+        counts,
+        limits_of_unknown(schema, max_unknown_share),
+        "Write categories as in training, or train again.",
+    )
+    return {name: unknown.share for name, unknown in counts.items()}
+
+
+def warn_of_unknown(
+    samples: DataFrame,
+    schema: FeatureSchema,
+    whose: str = "the model",
+    max_unknown_share: float | None = None,
+) -> Mapping[str, Unknown]:
+    """Count unknown categories, and warn of features with many more than in training.
+
+    Args:
+        samples: raw samples.
+        schema: the vocabularies, and what training did not know.
+        whose: what has the vocabularies, for the warning.
+        max_unknown_share: warn also that scoring would stop at more; None: do not.
+    """
     counts = count_unknown_categories(samples, schema)
     for feature in schema.categorical:
         unknown = counts[feature.name]
         if unknown.share > (feature.unknown_share or 0.0) + FAR_ABOVE:
             known = feature.unknown_share
             then = "" if known is None else f" ({known:.1%} in training)"
-            print(f"  WARNING: {describe(feature.name, unknown)}{then}")
+            print(f"  WARNING: {describe(feature.name, unknown, whose)}{then}")
+    limits = [] if max_unknown_share is None else limits_of_unknown(schema, max_unknown_share)
+    if failures(counts, limits):
+        print(
+            f"  WARNING: scoring such rows with {whose} stops: scoring.max_unknown_share allows "
+            f"{max_unknown_share:g}"
+        )
+    return counts
+
+
+def limits_of_unknown(schema: FeatureSchema, max_unknown_share: float) -> list[Constraint]:
+    """The check of each feature that had few unknown categories in training.
+
+    Args:
+        schema: what the model was trained on.
+        max_unknown_share: the share that may be unknown.
+    """
     limits = LimitsConfig(max=max_unknown_share)
-    enforce(
-        counts,
-        [(FewUnknown(feature.name), limits) for feature in schema.categorical if _few(feature)],
-        "Write categories as in training, or train again.",
-    )
-    return {name: unknown.share for name, unknown in counts.items()}
+    return [(FewUnknown(f.name), limits) for f in schema.categorical if _few(f)]
 
 
-def describe(feature: str, unknown: Unknown) -> str:
-    """A clause with the counts."""
+def describe(feature: str, unknown: Unknown, whose: str = "the model") -> str:
+    """A clause with the counts.
+
+    Args:
+        feature: the feature's name.
+        unknown: its counts.
+        whose: what has the vocabulary.
+    """
     case = f", {unknown.other_case:,} of them for their letter case" if unknown.other_case else ""
     return (
-        f"{unknown.unknown:,} of {unknown.rows:,} categories of {feature} are unknown to the "
-        f"model{case}"
+        f"{unknown.unknown:,} of {unknown.rows:,} categories of {feature} are unknown to "
+        f"{whose}{case}"
     )
 
 
