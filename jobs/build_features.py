@@ -17,7 +17,14 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would do."""
+    from pipelines.dry_run.jobs import dry_run_features
+
+    return dry_run_features(lambda: cli.load(args), args.as_of)
+
+
 if __name__ == "__main__":
     parser = cli.parser(__doc__, change="split.seed=7")
     cli.add_as_of(parser)
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

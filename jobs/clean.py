@@ -26,6 +26,13 @@ def run(args: argparse.Namespace) -> None:
     print(f"folders of {config.dataset.name}: {len(folders)}, {total:,.1f} MB{hint}")
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would do."""
+    from pipelines.dry_run.jobs import dry_run_cleaning
+
+    return dry_run_cleaning(lambda: cli.load(args), args.keep_days, delete=args.delete)
+
+
 if __name__ == "__main__":
     parser = cli.parser(__doc__)
     parser.add_argument(
@@ -36,4 +43,4 @@ if __name__ == "__main__":
         help="what a job used in the last N days stays (default: %(default)s)",
     )
     parser.add_argument("--delete", action="store_true", help="remove what is listed")
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

@@ -42,6 +42,13 @@ def run(args: argparse.Namespace) -> None:
     print(f"next: ./spark-submit.sh jobs/build_features.py --dataset {args.out}")
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would read, and whether it could write."""
+    from pipelines.dry_run.drafts import dry_run_draft
+
+    return dry_run_draft(request(args), args.out, args.env, args.set, force=args.force)
+
+
 def request(args: argparse.Namespace) -> Request:
     """What the options ask for."""
     return Request(
@@ -101,4 +108,4 @@ if __name__ == "__main__":
         metavar="KEY=VALUE",
         help="an option of Spark's reader, such as encoding=windows-1252; repeatable",
     )
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

@@ -21,6 +21,15 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.failures else 0
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would do."""
+    from pipelines.dry_run.experiments import dry_run_experiment
+
+    return dry_run_experiment(
+        args.experiment, args.env, args.set, args.only, report_only=args.report_only
+    )
+
+
 if __name__ == "__main__":
     parser = cli.settings_parser(__doc__, "training.epochs=6")
     parser.add_argument(
@@ -39,4 +48,4 @@ if __name__ == "__main__":
         "--report-only", action="store_true", help="write the report of the finished cells"
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # workers are stopped on the way out
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

@@ -31,6 +31,13 @@ def run(args: argparse.Namespace) -> None:
     print(f"version {version}: {decision.reason}")
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would do."""
+    from pipelines.dry_run.jobs import dry_run_promotion
+
+    return dry_run_promotion(lambda: cli.load(args), args.as_of, args.version, force=args.force)
+
+
 if __name__ == "__main__":
     parser = cli.parser(__doc__, change="promotion.min_improvement=0.001")
     cli.add_as_of(parser)
@@ -42,4 +49,4 @@ if __name__ == "__main__":
         action="store_true",
         help="make the version champion without comparing; also to go back to an older one",
     )
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

@@ -37,6 +37,13 @@ def run(args: argparse.Namespace) -> None:
         rows.orderBy(*config.dataset.id).show(args.show, truncate=False)
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would do."""
+    from pipelines.dry_run.jobs import dry_run_scoring
+
+    return dry_run_scoring(lambda: cli.load(args), args.run_date, args.model, refresh=args.refresh)
+
+
 if __name__ == "__main__":
     parser = cli.parser(__doc__, "--run-date 2024-06-30", "scoring.quantiles=[0.1,0.5,0.9]")
     parser.add_argument(
@@ -52,4 +59,4 @@ if __name__ == "__main__":
         "--refresh", action="store_true", help="read the input again on a rerun of the date"
     )
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N score rows")
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

@@ -16,7 +16,14 @@ def run(args: argparse.Namespace) -> None:
     print(summary(run_training(spark, config, args.as_of)))
 
 
+def dry_run(args: argparse.Namespace) -> object:
+    """Look at what the job would do."""
+    from pipelines.dry_run.jobs import dry_run_training
+
+    return dry_run_training(lambda: cli.load(args), args.as_of)
+
+
 if __name__ == "__main__":
     parser = cli.parser(__doc__, change="model.num_sdns=3")
     cli.add_as_of(parser)
-    cli.main(run, parser)
+    cli.main(run, parser, dry_run)

@@ -48,6 +48,37 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
+def require_writable(path: Path) -> Path:
+    """Refuse a folder that `make_folder` could not make or nobody could write to; make nothing.
+
+    Returns:
+        The folder, or the nearest one above it that is there.
+
+    Raises:
+        ConfigError: a file is in the way, or there is no permission.
+    """
+    place = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        why = "is not a folder" if not place.is_dir() else "may not be written to"
+        raise ConfigError(
+            f"The folder {path} cannot be used: {place} {why}. Choose another paths.root, or "
+            f"remove what is in the way."
+        )
+    return place
+
+
+def find_holder(path: Path) -> str | None:
+    """Which job seems to work on a folder, in words; None: none.
+
+    Only the lock's file is read: to try the lock could turn a job away. A job that was killed may
+    have left the file.
+    """
+    try:
+        return path.with_name(f".{path.name}.lock").read_text() or "just started"
+    except OSError:
+        return None
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other jobs off a folder, which need not exist yet, while the block runs.

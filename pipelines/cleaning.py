@@ -11,7 +11,7 @@ from pathlib import Path
 from optdist.errors import BusyError
 from optdist.files import locked
 from optdist.layout import Layout, ScoresFolder
-from optdist.tracking import CHALLENGER, CHAMPION, Tracker
+from optdist.tracking import CHALLENGER, CHAMPION, Registry
 from pipelines.scoring.manifest import ScoresManifest, read_manifest
 
 _DAY = 86_400  # seconds
@@ -26,7 +26,7 @@ class Leftover:
     size: int  # bytes
 
 
-def leftovers(layout: Layout, tracker: Tracker, keep_days: int) -> list[Leftover]:
+def leftovers(layout: Layout, tracker: Registry | None, keep_days: int) -> list[Leftover]:
     """A data set's folders that no job has written or opened for `keep_days` days.
 
     The features, run and package of champion and challenger are never among them, nor are the
@@ -34,7 +34,8 @@ def leftovers(layout: Layout, tracker: Tracker, keep_days: int) -> list[Leftover
 
     Args:
         layout: the folders of the data set that is searched.
-        tracker: the registry, which knows what champion and challenger need.
+        tracker: the registry, which knows what champion and challenger need; None: there is none
+            yet.
         keep_days: what a job used within this many days stays, >= 1.
     """
     before = time.time() - keep_days * _DAY
@@ -57,25 +58,34 @@ def remove(leftover: Leftover, keep_days: int) -> bool:
         return False
 
 
-def _candidates(layout: Layout, tracker: Tracker) -> Iterator[tuple[Path, Path]]:
+def _candidates(layout: Layout, tracker: Registry | None) -> Iterator[tuple[Path, Path]]:
     """Each folder that a job could build or fetch again, with the folder that it locks."""
     scores = layout.scores
-    used = [v for alias in (CHAMPION, CHALLENGER) if (v := tracker.find(alias))]
-    features = {tracker.tags(version).get("data_fingerprint") for version in used}
+    aliases = (CHAMPION, CHALLENGER) if tracker else ()
+    used = [v for alias in aliases if tracker and (v := tracker.find(alias))]
+    features = {tracker.tags(version).get("data_fingerprint") for version in used if tracker}
     dates = [m for folder in scores.dates() if (m := read_manifest(folder))]
-    versions = {*used, *(m.model_version for m in dates if m.model_name == tracker.model_name)}
     for path in layout.feature_tables.glob("*"):
         if path.name not in features:
             yield path, path
     for path in layout.unfinished_runs():
         yield path, path
+    if tracker:
+        yield from _of_versions(layout, tracker, used, dates)
+    yield from _of_scores(scores, dates)
+
+
+def _of_versions(
+    layout: Layout, tracker: Registry, used: list[str], dates: list[ScoresManifest]
+) -> Iterator[tuple[Path, Path]]:
+    """Runs and packages of versions that neither an alias nor, for packages, a date names."""
+    versions = {*used, *(m.model_version for m in dates if m.model_name == tracker.model_name)}
     for version, run_id in tracker.runs().items():
         if version not in used:
             yield layout.run(run_id), layout.run(run_id)
     for version, path in layout.packages(tracker.model_name):
         if version not in versions:
             yield path, path
-    yield from _of_scores(scores, dates)
 
 
 def _of_scores(scores: ScoresFolder, dates: list[ScoresManifest]) -> Iterator[tuple[Path, Path]]:

@@ -69,6 +69,12 @@ def settings_parser(description: str | None, change: str) -> argparse.ArgumentPa
         help=f"change one setting, for example {change}; repeatable",
     )
     options.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything that can be checked in seconds, list all problems, estimate rows, "
+        "disk and time, and write nothing",
+    )
+    options.add_argument(
         "--help-settings",
         action=_HelpSettings,
         nargs="?",
@@ -132,13 +138,28 @@ def load(args: argparse.Namespace) -> Config:
     return config
 
 
-def main(run: Callable[[argparse.Namespace], int | None], options: argparse.ArgumentParser) -> None:
+def main(
+    run: Callable[[argparse.Namespace], int | None],
+    options: argparse.ArgumentParser,
+    dry_run: Callable[[argparse.Namespace], object],
+) -> None:
     """Run a job and exit with the code that it returns.
 
-    An error that the user can fix is one message and exit code 1. No error shows a secret.
+    An error that the user can fix is one message and exit code 1, and so is a dry run that finds
+    a problem. No error shows a secret.
+
+    Args:
+        run: the job.
+        options: its command line.
+        dry_run: looks at what the job would do, with `--dry-run`, and returns a report with
+            `problems`.
     """
     args = options.parse_args()
     try:
+        if args.dry_run:
+            report = dry_run(args)
+            print(report)
+            sys.exit(1 if getattr(report, "problems", None) else 0)
         sys.exit(run(args))
     except OptDistError as error:
         print(f"error: {_without_secrets(str(error), args)}", file=sys.stderr)

@@ -35,6 +35,7 @@ DOORS = {
     "petastorm": {"optdist.data.shards"},
     "deltalake": {"pipelines.sources.formats.delta_log"},
     "py4j": {"pipelines.sources.formats.messages"},
+    "sqlalchemy": {"optdist.tracking"},
     "pyspark": {"pipelines"},
 }
 MODULES = sources()

@@ -1,7 +1,16 @@
 """Keeps runs and registered models in MLflow."""
 
+from optdist.tracking.existing import open_existing
 from optdist.tracking.registry import CHALLENGER, CHAMPION, PROMOTION_REASON, Registry
 from optdist.tracking.run import Run
 from optdist.tracking.tracker import Tracker
 
-__all__ = ["CHALLENGER", "CHAMPION", "PROMOTION_REASON", "Registry", "Run", "Tracker"]
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "PROMOTION_REASON",
+    "Registry",
+    "Run",
+    "Tracker",
+    "open_existing",
+]

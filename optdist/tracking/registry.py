@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ class Registry:
         versions = self.client.search_model_versions(f"name = '{self.model_name}'")
         return {str(version.version): version.run_id for version in versions}
 
+    def finished_runs(self, experiment: str, most: int = 50) -> list[Any]:
+        """MLflow's records of the newest finished runs of an experiment, the newest first.
+
+        Args:
+            experiment: the experiment's name.
+            most: how many at most.
+        """
+        known = self.client.get_experiment_by_name(experiment)
+        if known is None:
+            return []
+        finished = "attributes.status = 'FINISHED'"
+        newest = ["attributes.start_time DESC"]
+        return list(self.client.search_runs([known.experiment_id], finished, 1, most, newest))
+
     def is_of_run(self, version: str, run_id: str) -> bool:
         """Whether the version exists and was registered by the run."""
         record = self._version(version)
@@ -104,27 +119,45 @@ class Registry:
         The folder's name contains a fingerprint of the version's source, so that another registry's
         version of the same number is never taken for it.
         """
-        import mlflow
-
-        record = self._existing(version)
-        digest = fingerprint([record.source, record.run_id, record.creation_timestamp])[:8]
-        target = self.layout.package(self.model_name, version, digest)
+        target = self._place(version)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            point_to(self.uri)
-            with tempfile.TemporaryDirectory(dir=target.parent) as partial, quiet():
-                folder = mlflow.artifacts.download_artifacts(
-                    artifact_uri=f"models:/{self.model_name}/{version}", dst_path=partial
-                )
-                package = Package.find(Path(folder))
-                if package is None:
-                    raise ModelError(f"{self.model_name} version {version} has no model package.")
+            with tempfile.TemporaryDirectory(dir=target.parent) as partial:
+                package = self._fetch(version, partial)
                 try:
                     package.path.rename(target)
                 except OSError:
                     if not target.exists():  # no other job was faster
                         raise
         return Package(target)
+
+    @contextmanager
+    def borrowed_package(self, version: str) -> Iterator[Package]:
+        """A version's model package, which leaves nothing under the root if it was not there."""
+        target = self._place(version)
+        if target.exists():
+            yield Package(target)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            yield self._fetch(version, folder)
+
+    def _place(self, version: str) -> Path:
+        record = self._existing(version)
+        digest = fingerprint([record.source, record.run_id, record.creation_timestamp])[:8]
+        return self.layout.package(self.model_name, version, digest)
+
+    def _fetch(self, version: str, folder: str) -> Package:
+        import mlflow
+
+        point_to(self.uri)
+        with quiet():
+            downloaded = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"models:/{self.model_name}/{version}", dst_path=folder
+            )
+        package = Package.find(Path(downloaded))
+        if package is None:
+            raise ModelError(f"{self.model_name} version {version} has no model package.")
+        return package
 
     def _existing(self, reference: str) -> Any:
         record = self._version(reference)

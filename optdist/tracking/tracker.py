@@ -29,19 +29,14 @@ class Tracker(Registry):
         """
         layout = config.layout
         make_folder(layout.root)
-        local = f"sqlite:///{layout.registry}"
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri or local
+        uri = tracking_uri(config)
         self.experiment = config.tracking.experiment
         with quiet():
             try:
-                super().__init__(_client(uri), uri, config.model_name, layout)
+                super().__init__(client_of(uri), uri, config.model_name, layout)
                 self.experiment_id = self._experiment_id(layout.artifacts)
             except Exception as error:  # every kind of store raises its own
-                text = str(error).replace(uri, hide_credentials(uri))
-                raise ModelError(
-                    f"MLflow at {hide_credentials(uri)} does not work ({text}). "
-                    f"Set MLFLOW_TRACKING_URI or tracking.uri."
-                ) from error
+                raise ModelError(explain_failure(uri, error)) from error
 
     def _experiment_id(self, local_artifacts: Path) -> str:
         """The experiment's id; it is created on first use and restored if it was deleted."""
@@ -102,7 +97,23 @@ class Tracker(Registry):
         }
 
 
-def _client(uri: str) -> Any:
+def tracking_uri(config: Config) -> str:
+    """The store's URI: MLFLOW_TRACKING_URI, `tracking.uri`, or the sqlite file under the root."""
+    local = f"sqlite:///{config.layout.registry}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri or local
+
+
+def explain_failure(uri: str, error: Exception) -> str:
+    """What to say of a store that does not work, without the credentials of its URI."""
+    text = str(error).replace(uri, hide_credentials(uri))
+    return (
+        f"MLflow at {hide_credentials(uri)} does not work ({text}). "
+        f"Set MLFLOW_TRACKING_URI or tracking.uri."
+    )
+
+
+def client_of(uri: str) -> Any:
+    """A client of the store, to which `mlflow.*` points from now on."""
     import mlflow
 
     point_to(uri)

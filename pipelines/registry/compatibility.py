@@ -8,10 +8,10 @@ from optdist.config import FeaturesConfig, ModelConfig
 from optdist.config.identity import find_differences
 from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
-from optdist.tracking import Tracker
+from optdist.tracking import Registry
 
 
-def changed_settings(tracker: Tracker, version: str, described: Mapping[str, str]) -> list[str]:
+def changed_settings(tracker: Registry, version: str, described: Mapping[str, str]) -> list[str]:
     """The settings of the data that have changed since a version was trained.
 
     A version that was registered without such tags is accepted, with a printed warning.

@@ -130,9 +130,7 @@ def read_samples(
         limit = config.scoring.max_quarantined_share
         setting = f"see {quarantine}; scoring.max_quarantined_share"
         rows = spark.read.parquet(uri(quarantine))
-        bad = check_bad_rows(
-            rows, good | events, limit, setting, value, source=config.dataset.source
-        )
+        bad = check_bad_rows(rows, good | events, limit, setting, value)
         if bad:
             samples.count_vanished(", ".join(config.dataset.id))
         if not good["samples"]:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from optdist.config.identity import DATASET
 from optdist.errors import ModelError
-from optdist.tracking import CHAMPION, Tracker
+from optdist.tracking import CHAMPION, Registry
 from pipelines.registry.compatibility import changed_settings
 from pipelines.scoring.manifest import ScoresManifest
 
 
-def choose_version(tracker: Tracker, pinned: ScoresManifest | None, model: str | None) -> str:
+def choose_version(tracker: Registry, pinned: ScoresManifest | None, model: str | None) -> str:
     """The version to score with: the one asked for, the date's pinned one, or the champion.
 
     Args:
@@ -28,7 +28,9 @@ def choose_version(tracker: Tracker, pinned: ScoresManifest | None, model: str |
     return tracker.resolve(model or (pinned.model_version if pinned else CHAMPION))
 
 
-def require_same_data(tracker: Tracker, version: str, described: str, moved: Sequence[str]) -> None:
+def require_same_data(
+    tracker: Registry, version: str, described: str, moved: Sequence[str]
+) -> None:
     """Refuse a version that was trained on other features or another label than those described.
 
     Args:

@@ -210,7 +210,8 @@ def check_bad_rows(
         limit: the share of a stage's rows, and of its value, that may be bad.
         setting: what sets the limit.
         value: the value of the good rows by stage, where it is known [currency].
-        source: what the columns are for, so that the error says what reads them.
+        source: what the columns are for, so that the error says what reads them; None where the
+            settings must stay as they are.
 
     Raises:
         CheckError: a stage has more bad rows, or more value in them, than that.

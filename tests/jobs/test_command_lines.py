@@ -75,3 +75,17 @@ def test_help_settings_of_a_section_that_does_not_exist_is_refused():
     found = run("train.py", "--help-settings", "trainign")
     assert found.returncode == 2
     assert "no setting begins with trainign" in found.stderr
+
+
+@pytest.mark.parametrize("job", sorted({*JOBS} - {"draft.py", "experiment.py"}))
+def test_a_dry_run_lists_all_problems_of_settings_and_fails(job):
+    needed = ["--run-date", "2024-01-31"] if job == "score.py" else []
+    wrong = ["--set", "training.epoch=3", "--set", "model.nme=x"]
+    command = [sys.executable, str(ROOT / "jobs" / job), "--dry-run", *needed, *wrong]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert found.returncode == 1, found.stderr
+    lines = [" ".join(line.split()) for line in found.stdout.splitlines()]
+    assert lines[0].endswith("nothing is written")
+    for setting in ("training.epoch is not a setting", "model.nme is not a setting"):
+        assert any(line.startswith(f"configuration problem {setting}") for line in lines)
+    assert lines[-1] == "2 problems: the job would stop"

@@ -12,8 +12,8 @@ from optdist.config.source import SourceConfig
 from optdist.config.tables import TableConfig
 from optdist.errors import ConfigError, DataError
 from optdist.plugins import named_class
-from pipelines.sources.bounded import BoundedTable, bounded
 from pipelines.sources.formats.base import MarksRows, PinnedTable, Pins, TableFormat
+from pipelines.sources.formats.bounded import BoundedTable, bounded
 from pipelines.sources.formats.delta import Delta
 from pipelines.sources.formats.files import Csv
 from pipelines.sources.formats.jdbc import Jdbc

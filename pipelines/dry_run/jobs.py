@@ -1,0 +1,142 @@
+"""Runs each job dry: all of its checks, and what it would read, write and take."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from pyspark.sql import SparkSession
+
+from optdist.config import Config
+from optdist.files import find_holder
+from pipelines.cleaning import leftovers
+from pipelines.dry_run.estimates import in_time, seconds_of_training
+from pipelines.dry_run.features import check_features
+from pipelines.dry_run.machine import check_engine
+from pipelines.dry_run.registry import check_comparison, check_registry, require_registry
+from pipelines.dry_run.report import Report
+from pipelines.dry_run.scoring import check_scoring
+from pipelines.dry_run.sizes import in_words
+from pipelines.session import spark_session
+
+Read = Callable[[], Config]
+
+
+def dry_run_features(read: Read, as_of: dt.date | None) -> Report:
+    """What `jobs/build_features.py` would do.
+
+    Args:
+        read: reads the configuration.
+        as_of: the job's option.
+    """
+
+    def look(report: Report, config: Config) -> None:
+        check_features(report, _session(config), config, as_of)
+
+    return _dry_run("build_features", read, look)
+
+
+def dry_run_training(read: Read, as_of: dt.date | None) -> Report:
+    """What `jobs/train.py` would do.
+
+    Args:
+        read: reads the configuration.
+        as_of: the job's option.
+    """
+
+    def look(report: Report, config: Config) -> None:
+        spark = _session(config)
+        registry, _ = check_registry(report, config)
+        check_engine(report, config)
+        forecast = check_features(report, spark, config, as_of)
+        if forecast.train is not None:
+            time = seconds_of_training(config, registry, forecast.train)
+            built = f"features about {in_time(forecast.seconds)}, " if forecast.seconds else ""
+            report.estimate("time", f"{built}training about {in_time(time.value)} ({time.source})")
+
+    return _dry_run("train", read, look)
+
+
+def dry_run_promotion(read: Read, as_of: dt.date | None, reference: str, *, force: bool) -> Report:
+    """What `jobs/promote.py` would do.
+
+    Args:
+        read: reads the configuration.
+        as_of: the job's option.
+        reference: the version or alias to promote.
+        force: whether it is made champion without a comparison.
+    """
+
+    def look(report: Report, config: Config) -> None:
+        registry, works = check_registry(report, config)
+        version = None
+        if works:
+            with report.check("version") as attempt:
+                version = require_registry(registry, config).resolve(reference)
+                then = ": the job makes it champion without a comparison" if force else ""
+                attempt.say(f"{reference} is version {version}{then}")
+        if not force:
+            forecast = check_features(report, _session(config), config, as_of)
+            if registry and version:
+                check_comparison(report, config, registry, version, forecast.schema)
+
+    return _dry_run("promote", read, look)
+
+
+def dry_run_scoring(read: Read, run_date: dt.date, model: str | None, *, refresh: bool) -> Report:
+    """What `jobs/score.py` would do.
+
+    Args:
+        read: reads the configuration.
+        run_date: the job's option.
+        model: the job's option.
+        refresh: the job's option.
+    """
+
+    def look(report: Report, config: Config) -> None:
+        check_scoring(report, _session(config), config, run_date, model, refresh=refresh)
+
+    return _dry_run("score", read, look)
+
+
+def dry_run_cleaning(read: Read, keep_days: int, *, delete: bool) -> Report:
+    """What `jobs/clean.py` would remove, as it lists it.
+
+    Args:
+        read: reads the configuration.
+        keep_days: the job's option.
+        delete: the job's option.
+    """
+
+    def look(report: Report, config: Config) -> None:
+        registry, works = check_registry(report, config)
+        if not works:
+            return
+        with report.check("leftovers") as attempt:
+            folders = leftovers(config.layout, registry, keep_days)
+            for folder in folders:
+                busy = find_holder(folder.lock)
+                state = f"in use ({busy})" if busy else "would be removed" if delete else "old"
+                attempt.say(f"{state}: {folder.path}, {in_words(folder.size)}")
+            total = in_words(sum(folder.size for folder in folders))
+            hint = "" if delete or not folders else "; --delete would remove them"
+            attempt.say(f"{len(folders)} folders of {config.dataset.name}, {total}{hint}")
+
+    return _dry_run("clean", read, look)
+
+
+def _dry_run(job: str, read: Read, look: Callable[[Report, Config], None]) -> Report:
+    """The report of a job on one data set, as far as its configuration can be read."""
+    report, config = Report(job), None
+    with report.check("configuration") as attempt:
+        config = read()
+        report.written = config.written
+        attempt.say(f"data set {config.dataset.name}, model {config.model.name}")
+    if config is not None:
+        report.job = f"{job} {config.dataset.name}"
+        look(report, config)
+    return report
+
+
+def _session(config: Config) -> SparkSession:
+    return spark_session(config.spark, f"dry run of {config.dataset.name}")
