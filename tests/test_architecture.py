@@ -25,12 +25,16 @@ DOORS = {
         "optdist.training.local_launcher",
         "pipelines.training.spark_launcher",
     },
+    "jinja2": {"pipelines.rendering"},
     "lightgbm": {"pipelines.experiments.run.boosting"},
     "matplotlib": {
         "optdist.evaluation.plots",
         "pipelines.experiments.report",
+        "pipelines.monitoring.data_report.drawing",
+        "pipelines.rendering",
         "pipelines.training.pipeline",
     },
+    "markupsafe": {"pipelines.rendering"},  # what Jinja2 escapes with
     "mlflow": {"optdist.serving.pyfunc_model", "optdist.tracking"},
     "petastorm": {"optdist.data.shards"},
     "deltalake": {"pipelines.sources.formats.delta_log"},

@@ -12,6 +12,7 @@ from optdist.config.limits import LimitsConfig
 from optdist.config.metrics import METRICS, ComparedMetric, GateMetric
 from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
 from optdist.config.models import OptDistConfig
+from optdist.config.report import ReportConfig
 from optdist.config.section import FolderName, Positive, Section, Share
 from optdist.config.training import HorovodConfig, TrainingConfig
 from optdist.layout import Layout
@@ -164,6 +165,7 @@ class Config(Section):
     dataset: DatasetConfig
     split: SplitConfig = SplitConfig()
     build: BuildConfig = BuildConfig()
+    report: ReportConfig = ReportConfig()
     model: AnyModelConfig = Field(
         default=OptDistConfig(),
         description="The model to train, and its own settings (section 3, and 4.1.3 for the "

@@ -23,6 +23,7 @@ from optdist.files import write_json
 SPLITS = ("train", "validation", "test")
 _MANIFEST, _SCHEMA, _QUARANTINE = "manifest.json", "schema.json", "quarantine"
 _SAMPLES, _ENCODED, _PARQUET = "samples", "encoded", "*.parquet"
+_REPORT, _PAGE = "report.json", "report.html"
 
 
 class _Record(BaseModel):
@@ -71,6 +72,7 @@ class Manifest(_Record):
     versions: dict[str, int] = {}  # table -> its version that was read, where it has one
     joins: list[JoinMatch] = []
     history_sql: str | None = None  # of the features from before the cut; None: there are none
+    warnings: list[str] = []  # of the data report's leak audit
     seconds: float | None = None  # that the build took
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
@@ -90,6 +92,16 @@ class _Folders:
     def quarantine(self) -> Path:
         """The folder of bad rows, with their reasons."""
         return self.path / _QUARANTINE
+
+    @property
+    def report(self) -> Path:
+        """The statistics of the data report; an older table, or one that failed, has none."""
+        return self.path / _REPORT
+
+    @property
+    def page(self) -> Path:
+        """The data report as a page, where it could be drawn."""
+        return self.path / _PAGE
 
     def samples_path(self, split: str) -> Path:
         """The folder of a split's raw samples."""

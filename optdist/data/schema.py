@@ -141,9 +141,14 @@ class FeatureSchema(_Frozen):
     history: LearnedHistory | None = None  # None: all of it is in the data set's settings
 
     @property
+    def features(self) -> list[CategoricalFeature | NumericFeature]:
+        """All features: categories, then numbers."""
+        return [*self.categorical, *self.numeric]
+
+    @property
     def raw_columns(self) -> list[str]:
         """The columns that are read from a sample row."""
-        return [f.name for f in self.categorical] + [f.name for f in self.numeric]
+        return [feature.name for feature in self.features]
 
     @property
     def categorical_columns(self) -> list[str]:

@@ -74,6 +74,10 @@ class Run:
         params = [Param(name, str(value)) for name, value in values.items()]
         self.client.log_batch(self.run_id, params=params)
 
+    def log_file(self, path: Path) -> None:
+        """Log one file under its own name."""
+        self.client.log_artifact(self.run_id, str(path))
+
     def log_folder(self, folder: Path, name: str) -> None:
         """Log all files of a folder under `name`/."""
         self.client.log_artifacts(self.run_id, str(folder), name)

@@ -21,7 +21,7 @@ from pipelines.features.samples import build_samples, scoring_samples
 from pipelines.features.training_samples import count_by_split, require_labels, with_split
 from pipelines.scoring.checks import check_reach
 from pipelines.sources.inference import Types, infer_types, typed_dataset
-from pipelines.sources.quarantine import check_bad_rows
+from pipelines.sources.quarantine import check_bad_rows, rows_by_reason
 from pipelines.unknown_categories import check_categories
 
 
@@ -186,7 +186,8 @@ class Rehearser:
         with self._check("bad rows") as attempt:
             events, value = samples.count_events()
             good = {"samples": rows} | events
-            reasons = check_bad_rows(samples.quarantine, good, limit, setting, value, source)
+            counts = check_bad_rows(samples.quarantine, good, limit, setting, value, source)
+            reasons = rows_by_reason(counts)
             if not reasons:
                 attempt.say("none")
         return reasons

@@ -14,11 +14,18 @@ from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.files import locked, uri
 from pipelines.features.auto_history import with_learned
 from pipelines.features.encode import write_encoded
+from pipelines.features.facts import describe_build
 from pipelines.features.fingerprint import describe_content
 from pipelines.features.fitting import count_imputed, fit_samples, warn_of_letter_case
 from pipelines.features.history_sql import written_history
 from pipelines.features.pinning import pinned_config, table_versions
 from pipelines.features.training_samples import write_samples
+from pipelines.monitoring.data_report.writing import (
+    make_report,
+    print_page,
+    recheck_report,
+    refuse_leaks,
+)
 from pipelines.sources.formats.base import NotPinnedError
 
 
@@ -49,6 +56,9 @@ def build_features(
     table = FeatureTable.open_and_mark(path)
     reach = _up_to(table.manifest.last_event)
     print(f"features {config.dataset.name} are up to date: {path}{reach}")
+    warnings = recheck_report(table, config.report)
+    print_page(table)
+    refuse_leaks(warnings, config.report, table.page)
     return table
 
 
@@ -78,7 +88,8 @@ def _build(
 ) -> FeatureTable:
     table = FeatureTable.create(path)
     steps = _Steps(config.dataset.name)
-    counts, samples = write_samples(spark, config, as_of, table)
+    written = write_samples(spark, config, as_of, table)
+    counts, samples = written.counts, written.samples
     last_event = str(samples.reach[1]) if samples.reach else None
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows quarantined, "
@@ -97,6 +108,10 @@ def _build(
         print(f"  filled with the training mean, because training had no missing value: {filled}")
     for split in SPLITS:
         write_encoded(spark, table, split, schema, config.build)
+    steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
+    build = describe_build(dataset.source, written, as_of)
+    warnings = make_report(spark, dataset, config.report, table, schema, build)
+    steps.done("data report")
     finished = table.finish(
         counts,
         fingerprint=path.name,
@@ -107,12 +122,14 @@ def _build(
         types=samples.types,
         versions=table_versions(config.dataset.source),
         joins=samples.joins,
+        warnings=warnings,
         history_sql=written_history(dataset.source),
         seconds=round(time.monotonic() - steps.start, 1),
         written=content,
     )
-    steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
     print(f"features {config.dataset.name}: {path}")
+    print_page(finished)
+    refuse_leaks(warnings, config.report, table.page)
     return finished
 
 

@@ -11,9 +11,8 @@ from optdist.config import BuildConfig
 from optdist.data.feature_table import UnfinishedTable
 from optdist.data.schema import FeatureSchema
 from optdist.files import uri
-from pipelines.features.batches import map_batches
-from pipelines.features.splits import GROUP_KEY, ROW_KEY
-from pipelines.sources.columns import LABEL, column
+from pipelines.batches import map_batches
+from pipelines.sources.columns import GROUP_KEY, LABEL, ROW_KEY, column
 
 
 def write_encoded(

@@ -96,6 +96,7 @@ class EventSampler(ABC, Generic[S]):
             complete_until=complete.until,
             joins=events.joins + joins,
             history=learned,
+            complete_because=complete.reason,
         )
 
     def scoring_samples(

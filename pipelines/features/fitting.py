@@ -13,7 +13,7 @@ from optdist.config import FeaturesConfig
 from optdist.data.fitting import merge_statistics
 from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.errors import DataError
-from pipelines.features.batches import map_batches
+from pipelines.batches import map_batches
 from pipelines.sources.columns import LABEL, column
 from pipelines.sources.shapes import shape
 

@@ -29,6 +29,7 @@ class Samples:
     incomplete: int = 0  # samples left out because the data end before their label window
     reach: DayRange | None = None  # first and last day of the events
     complete_until: dt.date | None = None  # the last day on which a label window may end
+    complete_because: str = ""  # why that day
     persisted: tuple[DataFrame, ...] = ()  # what `rows`, `quarantine` and `events` are read from
     vanished: DataFrame | None = None  # entities all of whose events were quarantined
     joins: list[JoinMatch] = field(default_factory=list)

@@ -8,9 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig, SplitConfig
-from pipelines.sources.columns import column
-
-ROW_KEY, GROUP_KEY = "row_key", "group_key"
+from pipelines.sources.columns import GROUP_KEY, ROW_KEY, column
 
 
 def with_keys(samples: DataFrame, dataset: DatasetConfig) -> DataFrame:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from optdist.config import Config, DatasetConfig, SplitConfig
 from optdist.data.feature_table import SPLITS, UnfinishedTable
@@ -16,16 +16,28 @@ from pipelines.features.no_positives import explain_no_positive
 from pipelines.features.sampler import Samples, find_sampler
 from pipelines.features.samples import build_samples
 from pipelines.features.splits import split_of, with_keys
+from pipelines.monitoring.data_report.periods import count_by_date, day_of, sum_by_split
+from pipelines.monitoring.data_report.statistics import DateCount
 from pipelines.sources.categories import categorical_text
-from pipelines.sources.columns import LABEL
 from pipelines.sources.formats.registry import explain_read_errors
-from pipelines.sources.quarantine import check_bad_rows
+from pipelines.sources.quarantine import ReasonCount, check_bad_rows, rows_by_reason
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written of samples, and what was found on the way."""
+
+    samples: Samples
+    counts: dict[str, int]
+    dated: list[DateCount]  # samples of each split and day
+    quarantined: list[ReasonCount]
+    value: float | None  # of the good events, in absolute amounts; None: not known [currency]
 
 
 @explain_read_errors()
 def write_samples(
     spark: SparkSession, config: Config, as_of: dt.date | None, table: UnfinishedTable
-) -> tuple[dict[str, int], Samples]:
+) -> Written:
     """Write a table's samples and quarantine.
 
     Args:
@@ -33,9 +45,6 @@ def write_samples(
         config: the data set, its split and the allowed share of bad rows.
         as_of: read nothing after this day; None: all that the data have.
         table: where to write.
-
-    Returns:
-        The counts of rows, and the samples that were written.
 
     Raises:
         DataError: too many rows are bad, or a split has no rows or no positive label.
@@ -50,19 +59,23 @@ def write_samples(
         vanished = not quarantine.isEmpty() and samples.count_vanished(", ".join(config.dataset.id))
     finally:
         samples.release()
-    by_split = count_by_split(spark.read.schema(keyed.schema).parquet(uri(table.samples)))
+    written = spark.read.schema(keyed.schema).parquet(uri(table.samples))
+    day, _ = day_of(config.dataset.source)
+    dated = count_by_date(written, day if day in written.columns else None)
+    by_split = rows_and_positives(dated)
     good = counts | {"samples": sum(rows for rows, _ in by_split.values())}
     setting = f"see {table.quarantine}; build.max_quarantined_share"
     limit = config.build.max_quarantined_share
     source = config.dataset.source
-    reasons = check_bad_rows(quarantine, good, limit, setting, value, source=source)
+    quarantined = check_bad_rows(quarantine, good, limit, setting, value, source=source)
+    reasons = rows_by_reason(quarantined)
     counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
     counts["vanished"] = int(vanished)
     counts["samples"] = good["samples"]
     require_labels(samples, config.dataset, by_split, reasons)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
-    return counts, samples
+    return Written(samples, counts, dated, quarantined, value.get("events"))
 
 
 def with_split(rows: DataFrame, dataset: DatasetConfig, split: SplitConfig) -> DataFrame:
@@ -109,11 +122,12 @@ def require_labels(
 
 def count_by_split(samples: DataFrame) -> dict[str, tuple[int, int]]:
     """The rows, and those with a positive label, of each split that has rows."""
-    sums = samples.groupBy("split").agg(
-        F.count("*").alias("rows"), F.count_if(F.col(LABEL) > 0).alias("positive")
-    )
-    counts = {row["split"]: (row["rows"], row["positive"]) for row in sums.collect()}
-    return {split: counts[split] for split in SPLITS if split in counts}
+    return rows_and_positives(count_by_date(samples, None))
+
+
+def rows_and_positives(dated: Sequence[DateCount]) -> dict[str, tuple[int, int]]:
+    """The same of counts by split and day."""
+    return {name: (split.rows, split.positives) for name, split in sum_by_split(dated).items()}
 
 
 def require_rows(by_split: dict[str, tuple[int, int]], split_key: list[str]) -> None:

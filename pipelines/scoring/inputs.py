@@ -21,7 +21,7 @@ from pipelines.scoring.checks import check_reach
 from pipelines.scoring.manifest import ScoresManifest
 from pipelines.sources.formats.base import NotPinnedError
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
-from pipelines.sources.quarantine import check_bad_rows
+from pipelines.sources.quarantine import check_bad_rows, rows_by_reason
 
 
 class KeptSamples(BaseModel):
@@ -130,7 +130,7 @@ def read_samples(
         limit = config.scoring.max_quarantined_share
         setting = f"see {quarantine}; scoring.max_quarantined_share"
         rows = spark.read.parquet(uri(quarantine))
-        bad = check_bad_rows(rows, good | events, limit, setting, value)
+        bad = rows_by_reason(check_bad_rows(rows, good | events, limit, setting, value))
         if bad:
             samples.count_vanished(", ".join(config.dataset.id))
         if not good["samples"]:

@@ -19,6 +19,7 @@ from pipelines.sources.formats.names import quoted
 # columns that the pipeline adds
 DAY, AMOUNT = "event_day", "event_amount"
 LABEL, REASON = "label", "reason"
+ROW_KEY, GROUP_KEY = "row_key", "group_key"  # hashes of a sample's id and of its split key
 IS_RAGGED = "more or fewer fields than the header"  # where the column RAGGED has a line
 # column -> its text, of the columns whose text is not of their type; null where all are
 UNPARSED = "_unparsed"

@@ -201,7 +201,7 @@ def check_bad_rows(
     setting: str,
     value: Mapping[str, float] | None = None,
     source: SourceConfig | None = None,
-) -> dict[str, int]:
+) -> list[ReasonCount]:
     """Count and print the quarantined rows by reason, and check their share of rows and value.
 
     Args:
@@ -239,6 +239,11 @@ def check_bad_rows(
         examples = [(count.reason, count.example) for count in counts]
         hints = suggest_remedies(quarantined, examples, source) if source else ""
         raise error.followed_by(hints) from None
+    return counts
+
+
+def rows_by_reason(counts: Sequence[ReasonCount]) -> dict[str, int]:
+    """The rows of each reason, of all stages together."""
     reasons: dict[str, int] = {}
     for count in counts:
         reasons[count.reason] = reasons.get(count.reason, 0) + count.rows

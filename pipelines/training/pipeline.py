@@ -36,6 +36,7 @@ class Report(BaseModel):
     """The outcome of a training job."""
 
     table: str
+    data_report: str | None
     run_folder: str
     run_id: str
     model_name: str
@@ -82,6 +83,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
             shutil.move(plan.path, folder)
     return Report(
         table=str(table.path),
+        data_report=str(table.page) if table.page.exists() else None,
         run_folder=str(folder),
         run_id=run.run_id,
         model_name=config.model_name,
@@ -107,6 +109,8 @@ def train(
     folder = plan.run_folder
     run.log_config(config)
     run.log_table(table.manifest)
+    if table.page.exists():
+        run.log_file(table.page)
     print(
         f"training {plan.model.name} on {plan.training.ranks} ranks"
         f"{' (continuing where it stopped)' if folder.checkpoint.exists() else ''}, "
@@ -210,6 +214,7 @@ def summary(report: Report) -> str:
     table = "\n".join(row.rstrip() for row in rows)
     places = [
         ("features", report.table),
+        ("data report", report.data_report or "none: see the warning above"),
         ("run folder", report.run_folder),
         ("MLflow", f"{report.tracking.get('tracking_uri')} run {report.run_id}"),
         ("registry", f"{report.model_name} version {report.version}"),

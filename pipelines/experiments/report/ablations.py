@@ -12,8 +12,8 @@ from optdist.evaluation.comparison import bootstrap_test, t_test
 from pipelines.experiments.plan.records import Record
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.report import drawing
-from pipelines.experiments.report.rendering import Block, Heading, Picture, Table, Text
 from pipelines.experiments.report.rows import NONE, Row, format_p, mean_of, mean_sd, rows_of
+from pipelines.rendering import Block, Heading, Picture, Table, Text
 
 EXPLAINED = (
     "Norm-GINI by rule of inference, then what a variant gains over the model under the configured "

@@ -14,8 +14,8 @@ from pipelines.experiments.report.data_sets import table1
 from pipelines.experiments.report.in_short import in_short
 from pipelines.experiments.report.models import table2
 from pipelines.experiments.report.paper_figures import figure1, figure4, figure5
-from pipelines.experiments.report.rendering import Block, Heading, Table, Text
 from pipelines.experiments.report.rows import rows_of
+from pipelines.rendering import Block, Heading, Table, Text
 
 
 def blocks(results: Results, paper: Mapping[str, Any]) -> list[Block]:

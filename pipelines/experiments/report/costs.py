@@ -10,8 +10,8 @@ import numpy as np
 from pipelines.experiments.plan.coordinates import LIGHTGBM
 from pipelines.experiments.plan.measurements import Cost
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report.rendering import Block, Heading, Table, Text
 from pipelines.experiments.report.rows import NONE, Row, mean_of, mean_sd, seed_records
+from pipelines.rendering import Block, Heading, Table, Text
 
 _HEADER = (
     "model",

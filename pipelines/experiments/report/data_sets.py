@@ -7,8 +7,8 @@ from typing import Any
 
 from optdist.data.feature_table import SPLITS
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report.rendering import Block, Heading, Table
 from pipelines.experiments.report.rows import NONE
+from pipelines.rendering import Block, Heading, Table
 
 
 def table1(results: Results, paper: Mapping[str, Any]) -> Iterator[Block]:

@@ -8,8 +8,8 @@ from optdist.evaluation.comparison import Comparison
 from pipelines.experiments.plan.coordinates import LIGHTGBM
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.report.models import split_ratio
-from pipelines.experiments.report.rendering import Block, Heading, Table, Text
 from pipelines.experiments.report.rows import NONE, Row, comparisons, format_p
+from pipelines.rendering import Block, Heading, Table, Text
 
 
 def in_short(results: Results, tables: Mapping[str, Sequence[Row]]) -> Iterator[Block]:

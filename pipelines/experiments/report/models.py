@@ -12,8 +12,8 @@ from optdist.evaluation.comparison import LEVEL, MIN_SEEDS, Comparison
 from pipelines.experiments.plan.coordinates import LIGHTGBM
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.report import drawing
-from pipelines.experiments.report.rendering import Block, Heading, Picture, Table, Text
 from pipelines.experiments.report.rows import NONE, Row, best, comparisons, format_p, mean_sd
+from pipelines.rendering import Block, Heading, Picture, Table, Text
 
 EXPLAINED = (
     "The best of the first five columns is in bold. MAE rewards predicting too little where most "

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.report import drawing
-from pipelines.experiments.report.rendering import Block, Heading, Picture
 from pipelines.experiments.report.rows import Row, rows_of
+from pipelines.rendering import Block, Heading, Picture
 
 
 def figure4(results: Results) -> Iterator[Block]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import yaml
-from matplotlib.figure import Figure
 
 from optdist.files import write_atomically
+from pipelines import rendering
 from pipelines.experiments.plan.results import Results
-from pipelines.experiments.report import rendering
 from pipelines.experiments.report.contents import blocks
 
 PAPER: dict[str, Any] = yaml.safe_load((Path(__file__).with_name("paper.yaml")).read_text())
@@ -26,7 +24,9 @@ def write_report(results: Results, folder: Path, page: Path | None = None) -> No
         page: also write this file, and `figures/` next to the records.
     """
     content = blocks(results, PAPER)
-    pictures = {b.name: _png(b.figure) for b in content if isinstance(b, rendering.Picture)}
+    pictures = {
+        b.name: rendering.to_png(b.figure) for b in content if isinstance(b, rendering.Picture)
+    }
     places = [(folder / "report.md", "figures", folder / "figures")]
     if page:
         figures = results.store.folder / "figures"
@@ -36,12 +36,6 @@ def write_report(results: Results, folder: Path, page: Path | None = None) -> No
         for name, data in pictures.items():
             _write(figure_folder / f"{name}.png", data)
     _write(folder / "report.html", rendering.to_html(content, pictures).encode())
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110, metadata={"Software": None})
-    return content.getvalue()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,5 @@
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from shop import config, transactions
@@ -7,7 +8,7 @@ from optdist.config.identity import identity
 from optdist.tracking import CHAMPION, Tracker
 from optdist.training import Registration, RunFolder
 from pipelines.training import pipeline as training
-from pipelines.training.pipeline import registered_before, run_training
+from pipelines.training.pipeline import registered_before, run_training, summary
 from pipelines.training.spark_launcher import SparkHorovod
 
 AS_OF = dt.date(2024, 12, 1)
@@ -39,6 +40,14 @@ def test_a_run_and_its_version_say_what_they_are_of(trained):
     test = report.result.test_metrics
     assert tags["test_mae"] == f"{test['mae']:.4f}"
     assert {"test_normalized_gini", "test_spearman", "test_total_ratio"} <= tags.keys()
+
+
+@pytest.mark.slow
+def test_the_data_report_is_logged_and_its_path_is_printed(trained, tmp_path):
+    _, tracker, report = trained
+    assert f"data report {report.data_report}" in summary(report)
+    logged = tracker.client.download_artifacts(report.run_id, "report.html", str(tmp_path))
+    assert Path(logged).read_text() == Path(report.data_report).read_text()
 
 
 @pytest.mark.slow

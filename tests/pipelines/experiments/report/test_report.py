@@ -18,9 +18,9 @@ from pipelines.experiments.plan.results import Results
 from pipelines.experiments.plan.schedule import schedule
 from pipelines.experiments.plan.store import Store
 from pipelines.experiments.report.contents import blocks
-from pipelines.experiments.report.rendering import to_markdown
 from pipelines.experiments.report.rows import comparisons, mean_sd, rows_of
 from pipelines.experiments.report.writing import PAPER, write_report
+from pipelines.rendering import to_markdown
 
 SEEDS = [1, 2, 3, 4, 5]
 LEVEL = {"ZILN": 0.60, "OptDist": 0.62, "LightGBM": 0.615}

@@ -1,0 +1,1 @@
+"""Looks at data and scores: the data report of a feature table."""

@@ -1,0 +1,1 @@
+"""Makes the data report of a feature table: statistics, leak audit, page."""
