@@ -117,7 +117,8 @@ class ScoringConfig(Section):
     max_unknown_share: Share = Field(
         default=0.5,
         description="Unknown categories above which the job stops, for features of which training "
-        "knew 95% or more [share of the rows with a category]",
+        "knew 95% or more and that are not of the calendar, such as a month [share of the rows "
+        "with a category]",
     )
 
     @model_validator(mode="after")

@@ -60,6 +60,7 @@ class CategoricalFeature(_Frozen):
     name: str
     vocabulary: Names
     unknown_share: float | None = None  # of training's categories; None: not known
+    calendar: bool = False  # the sample's day alone decides it: a new month is a new category
 
     @property
     def size(self) -> int:

@@ -16,7 +16,12 @@ from pipelines.features.auto_history import with_learned
 from pipelines.features.encode import write_encoded
 from pipelines.features.facts import describe_build
 from pipelines.features.fingerprint import describe_content
-from pipelines.features.fitting import count_imputed, fit_samples, warn_of_letter_case
+from pipelines.features.fitting import (
+    count_imputed,
+    fit_samples,
+    mark_calendar,
+    warn_of_letter_case,
+)
 from pipelines.features.history_sql import written_history
 from pipelines.features.pinning import pinned_config, table_versions
 from pipelines.features.training_samples import write_samples
@@ -27,6 +32,7 @@ from pipelines.monitoring.data_report.writing import (
     refuse_leaks,
 )
 from pipelines.sources.formats.base import NotPinnedError
+from pipelines.sources.needs import calendar_columns
 
 
 def build_features(
@@ -99,7 +105,9 @@ def _build(
     dataset = with_learned(config.dataset, samples.history)
     schema = fit_samples(spark.read.parquet(uri(table.samples_path("train"))), dataset.features)
     learned = {"types": samples.types, "history": samples.history}
-    schema = schema.model_copy(update=learned)
+    schema = mark_calendar(
+        schema.model_copy(update=learned), calendar_columns(spark, config.dataset.source)
+    )
     table.write_schema(schema)
     steps.done(f"schema of {len(schema.categorical)} categories, {len(schema.numeric)} numbers")
     warn_of_letter_case(schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pandas as pd
 import pyarrow as pa
@@ -49,6 +49,12 @@ def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
     rows.unpersist()
     quantiles = numeric_quantiles(train, list(features.numeric))
     return merge_statistics(statistics, features, label_statistics(train), quantiles, totals)
+
+
+def mark_calendar(schema: FeatureSchema, names: Collection[str]) -> FeatureSchema:
+    """The schema, with a mark at the categories that are named: a sample's day decides them."""
+    marked = [f.model_copy(update={"calendar": f.name in names}) for f in schema.categorical]
+    return schema.model_copy(update={"categorical": marked})
 
 
 def numeric_quantiles(train: DataFrame, names: list[str]) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pyspark.sql import SparkSession
 
 from optdist.config.source import SourceConfig
+from optdist.config.transactions import FIRST_DAY, SNAPSHOT_DATE, TransactionsSourceConfig
 from pipelines.sources.expressions import Need, find_uses, parse
 
 
@@ -22,6 +23,19 @@ class Requirement:
 
 
 Needs = dict[str, set[Requirement]]  # by the column's name in lower case
+
+
+def calendar_columns(spark: SparkSession, source: SourceConfig) -> set[str]:
+    """The sample columns that a sample's days alone decide, such as its month."""
+    if not isinstance(source, TransactionsSourceConfig):
+        return set()
+    days, calendar = {FIRST_DAY, SNAPSHOT_DATE}, set[str]()
+    for name, sql in source.sample_columns.items():
+        tree = parse(spark, sql)
+        columns = {use.column for use in find_uses(tree)} if tree else set()
+        if columns and columns <= days | {known.lower() for known in calendar}:
+            calendar.add(name)
+    return calendar
 
 
 def find_needs(spark: SparkSession, source: SourceConfig) -> dict[str | None, Needs]:

@@ -6,7 +6,7 @@ import pytest
 from optdist.config import FeaturesConfig
 from optdist.data.fitting import fit_schema
 from optdist.errors import CheckError
-from pipelines.features.fitting import warn_of_letter_case
+from pipelines.features.fitting import mark_calendar, warn_of_letter_case
 from pipelines.unknown_categories import check_categories, warn_of_unknown
 
 FEATURES = FeaturesConfig(categorical=["country", "plan"], min_frequency=1)
@@ -42,6 +42,12 @@ def test_a_column_that_is_unknown_as_a_whole_stops_scoring(spark, schema):
     with pytest.raises(CheckError, match=message):
         check_categories(samples(spark, *["de "] * 40), schema, 0.5)
     check_categories(samples(spark, *["de "] * 40), schema, 1.0)
+
+
+def test_a_new_month_does_not_stop_scoring(spark, schema, capsys):
+    marked = mark_calendar(schema, {"country"})
+    check_categories(samples(spark, *["FR"] * 40), marked, 0.5)
+    assert "WARNING: 40 of 40 categories of country are unknown" in capsys.readouterr().out
 
 
 def test_a_comparison_says_at_which_version_scoring_would_stop(spark, schema, capsys):

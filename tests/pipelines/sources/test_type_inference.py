@@ -7,6 +7,7 @@ from test_bad_rows import events_config
 from optdist.errors import DataError
 from pipelines.features.samples import build_samples, scoring_samples
 from pipelines.sources.inference import infer_types
+from pipelines.sources.needs import calendar_columns
 from pipelines.sources.typed import with_types
 
 HEADER = "customer,day,amount,units,code,price,note\n"
@@ -189,3 +190,14 @@ def test_a_text_is_read_as_a_type_or_kept_as_it_was(spark, kind, text, value):
     row = with_types(spark.createDataFrame([(text,)], "x string"), {"x": kind}).first()
     assert row["x"] == value
     assert row["_unparsed"] == (None if value is not None else {"x": text})
+
+
+def test_what_the_samples_day_alone_decides_is_calendar(spark, table):
+    columns = {
+        "month": "month(snapshot_date)",
+        "is_summer": "MONTH BETWEEN 6 AND 8",
+        "rate": "orders_all / datediff(snapshot_date, '2024-01-01')",
+        "kind": "'a'",
+    }
+    config = events_config(table(), sample_columns=columns)
+    assert calendar_columns(spark, config.dataset.source) == {"month", "is_summer"}
