@@ -58,7 +58,8 @@ def test_the_run_is_in_mlflow_with_config_data_metrics_plots_and_model(trained):
     assert len(tracker.client.get_metric_history(report.run_id, "val_normalized_gini")) == 3
     artifacts = {item.path for item in tracker.client.list_artifacts(report.run_id)}
     plots = {item.path for item in tracker.client.list_artifacts(report.run_id, "plots")}
-    assert {"config.yaml", "data_manifest.yaml", "plots", "report.html"} <= artifacts
+    logged = {"config.yaml", "data_manifest.yaml", "history.sql", "plots", "report.html"}
+    assert logged <= artifacts
     assert plots == {
         f"plots/{name}.png" for name in ("training_curves", "sdn_shares", "deciles", "sdn_boxplots")
     }
