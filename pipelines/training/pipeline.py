@@ -214,7 +214,7 @@ def summary(report: Report) -> str:
     table = "\n".join(row.rstrip() for row in rows)
     places = [
         ("features", report.table),
-        ("data report", report.data_report or "none: see the warning above"),
+        ("data report", report.data_report or "none"),
         ("run folder", report.run_folder),
         ("MLflow", f"{report.tracking.get('tracking_uri')} run {report.run_id}"),
         ("registry", f"{report.model_name} version {report.version}"),

@@ -152,7 +152,13 @@ def drift_of(periods: np.ndarray) -> list[float]:
 def common_categories(
     feature: CategoricalFeature, bins: np.ndarray, least_rows: int
 ) -> dict[str, int]:
-    """The most frequent categories of at least so many training rows."""
+    """The most frequent categories, by training rows.
+
+    Args:
+        feature: its vocabulary, the most frequent first.
+        bins: [splits, bins, 3].
+        least_rows: training rows that a category must have to be named.
+    """
     counts = bins[0, FIRST_ID : FIRST_ID + COMMON, 0]
     named = zip(feature.vocabulary[:COMMON], counts, strict=False)
     return {text: int(count) for text, count in named if count >= least_rows}

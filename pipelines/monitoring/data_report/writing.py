@@ -155,7 +155,13 @@ def read_report(table: FeatureTable) -> DataReport | None:
 def write_report(
     report: DataReport, limits: ReportConfig, table: UnfinishedTable | FeatureTable
 ) -> None:
-    """Keep the statistics in the table's folder, and draw the page there."""
+    """Keep the statistics in the table's folder, and draw the page there.
+
+    Args:
+        report: the statistics.
+        limits: of the flags.
+        table: whose folder it is.
+    """
     report = report.model_copy(update={"limits": limits.model_dump()})
     write_json(table.report, report.model_dump(mode="json"))
     page = draw_page(report, limits).encode()
