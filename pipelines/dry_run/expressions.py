@@ -20,7 +20,7 @@ from optdist.errors import DataError, OptDistError
 from pipelines.features.sampler import find_sampler
 from pipelines.sources.columns import require
 from pipelines.sources.events import roles, with_day
-from pipelines.sources.formats.bounded import BoundedTable
+from pipelines.sources.formats.bounded import Bound, BoundedTable
 from pipelines.sources.formats.registry import read_table
 from pipelines.sources.joins import read_rows
 
@@ -29,17 +29,15 @@ _NULL = "cast(null AS string)"  # text can be read as whatever an expression nee
 _NO_AGGREGATE = f"max({_NULL})"
 
 
-def with_most_rows(dataset: DatasetConfig, most_rows: Mapping[str, int]) -> DatasetConfig:
-    """The data set, of some of whose tables only so many rows are read.
+def with_bounds(dataset: DatasetConfig, bounds: Mapping[str, Bound]) -> DatasetConfig:
+    """The data set, of some of whose tables only some rows are read.
 
     Args:
         dataset: the data set.
-        most_rows: table -> number of rows.
+        bounds: table -> which rows.
     """
     tables = {
-        name: BoundedTable(**{**dict(table), "most_rows": most_rows[name]})
-        if name in most_rows
-        else table
+        name: BoundedTable(**{**dict(table), "bound": bounds[name]}) if name in bounds else table
         for name, table in dataset.source.tables.items()
     }
     return _with_source(dataset, tables=tables)
@@ -52,7 +50,7 @@ def find_problems(spark: SparkSession, dataset: DatasetConfig) -> list[str]:
         spark: the session.
         dataset: the data set; its tables can be read.
     """
-    empty = with_most_rows(dataset, dict.fromkeys(dataset.source.tables, 0))
+    empty = with_bounds(dataset, dict.fromkeys(dataset.source.tables, Bound()))
     try:
         _analyse(spark, empty)
         _require_label(spark, empty)

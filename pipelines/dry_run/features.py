@@ -18,7 +18,7 @@ from pipelines.dry_run.machine import check_disk, check_root
 from pipelines.dry_run.report import SKIPPED, WARNING, Report
 from pipelines.dry_run.samples import Rehearsal, Rehearser
 from pipelines.dry_run.sizes import Size, in_words
-from pipelines.dry_run.tables import check_tables
+from pipelines.dry_run.tables import HEAD_ROWS, check_tables
 from pipelines.features.build import features_path
 from pipelines.sources.formats.base import NotPinnedError
 
@@ -56,7 +56,7 @@ def check_features(
     tables = check_tables(report, spark, config.dataset)
     rehearsal = None
     if tables.readable:
-        if not tables.whole:
+        if not tables.whole and not tables.share:
             check_days(report, spark, config.dataset, as_of)
         rehearsal = Rehearser(report, spark, config, tables).check_training(as_of)
     samples = say_rows(report, rehearsal, tables.main)
@@ -86,7 +86,15 @@ def say_rows(report: Report, rehearsal: Rehearsal | None, main: Size) -> int | N
     if rehearsal.exact:
         report.estimate("rows", f"{rehearsal.samples:,} samples (counted)")
         return rehearsal.samples
-    looked = max(rehearsal.raw_rows, 1)
+    if rehearsal.share:
+        samples = round(rehearsal.samples / rehearsal.share)
+        report.estimate(
+            "rows",
+            f"{main.rows:,} raw rows; about {samples:,} samples (by {rehearsal.samples:,} of "
+            f"{rehearsal.share:.1%} of ids)",
+        )
+        return samples
+    looked = HEAD_ROWS
     most = round(rehearsal.samples * max((main.rows or 0) / looked, 1.0))
     report.estimate(
         "rows",

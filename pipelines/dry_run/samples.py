@@ -12,9 +12,9 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, DatasetConfig
 from optdist.config.source import SourceConfig
 from optdist.data.schema import FeatureSchema, LearnedHistory
-from pipelines.dry_run.expressions import find_problems, with_most_rows
+from pipelines.dry_run.expressions import find_problems, with_bounds
 from pipelines.dry_run.report import PROBLEM, SKIPPED, WARNING, Attempt, Report
-from pipelines.dry_run.tables import HEAD_ROWS, Tables
+from pipelines.dry_run.tables import Tables
 from pipelines.features.auto_history import with_learned
 from pipelines.features.sampler import Samples
 from pipelines.features.samples import build_samples, scoring_samples
@@ -32,12 +32,12 @@ class Rehearsal:
     Args:
         samples: good samples.
         exact: whether all rows were looked at.
-        raw_rows: of the main table that were looked at, if not all.
+        share: of ids that were looked at; None: all, or the first rows.
     """
 
     samples: int
     exact: bool
-    raw_rows: int = HEAD_ROWS
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Rehearser:
             late = samples.incomplete
             more = f"; {late:,} more have a label window that has not ended" if late else ""
             attempt.say(f"{', '.join(counts)}{more}")
-        return Rehearsal(rows, self.tables.whole)
+        return Rehearsal(rows, self.tables.whole, self.tables.share)
 
     def _check_scoring(
         self, samples: Samples, run_date: dt.date, schema: FeatureSchema | None
@@ -135,7 +135,7 @@ class Rehearser:
                 attempt.say("the model knows enough of them")
         if not rows:
             self.report.add("features", self._state, f"No row is known at {run_date}.")
-        return Rehearsal(rows, self.tables.whole)
+        return Rehearsal(rows, self.tables.whole, self.tables.share)
 
     def _can_look_at_values(
         self, types: Types | None, history: LearnedHistory | None = None
@@ -194,7 +194,7 @@ class Rehearser:
 
     @property
     def _dataset(self) -> DatasetConfig:
-        return with_most_rows(self.config.dataset, self.tables.bounds)
+        return with_bounds(self.config.dataset, self.tables.bounds)
 
     @property
     def _state(self) -> str:
@@ -202,8 +202,7 @@ class Rehearser:
         return PROBLEM if self.tables.whole else WARNING
 
     def _check(self, name: str) -> AbstractContextManager[Attempt]:
-        about = "" if self.tables.whole else f"In about {HEAD_ROWS:,} rows: "
-        return self.report.check(name, self._state, about)
+        return self.report.check(name, self._state, self.tables.about)
 
 
 def _listed(types: Types) -> str:

@@ -12,11 +12,13 @@ from optdist.config.tables import TableConfig
 from pipelines.dry_run.report import SKIPPED, Attempt, Report
 from pipelines.dry_run.sizes import Size, measure
 from pipelines.sources.formats.base import NotPinnedError
+from pipelines.sources.formats.bounded import Bound
 from pipelines.sources.formats.registry import read_table, table_format
 from pipelines.sources.formats.suffixes import format_of
 
 MOST_BYTES, MOST_ROWS = 24_000_000, 400_000  # of a table that is read whole
 MOST_BYTES_JOINED = 200_000_000
+MOST_SCANNED = 500_000_000  # bytes of a table that is read once, to choose ids
 HEAD_ROWS = 100_000  # of a larger one
 
 
@@ -26,18 +28,30 @@ class Tables:
 
     Args:
         main: the size of the main table.
-        bounds: table -> rows to look at, of those that are not read whole.
+        bounds: table -> which rows are looked at, of those that are not read whole.
         readable: whether all of them can be read.
     """
 
     main: Size
-    bounds: dict[str, int]
+    bounds: dict[str, Bound]
     readable: bool
 
     @property
     def whole(self) -> bool:
         """Whether every table is read whole."""
         return not self.bounds
+
+    @property
+    def share(self) -> float | None:
+        """The share of ids that is looked at; None: all, or the first rows."""
+        return next((bound.share for bound in self.bounds.values()), None)
+
+    @property
+    def about(self) -> str:
+        """Which rows are looked at, in words that a sentence begins with."""
+        if self.whole:
+            return ""
+        return f"In {self.share:.1%} of ids: " if self.share else f"In about {HEAD_ROWS:,} rows: "
 
 
 def check_tables(report: Report, spark: SparkSession, dataset: DatasetConfig) -> Tables:
@@ -48,23 +62,21 @@ def check_tables(report: Report, spark: SparkSession, dataset: DatasetConfig) ->
         spark: the session.
         dataset: the tables.
     """
-    source, sizes, bounds = dataset.source, [Size()], {}
+    source, sizes = dataset.source, [Size()]
+    bounds: dict[str, Bound] = {}
     readable = True
     for place, (name, table) in enumerate(source.tables.items()):
         with report.check(f"table {name}") as attempt:
             size = look_at_table(attempt, spark, name, table)
             sizes.append(size)
             if not _is_small(size, joined=place > 0):
-                bounds[name] = HEAD_ROWS
+                bounds[name] = _bound(size, dataset)
         readable = readable and not attempt.failed
     main = sizes[1] if readable else Size()
     if next(iter(source.tables)) in bounds:
-        report.add(
-            "sample",
-            SKIPPED,
-            f"the main table is large: values are checked on about {HEAD_ROWS:,} of its rows, "
-            f"spread over its files",
-        )
+        share = bounds[next(iter(source.tables))].share
+        which = f"{share:.1%} of its ids" if share else f"the first of about {HEAD_ROWS:,} rows"
+        report.add("sample", SKIPPED, f"the main table is large: values are checked on {which}")
     return Tables(main, bounds, readable)
 
 
@@ -85,6 +97,13 @@ def look_at_table(attempt: Attempt, spark: SparkSession, name: str, table: Table
     size = measure(rows)
     attempt.say(f"{kind}, {len(rows.columns)} columns, {size}")
     return size
+
+
+def _bound(size: Size, dataset: DatasetConfig) -> Bound:
+    """Some ids with all their rows, or where even one look at all rows takes long, the first."""
+    if size.bytes is None or size.rows is None or size.bytes > MOST_SCANNED:
+        return Bound(most_rows=HEAD_ROWS)
+    return Bound(share=min(HEAD_ROWS / max(size.rows, 1), 1.0), keys=tuple(dataset.split_key))
 
 
 def _is_small(size: Size, *, joined: bool) -> bool:

@@ -97,7 +97,7 @@ def _read(spark: SparkSession, name: str, table: TableConfig, *, marked: bool) -
             rows = kind.read_marked(spark, name, table)
         else:
             rows = kind.read(spark, name, table)
-        return bounded(rows, table.most_rows) if isinstance(table, BoundedTable) else rows
+        return bounded(rows, table.bound) if isinstance(table, BoundedTable) else rows
 
 
 @contextmanager

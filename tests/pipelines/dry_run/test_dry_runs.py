@@ -197,10 +197,18 @@ def test_windows_bad_rows_root_disk_and_ranks_are_looked_at(spark, shop, tmp_pat
 
 def test_a_large_table_is_looked_at_in_part(spark, shop, tmp_path, monkeypatch):
     monkeypatch.setattr("pipelines.dry_run.tables.MOST_ROWS", 100)
-    monkeypatch.setattr("pipelines.dry_run.tables.HEAD_ROWS", 50)
+    monkeypatch.setattr("pipelines.dry_run.tables.HEAD_ROWS", 200)
     report = dry_run_features(lambda: shop, None)
     assert report.problems == []
-    assert "values are checked on about 50" in found(report, "sample", SKIPPED)[0]
+    assert "of its ids" in found(report, "sample", SKIPPED)[0]
+    count = int(report.estimates["rows"].split("about ")[1].split()[0].replace(",", ""))
+    assert 150 < count < 600  # there are 300
+    assert any("label windows end by 2024-1" in s for s in found(report, "samples", OK))
+
+    monkeypatch.setattr("pipelines.dry_run.tables.MOST_SCANNED", 0)
+    report = dry_run_features(lambda: shop, None)
+    assert report.problems == []
+    assert "values are checked on the first of about 200" in found(report, "sample", SKIPPED)[0]
     assert "raw rows" in report.estimates["rows"]
     assert found(report, "windows", SKIPPED)
 
