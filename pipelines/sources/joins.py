@@ -120,7 +120,10 @@ def join_table(
             if not join.aggregate:
                 _require_one_row_per_key(other, join, keys, days)
         if join.aggregate:
-            other = other.groupBy(*map(column, keys)).agg(*aggregates_of(other, join))
+            # aggregates may name a key, as they know it
+            plain = other.withColumnsRenamed(dict(zip(keys, join.by, strict=True)))
+            groups = plain.groupBy(*map(column, join.by)).agg(*aggregates_of(plain, join))
+            other = groups.withColumnsRenamed(dict(zip(join.by, keys, strict=True)))
         return _merged(rows.join(other, on=keys, how=join.how), keys), matches
 
 

@@ -17,7 +17,7 @@ LEAST_ENTITIES = 50  # fewer say nothing about ids
 LEAST_SHARE = 0.02  # of the rows: how many values a part of the id has that may name a customer
 DISTINCT_SHARE = 0.95  # of the entities: how many values a feature has that names them
 SPARSEST = 10  # whole numbers that name entities are at most that many times fewer than their range
-ERROR = 0.01  # of the approximate counts
+SKETCH = 14  # of approximate counts: log2 of the registers, an error of 0.7%
 
 
 def count_duplicates(
@@ -124,7 +124,9 @@ def find_ids(train: DataFrame, schema: FeatureSchema, dataset: DatasetConfig) ->
 
 
 def _distinct(value: Column) -> Column:
-    return F.approx_count_distinct(value, ERROR)
+    """About how many values there are: a sketch, as `approx_count_distinct` is slow when exact."""
+    hashed = F.when(value.isNotNull(), F.xxhash64(value))
+    return F.hll_sketch_estimate(F.hll_sketch_agg(hashed, F.lit(SKETCH)))
 
 
 def _may_be_id(number: NumericFeature) -> bool:
