@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -19,6 +20,11 @@ class Section(BaseModel):
     """Settings that are checked when they are created, and cannot be changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """The names that are there twice or more, each once, in alphabetical order."""
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def as_mapping(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from optdist.config.section import Section
+from optdist.config.section import Section, repeated
 from optdist.config.tables import JoinConfig, TableConfig
 
 KIND = (
@@ -122,7 +122,7 @@ class SourceConfig(Section):
     @model_validator(mode="after")
     def _aggregates_differ(self) -> Self:
         names = [name.lower() for join in self.joins for name in join.aggregate]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = repeated(names)
         if twice:
             raise ValueError(
                 f"joins whose aggregates make the same column: {', '.join(twice)}. Give them "

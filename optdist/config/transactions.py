@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from optdist.config.dates import FirstPurchaseConfig, SnapshotsConfig
 from optdist.config.history import AutoHistoryConfig, Histories, HistoryConfig
-from optdist.config.section import Name, Positive
+from optdist.config.section import Name, Positive, repeated
 from optdist.config.source import KIND, Expression, SourceConfig
 from optdist.config.tables import JoinConfig
 
@@ -118,7 +118,7 @@ class TransactionsSourceConfig(SourceConfig):
         if len(self.history) - len(self.blocks) > 1:
             raise ValueError("history has auto twice: one is enough, with one set of windows")
         names = [name for history in self.blocks for name in history.columns]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = repeated(names)
         if twice:
             raise ValueError(
                 f"histories that make the same column: {', '.join(twice)}. "

@@ -13,7 +13,14 @@ from pyspark.sql import types as T
 from optdist.config.tables import TableConfig
 from pipelines.drafting.guesses import amount_reader, time_readers
 from pipelines.drafting.request import DraftError
-from pipelines.sources.columns import column, is_missing, is_no_id, parse_number
+from pipelines.sources.columns import (
+    DISTINCT_ERROR,
+    about_distinct,
+    column,
+    is_missing,
+    is_no_id,
+    parse_number,
+)
 from pipelines.sources.formats.registry import explain_read_errors, read_table
 from pipelines.sources.inference import Statistics, text_measures
 
@@ -21,7 +28,6 @@ Sort = Literal["time", "number", "text", "boolean", "other"]
 
 HEAD = 1_000  # rows that the driver looks at
 _MOST = 0.99  # of a column's values that must be readable as its type
-_ERROR = 0.01  # of the counts of distinct values, relative
 _TIMES = (T.DateType, T.TimestampType, T.TimestampNTZType)
 _OTHERS = (T.ArrayType, T.MapType, T.StructType, T.BinaryType)
 
@@ -70,7 +76,7 @@ class ColumnProfile:
     @property
     def is_unique(self) -> bool:
         """Whether, as far as an approximate count tells, no value is there twice."""
-        return self.distinct >= (1 - 4 * _ERROR) * self.filled > 0
+        return self.distinct >= (1 - 4 * DISTINCT_ERROR) * self.filled > 0
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ def profile_table(
     guesses = [_Guess.of(rows, i, [row[i] for row in head]) for i in range(len(rows.columns))]
     whole_row = F.xxhash64(*[_hashable(rows, c) for c in rows.columns])
     parts = [F.struct(*g.measures(rows, whole_row)).alias(f"c{i}") for i, g in enumerate(guesses)]
-    different = _count_distinct(whole_row).alias("different")
+    different = about_distinct(whole_row).alias("different")
     row = rows.agg(F.count(F.lit(1)).alias("rows"), different, *parts).collect()[0]
     if not row["rows"]:
         raise DraftError(f"The table {name} has no row. Give one with rows: {written.path}.")
@@ -160,7 +166,7 @@ class _Guess:
         return [
             F.count_if(filled).alias("filled"),
             F.count_if(filled & ~self._is_no_id(rows)).alias("named"),
-            _count_distinct(F.when(filled, counted)).alias("distinct"),
+            about_distinct(F.when(filled, counted)).alias("distinct"),
             F.count(finite).alias("numbers"),
             F.count_if(finite != F.floor(finite)).alias("fractions"),
             F.count_if(finite < 0).alias("negatives"),
@@ -232,11 +238,6 @@ class _Guess:
         if texts.numbers < _MOST * texts.values:
             return "text", None, None
         return "number", texts.type if texts.type != "string" else "double", None
-
-
-def _count_distinct(values: Column) -> Column:
-    """About how many values differ: within 1%, from a sketch of 16 KB."""
-    return F.hll_sketch_estimate(F.hll_sketch_agg(values.cast("string"), F.lit(14)))
 
 
 def _hashable(rows: DataFrame, name: str) -> Column:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import Config
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.drafting.calendar import Calendar
 from pipelines.features.samples import build_samples
-from pipelines.features.splits import split_of, with_keys
-from pipelines.features.training_samples import count_by_split
+from pipelines.features.training_samples import count_by_split, with_split
 from pipelines.sources.columns import AMOUNT, DAY, column
 from pipelines.sources.events import clean_events
 from pipelines.sources.inference import infer_types, typed_dataset
@@ -87,8 +86,7 @@ def count_samples(spark: SparkSession, config: Config) -> dict[str, tuple[int, i
     """
     samples = build_samples(spark, config.dataset)
     try:
-        keyed = with_keys(samples.rows, config.dataset)
-        return count_by_split(_with_split(keyed, config))
+        return count_by_split(with_split(samples.rows, config.dataset, config.split))
     finally:
         samples.release()
 
@@ -139,7 +137,3 @@ def judge_splits(splits: Mapping[str, tuple[int, int]]) -> Verdict:
     if len(splits) < 3:
         doubts.append("a split is empty: the feature job will stop")
     return Verdict(facts, doubts)
-
-
-def _with_split(keyed: DataFrame, config: Config) -> DataFrame:
-    return keyed.withColumn("split", split_of(config.split))

@@ -7,7 +7,7 @@ replaced by a null of its name, so that what uses it is looked at too.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -239,9 +239,3 @@ def _with_part(source: SourceConfig, setting: str, name: str, sql: str) -> Sourc
 def _with_source(dataset: DatasetConfig, **changes: Any) -> DatasetConfig:
     source = dataset.source.model_copy(update=changes)
     return dataset.model_copy(update={"source": source})
-
-
-def count_expressions(source: SourceConfig) -> Iterator[str]:
-    """The settings of a source that hold an expression or a join."""
-    yield from (expression.setting for expression in source.expressions)
-    yield from (f"joins.{join.table}" for join in source.joins)

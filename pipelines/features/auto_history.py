@@ -12,6 +12,7 @@ from pyspark.sql.types import BooleanType, StringType
 from optdist.config import DatasetConfig, SplitConfig
 from optdist.config.dataset import NumericConfig
 from optdist.config.history import AutoHistoryConfig
+from optdist.config.section import repeated
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
 from optdist.data.schema import LearnedHistory
 from optdist.errors import DataError
@@ -76,11 +77,9 @@ def with_learned(dataset: DatasetConfig, learned: LearnedHistory | None) -> Data
     """
     if learned is None or not isinstance(dataset.source, TransactionsSourceConfig):
         return dataset
-    numeric = {name: NumericConfig(log1p=True) for name in learned.numeric}
-    numeric = {
-        n: encoding for n, encoding in numeric.items() if n not in dataset.features.categorical
-    }
-    features = {"numeric": dataset.features.numeric | numeric | dataset.features.numeric}
+    named = {*dataset.features.categorical, *dataset.features.numeric}
+    new = {name: NumericConfig(log1p=True) for name in learned.numeric if name not in named}
+    features = {"numeric": dataset.features.numeric | new}
     return dataset.model_copy(
         update={
             "source": learned_source(dataset.source, learned),
@@ -272,7 +271,7 @@ def _require_new(
     own = [name for block in source.blocks for name in block.columns]
     taken = {*own, *source.attributes, *source.sample_columns, *dataset.sample_id}
     same = sorted({name for name in learned.columns if name in taken})
-    same += sorted({name for name in learned.columns if learned.columns.count(name) > 1})
+    same += repeated(learned.columns)
     if same:
         raise DataError(
             f"history: auto makes the columns {', '.join(same)}, which samples have already. Give "

@@ -101,7 +101,7 @@ def join_valid(
     content = [column(name) for name in versions.columns if name not in {*keys, _FROM, _TO}]
     if join.aggregate:
         seen = cuts.join(versions, on=list(keys), how="inner").where(F.col(_FROM) < F.col(CUT))
-        known = seen.where(_lasts()).groupBy(*names, CUT).agg(*aggregates_of(versions, join))
+        known = aggregated(seen.where(_lasts()), join, keys, CUT)
     else:
         dated = versions.select(
             *names, F.col(_FROM).alias(CUT), F.struct(_TO, *content).alias(_ROW)
@@ -115,7 +115,21 @@ def join_valid(
     return rows.join(known.withColumn(IS_KNOWN, F.lit(True)), on=[*keys, CUT], how="left")
 
 
-def aggregates_of(other: DataFrame, join: JoinConfig) -> list[Column]:
+def aggregated(other: DataFrame, join: JoinConfig, keys: Sequence[str], *more: str) -> DataFrame:
+    """The join's aggregates of each key; they name the keys as the data set does.
+
+    Args:
+        other: the table's rows.
+        join: its keys and aggregates.
+        keys: the keys' names in the rows, in the order of `join.by`.
+        more: columns to group by, next to the keys.
+    """
+    plain = other.withColumnsRenamed(dict(zip(keys, join.by, strict=True)))
+    groups = plain.groupBy(*map(column, [*join.by, *more])).agg(*_aggregates(plain, join))
+    return groups.withColumnsRenamed(dict(zip(join.by, keys, strict=True)))
+
+
+def _aggregates(other: DataFrame, join: JoinConfig) -> list[Column]:
     """The join's aggregates, and the first mark of a row that cannot be used."""
     aggregates = [F.expr(sql).alias(name) for name, sql in join.aggregate.items()]
     for mark in marks_of(other):

@@ -14,7 +14,7 @@ from optdist.errors import DataError
 from pipelines.sources.as_of import (
     CUT,
     IS_KNOWN,
-    aggregates_of,
+    aggregated,
     check_known,
     cut_of,
     join_valid,
@@ -24,7 +24,7 @@ from pipelines.sources.as_of import (
 from pipelines.sources.changes import find_days, note_of_changes
 from pipelines.sources.columns import MARKS, UNPARSED, column, explain_errors, is_text, require
 from pipelines.sources.condition import kept_rows
-from pipelines.sources.formats.registry import read_marked
+from pipelines.sources.formats.registry import read_table
 from pipelines.sources.matches import check_matches
 from pipelines.sources.same_names import Renamed, find_same_names
 from pipelines.sources.typed import with_types
@@ -59,7 +59,9 @@ def read_checked(
     Raises:
         DataError: as `read_rows`.
     """
-    raw = {name: read_marked(spark, name, table) for name, table in source.tables.items()}
+    raw = {
+        name: read_table(spark, name, table, marked=True) for name, table in source.tables.items()
+    }
     renamed = find_same_names(raw, source)
     if checked and renamed:
         listed = [new for names in renamed.values() for new in names.values()]
@@ -92,7 +94,8 @@ def read_other(spark: SparkSession, source: SourceConfig, name: str) -> DataFram
         source: the tables.
         name: which of them.
     """
-    return _typed(read_marked(spark, name, source.tables[name]), source.tables[name].types)
+    table = source.tables[name]
+    return _typed(read_table(spark, name, table, marked=True), table.types)
 
 
 def join_table(
@@ -120,10 +123,7 @@ def join_table(
             if not join.aggregate:
                 _require_one_row_per_key(other, join, keys, days)
         if join.aggregate:
-            # aggregates may name a key, as they know it
-            plain = other.withColumnsRenamed(dict(zip(keys, join.by, strict=True)))
-            groups = plain.groupBy(*map(column, join.by)).agg(*aggregates_of(plain, join))
-            other = groups.withColumnsRenamed(dict(zip(join.by, keys, strict=True)))
+            other = aggregated(other, join, keys)
         return _merged(rows.join(other, on=keys, how=join.how), keys), matches
 
 

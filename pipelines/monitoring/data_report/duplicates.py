@@ -11,13 +11,12 @@ from optdist.config import DatasetConfig
 from optdist.data.clocks import raw_quantiles
 from optdist.data.schema import FeatureSchema, NumericFeature
 from pipelines.monitoring.data_report.statistics import Duplicates
-from pipelines.sources.columns import GROUP_KEY, LABEL, column
+from pipelines.sources.columns import GROUP_KEY, LABEL, about_distinct, column
 
 LEAST_ENTITIES = 50  # fewer say nothing about ids
 LEAST_SHARE = 0.02  # of the rows: how many values a part of the id has that may name a customer
 DISTINCT_SHARE = 0.95  # of the entities: how many values a feature has that names them
 SPARSEST = 10  # whole numbers that name entities are at most that many times fewer than their range
-SKETCH = 14  # of approximate counts: log2 of the registers, an error of 0.7%
 
 
 def count_duplicates(
@@ -107,11 +106,11 @@ def find_ids(train: DataFrame, schema: FeatureSchema, dataset: DatasetConfig) ->
     suspects = [name for name in suspects if name not in named]
     if not suspects:
         return named
-    counts: list[Column] = [_distinct(F.col(GROUP_KEY)).alias("entities")]
+    counts: list[Column] = [about_distinct(F.col(GROUP_KEY)).alias("entities")]
     for place, name in enumerate(suspects):
         pair = F.when(column(name).isNotNull(), F.xxhash64(column(name), F.col(GROUP_KEY)))
-        counts += [_distinct(column(name)).alias(f"values_{place}")]
-        counts += [_distinct(pair).alias(f"pairs_{place}")]
+        counts += [about_distinct(column(name)).alias(f"values_{place}")]
+        counts += [about_distinct(pair).alias(f"pairs_{place}")]
     row = train.agg(*counts).collect()[0]
     numbers = {number.name: number for number in schema.numeric}
     for place, name in enumerate(suspects):
@@ -121,12 +120,6 @@ def find_ids(train: DataFrame, schema: FeatureSchema, dataset: DatasetConfig) ->
         if of_its_own and one_to_one and _is_dense(numbers.get(name), values):
             named.add(name)
     return named
-
-
-def _distinct(value: Column) -> Column:
-    """About how many values there are: a sketch, as `approx_count_distinct` is slow when exact."""
-    hashed = F.when(value.isNotNull(), F.xxhash64(value))
-    return F.hll_sketch_estimate(F.hll_sketch_agg(hashed, F.lit(SKETCH)))
 
 
 def _may_be_id(number: NumericFeature) -> bool:

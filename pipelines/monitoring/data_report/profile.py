@@ -76,7 +76,8 @@ def measure(
         cut_is_after=cut_is_after,
     )
     cells = count_cells(samples, counting)
-    audited, evidence = audited_splits(sum_by_split(dated))
+    splits = sum_by_split(dated)
+    audited, evidence = audited_splits(splits)
     ids = find_ids(samples.where("split = 'train'"), schema, dataset)
     return DataReport(
         dataset=dataset.name,
@@ -84,7 +85,7 @@ def measure(
         fingerprint="",
         cut=cut,
         largest_label=largest,
-        splits=with_labels(sum_by_split(dated), cells[LABEL_BIN, ""]),
+        splits=with_labels(splits, cells[LABEL_BIN, ""]),
         periods=by_period(dated, starts),
         features=[
             describe(feature, types, cells, audited, ids, clocks, least_rows)

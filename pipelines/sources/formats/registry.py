@@ -58,37 +58,21 @@ def table_format(name: str) -> TableFormat:
     return _OWN[name]
 
 
-def read_table(spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
+def read_table(
+    spark: SparkSession, name: str, table: TableConfig, *, marked: bool = False
+) -> DataFrame:
     """Read one raw table.
 
     Args:
         spark: the job's session.
         name: the table's key in the data set, for errors.
         table: its path, format and options.
+        marked: whether a format that can tell marks the rows whose line is cut or filled.
 
     Raises:
         ConfigError: there is no such format.
         DataError: there is no such table, or Spark cannot read it.
     """
-    return _read(spark, name, table, marked=False)
-
-
-def read_marked(spark: SparkSession, name: str, table: TableConfig) -> DataFrame:
-    """Read one raw table; a format that can tell marks the rows whose line is cut or filled.
-
-    Args:
-        spark: the job's session.
-        name: the table's key in the data set, for errors.
-        table: its path, format and options.
-
-    Raises:
-        ConfigError: there is no such format.
-        DataError: there is no such table, or Spark cannot read it.
-    """
-    return _read(spark, name, table, marked=True)
-
-
-def _read(spark: SparkSession, name: str, table: TableConfig, *, marked: bool) -> DataFrame:
     if isinstance(table, PinnedTable):
         return spark.table(table.view)
     kind = table_format(format_of(name, table))

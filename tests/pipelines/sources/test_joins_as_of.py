@@ -167,6 +167,12 @@ def test_aggregates_see_all_rows_from_before_the_cut(spark, shop):
     assert tiers_of(rows)["b", "2024-03-01"] == ""
 
 
+def test_aggregates_may_name_the_key(spark, shop):
+    aggregate = {"tier": "concat(max_by(tier, rank), ' ', first(customer))", "rank": "sum(rank)"}
+    rows = build_samples(spark, shop(aggregate=aggregate).dataset).rows
+    assert known(rows)["a", "2024-03-01"] == ("gold a", 6.0)
+
+
 def test_rows_that_differ_at_one_moment_are_refused_and_copies_are_not(spark, shop):
     copies = [*TIERS, TIERS[2]]
     assert tiers_of(build_samples(spark, shop(copies).dataset).rows)["a", "2024-03-01"] == "gold"

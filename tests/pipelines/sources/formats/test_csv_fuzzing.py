@@ -15,7 +15,7 @@ from pipelines.features.samples import build_samples
 from pipelines.sources.formats.base import RAGGED
 from pipelines.sources.formats.files import Csv
 from pipelines.sources.formats.headers import read_header
-from pipelines.sources.formats.registry import explain_read_errors, read_marked
+from pipelines.sources.formats.registry import explain_read_errors, read_table
 
 FEW = settings(max_examples=max(1, settings.default.max_examples // 3))  # each is a Spark job
 FEWER = settings(max_examples=max(1, settings.default.max_examples // 10))  # or several
@@ -151,7 +151,7 @@ def read(spark, folder, content, options):
     table = TableConfig(path=str(path), format="csv", options=options)
     try:
         with settings_of(spark), explain_read_errors():
-            return read_marked(spark, "main", table).collect()
+            return read_table(spark, "main", table, marked=True).collect()
     except DataError as error:
         assert_sentence(error)
         return None
