@@ -9,6 +9,8 @@ SHELL_SOURCES := spark-submit.sh requirements/*.sh .ci/run
 READY := requirements/install.sh --quiet
 # Java and Spark as in spark-submit.sh. Tests run on this machine alone, so Spark binds to its loopback.
 PYTEST := . requirements/env.sh; SPARK_LOCAL_IP=$${SPARK_LOCAL_IP:-127.0.0.1} $(BIN)/python -m pytest -q
+# One process for each core, up to four: each has a Spark and a TensorFlow of its own, 4 GiB in all.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,10 +19,10 @@ setup:  ## Make .venv with all locked packages (only does what is missing)
 	@requirements/install.sh
 
 test:  ## Run all tests
-	@$(READY); $(PYTEST) $(ARGS)
+	@$(READY); $(PYTEST) $(PARALLEL) $(ARGS)
 
 test-fast:  ## Run the tests that are not slow
-	@$(READY); $(PYTEST) -m "not slow" $(ARGS)
+	@$(READY); $(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
 
 check:  ## Lint, formatting, types, shell scripts
 	@$(READY)

