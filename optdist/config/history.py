@@ -77,8 +77,9 @@ class AutoHistoryConfig(Section):
     )
     windows: Annotated[Windows, Field(min_length=1)] | None = Field(
         default=None,
-        description="With auto: null for 30, 90 and 365 days, as far as the data reach before the "
-        "first sample, and everything [days].",
+        description="With auto: null for everything, and those of 30, 90 and 365 days that the "
+        "data reach back before three quarters of the samples; where none does, the two longest "
+        "of 1, 3, 7 and 14 days [days].",
     )
     values: list[Name] = Field(
         default=[],
@@ -97,7 +98,8 @@ class AutoHistoryConfig(Section):
     attributes: list[Name] | None = Field(
         default=None,
         description="With auto: attributes named like a column of events, to aggregate the events "
-        "that have the sample's own value. Null: those that are categorical features.",
+        "that have the sample's own value. Null: those that are categorical features and of which "
+        "a key has several values.",
     )
 
 

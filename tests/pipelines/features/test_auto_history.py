@@ -8,6 +8,7 @@ from optdist.config import config_from
 from optdist.config.history import HistoryConfig
 from optdist.errors import ConfigError, DataError
 from pipelines.features.auto_blocks import literal, write_history
+from pipelines.features.auto_choices import fitting_windows
 from pipelines.features.build import build_features
 from pipelines.features.history_sql import written_history
 from pipelines.features.samples import build_samples, scoring_samples
@@ -90,6 +91,39 @@ def test_windows_are_those_that_the_data_fill_before_the_first_sample(built, spa
     out = capsys.readouterr().out
     assert "leaves out 365d: 121 days are known before the first sample" in out
     assert "features of customer: windows 30d, 90d, all" in out
+
+
+def test_windows_suit_the_days_that_most_samples_know(spark, shop, capsys):
+    # of four samples in five 60 days are known and more
+    snapshots = {"dates": ["2024-02-10", "2024-04-01", "2024-04-11", "2024-04-21", "2024-05-01"]}
+    learned = build_samples(spark, shop(snapshots=snapshots).dataset).history
+    assert learned.blocks[0].windows == {"30d": 30, "all": None}
+    assert "days are known before 75% of the samples" in capsys.readouterr().out
+    assert [list(fitting_windows(known)) for known in (0, 1, 6, 20, 29.5, 30, 400)] == [
+        ["all"],
+        ["1d", "all"],
+        ["1d", "3d", "all"],
+        ["7d", "14d", "all"],
+        ["7d", "14d", "all"],
+        ["30d", "all"],
+        ["30d", "90d", "365d", "all"],
+    ]
+
+
+def test_an_attribute_of_which_a_key_has_one_value_is_not_looked_for(spark, shop):
+    config = shop(
+        features={"categorical": ["aisle", "home"]},
+        attributes={"aisle": "max(aisle)", "home": "max(home)"},
+    )
+    learned = build_samples(spark, config.dataset, split=config.split).history
+    assert [block.key for block in learned.blocks] == [["customer"], ["customer", "aisle"]]
+    config = shop(
+        history=[{"kind": "auto", "attributes": ["home"], "categories": {}}],
+        features={"categorical": ["aisle", "home"]},
+        attributes={"aisle": "max(aisle)", "home": "max(home)"},
+    )
+    learned = build_samples(spark, config.dataset, split=config.split).history
+    assert [block.key for block in learned.blocks] == [["customer"], ["customer", "home"]]
 
 
 def test_categories_are_those_of_which_a_customer_has_several(built):
