@@ -2,7 +2,8 @@
 
 The first and the last days with events stand apart if few events lie on them and the gap to the
 others is far larger than any among these: a 2026 in data that end in 2024 is a typing error, and
-labels that reach until then would be zeros made of nothing.
+labels that reach until then would be zeros made of nothing. Days that systems write where a date
+is missing, such as 1970-01-01, stand apart by the gap alone, however many events lie on them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ DayRange = tuple[dt.date, dt.date]  # first and last day, both inclusive
 FEW_SHARE = 0.001  # of all events that may stand apart on one side, or else
 FEW, FEW_OF_SMALL = 4, 0.01  # this many, but no larger share, so that ten events are no evidence
 LEAST_GAP, TIMES_LARGEST = 30, 3  # days between them and the others, and times the largest other
+PLACEHOLDERS = {
+    dt.date(1, 1, 1),  # .NET
+    dt.date(1753, 1, 1),  # SQL Server
+    dt.date(1899, 12, 30),  # spreadsheets
+    dt.date(1899, 12, 31),
+    dt.date(1900, 1, 1),
+    dt.date(1969, 12, 31),  # Unix, west of Greenwich
+    dt.date(1970, 1, 1),
+}
 AFTER, BEFORE = "timestamp far after the other events", "timestamp far before the other events"
 
 
@@ -81,9 +91,10 @@ def reach_of(counts: Mapping[dt.date, int]) -> Reach:
         counts: day -> number of events, at least 1.
     """
     days, total = sorted(counts), sum(counts.values())
+    weights = [0 if day in PLACEHOLDERS else counts[day] for day in days]
     few = max(int(FEW_SHARE * total), min(FEW, int(FEW_OF_SMALL * total)))
-    low = _skip_few([counts[day] for day in days], few)
-    high = len(days) - _skip_few([counts[day] for day in reversed(days)], few)
+    low = _skip_few(weights, few)
+    high = len(days) - _skip_few(weights[::-1], few)
     if high - low < 2:  # too few days for a usual gap
         return Reach(days)
     gaps = [(b - a).days for a, b in pairwise(days)]  # gaps[i] lies before days[i + 1]

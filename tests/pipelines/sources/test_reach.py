@@ -21,6 +21,18 @@ def test_a_date_of_1970_is_not_their_start():
     assert (reach.range, reach.before) == ((FIRST, LAST), {epoch: 2})
 
 
+@pytest.mark.parametrize("day", [dt.date(1970, 1, 1), dt.date(1900, 1, 1)])
+def test_a_placeholder_for_a_missing_date_is_none_however_often_it_stands(day):
+    reach = reach_of(DAILY | {day: 300})
+    assert (reach.range, reach.before) == ((FIRST, LAST), {day: 300})
+
+
+def test_data_that_begin_in_1970_keep_their_first_day():
+    start = dt.date(1970, 1, 1)
+    counts = {start + dt.timedelta(days): 5 for days in range(540)}
+    assert reach_of(counts).range == (start, max(counts))
+
+
 def test_two_typing_errors_on_one_side_do_not_excuse_each_other():
     errors = {dt.date(2025, 6, 1): 1, dt.date(2026, 6, 1): 1}
     assert reach_of(DAILY | errors).after == errors
