@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optdist.errors import DataError
@@ -100,7 +100,9 @@ def read_header(files: list[Path], options: Mapping[str, str]) -> list[str] | No
         lines = [line for line in _lines(text) if _has_content(line, dialect)]
         header = _first_record(file, lines, dialect)
         _refuse_other_separator(file, header, dialect)
+        _refuse_lines_above(file, lines, header, dialect)
         _refuse_open_quotes(file, text, header, dialect)
+        _refuse_other_escape(file, lines, header, dialect)
         rows = rows or len(lines) > 1 or not dialect.header
         first = first or (file, header)
         if dialect.header and _plain(header) != _plain(first[1]):
@@ -170,6 +172,36 @@ def _refuse_other_separator(file: Path, header: list[str], dialect: Dialect) -> 
         raise DataError(
             f"The first line of {file} is one column with the separator {dialect.sep!r}: "
             f"{header[0][:80]!r}. Set options: {{sep: {written}}}."
+        )
+
+
+def _refuse_lines_above(file: Path, lines: list[str], header: list[str], dialect: Dialect) -> None:
+    """A first line of one field above lines of several is a note, not the header."""
+    below = lines[1:_RECORD]
+    wide = [line for line in below if dialect.sep in line]
+    if not dialect.header or len(header) != 1 or len(wide) <= len(below) / 2:
+        return
+    note = lines[0][:40]
+    sign = next((sign for sign in "#%;" if note.startswith(sign)), None)
+    remedy = f'Set options: {{comment: "{sign}"}}, or remove' if sign else "Remove"
+    raise DataError(
+        f"The first line of {file} is not a header: it has one field, {note!r}, and the lines "
+        f"below it have several. {remedy} what stands above the header."
+    )
+
+
+def _refuse_other_escape(file: Path, lines: list[str], header: list[str], dialect: Dialect) -> None:
+    """Quotes within quotes are written twice, unless `escape` is a backslash."""
+    if not dialect.quote or dialect.escape != dialect.quote or dialect.multi_line:
+        return
+    other = replace(dialect, escape="\\")
+    escaped = [line for line in lines[1:_LINES] if f"\\{dialect.quote}" in line]
+    right = sum(_fields(line, dialect) == len(header) for line in escaped)
+    otherwise = sum(_fields(line, other) == len(header) for line in escaped)
+    if otherwise > right:
+        raise DataError(
+            f"{otherwise:,} of the first lines of {file} have quotes within quotes, written with a "
+            f"backslash. Set options: {{escape: '\\'}}."
         )
 
 
