@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -31,6 +32,12 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically."""
     text = json.dumps(value, indent=1).encode()
     write_atomically(path, lambda file: file.write(text))
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_folder(path: Path) -> None:

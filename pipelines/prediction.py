@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -10,13 +12,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from optdist.errors import DataError
+from optdist.errors import DataError, ModelError
 from optdist.models.base import score_columns
 from optdist.serving.package import Package
 from pipelines.sources.categories import categorical_text
 from pipelines.sources.columns import column
+from pipelines.sources.formats.messages import SPARK_ERRORS
 
-_predictors: dict[tuple[str, int], Any] = {}  # one model in each Python worker
+_predictors: dict[tuple[Package, int], Any] = {}  # one model in each Python worker
 
 
 def predict(
@@ -46,12 +49,12 @@ def predict(
     """
     _require_columns(samples, package)
     names = [*score_columns(quantiles), *(["nll"] if label else [])]
-    folder, levels = str(package.path), tuple(quantiles)
+    model, levels = Package(package.path, package.expected), tuple(quantiles)  # nothing cached
 
     def predict_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         from pipelines.prediction import regroup, worker_predictor
 
-        predictor = worker_predictor(folder, batch_rows)
+        predictor = worker_predictor(model, batch_rows)
         for batch in regroup(batches, batch_rows):
             columns = predictor.predict(batch, levels)
             if label:
@@ -64,6 +67,22 @@ def predict(
         *map(column, keep), udf(_raw_columns(samples, package, label)).alias("_scored")
     )
     return scored.select(*map(column, keep), "_scored.*")
+
+
+@contextmanager
+def explain_worker_errors() -> Iterator[None]:
+    """Turn an error of optdist that a worker raised, inside one of Spark's, into itself again.
+
+    Spark predicts once an action runs the plan, so whatever writes or collects stands in this.
+    """
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        raised = re.search(r"optdist\.errors\.(\w+): (.+)", str(error))
+        kind = {"ModelError": ModelError, "DataError": DataError}.get(raised[1]) if raised else None
+        if raised and kind:
+            raise kind(raised[2].strip()) from error
+        raise
 
 
 def regroup(batches: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
@@ -83,14 +102,18 @@ def regroup(batches: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame
         yield _joined(parts)
 
 
-def worker_predictor(folder: str, batch_rows: int) -> Any:
-    """The package's predictor in this Python worker, loaded on first use, with one thread."""
-    key = (folder, batch_rows)
+def worker_predictor(package: Package, batch_rows: int) -> Any:
+    """The package's predictor in this Python worker, loaded on first use, with one thread.
+
+    Raises:
+        ModelError: a file of the package is damaged, as this worker's host reads it.
+    """
+    key = (package, batch_rows)
     if key not in _predictors:
         from optdist.serving.predictor import load_predictor
 
         _predictors.clear()
-        _predictors[key] = load_predictor(folder, batch_rows, threads=1)
+        _predictors[key] = load_predictor(package, batch_rows, threads=1)
     return _predictors[key]
 
 

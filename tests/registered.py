@@ -6,7 +6,7 @@ from shop import config, transactions
 from optdist.config.model_choice import section_class
 from optdist.models import build_model
 from optdist.serving.package import Package
-from optdist.tracking import Tracker
+from optdist.tracking import PACKAGE_DIGEST, Tracker
 from pipelines.features.build import build_features
 
 
@@ -33,4 +33,5 @@ def register(tracker, package, **tags):
     """Log and register a package as a training run does; return the version."""
     with tracker.run("made") as run:
         uri = run.log_model(package)
-    return tracker.register(uri, run.run_id, {"inference": "hard", **tags})
+    tags = {PACKAGE_DIGEST: package.digest, "inference": "hard", **tags}
+    return tracker.register(uri, run.run_id, tags)

@@ -67,12 +67,23 @@ def table_columns(batch: Batch, columns: list[str]) -> dict[str, pa.Array]:
             f"Found: {', '.join(map(str, names))}."
         )
     if isinstance(batch, pd.DataFrame):
-        return {name: pa.array(batch[name], from_pandas=True) for name in columns}
+        return {name: _as_arrow(batch[name]) for name in columns}
     table = {name: batch.column(name) for name in columns}
     return {
         name: column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         for name, column in table.items()
     }
+
+
+def _as_arrow(column: pd.Series) -> pa.Array:
+    """A pandas column; values of several types, as JSON rows may have them, become text."""
+    try:
+        return pa.array(column, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        text = [
+            None if missing else str(v) for v, missing in zip(column, column.isna(), strict=True)
+        ]
+        return pa.array(text, pa.string())
 
 
 def category_text(column: pa.Array) -> pa.Array:

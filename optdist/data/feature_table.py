@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
-from optdist.files import write_json
+from optdist.files import sha256_of, write_json
 
 SPLITS = ("train", "validation", "test")
 _MANIFEST, _SCHEMA, _QUARANTINE = "manifest.json", "schema.json", "quarantine"
@@ -74,6 +78,7 @@ class Manifest(_Record):
     history_sql: str | None = None  # of the features from before the cut; None: there are none
     warnings: list[str] = []  # of the data report's leak audit
     seconds: float | None = None  # that the build took
+    sums: dict[str, str] = {}  # SHA-256 of schema, encoded files and this record; older: none
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written
 
 
@@ -137,16 +142,20 @@ class FeatureTable(_Folders):
         """Read a finished table.
 
         Raises:
-            DataError: there is no finished table in the folder.
+            DataError: there is no finished table in the folder, or manifest or schema are damaged.
         """
         path = Path(path)
         try:
-            manifest = Manifest.model_validate_json((path / _MANIFEST).read_text())
+            content = json.loads((path / _MANIFEST).read_text())
+            manifest = Manifest.model_validate(content)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path} is not a finished feature table ({error}). Run jobs/build_features.py."
             ) from error
-        return cls(path, manifest, FeatureSchema.load(path / _SCHEMA))
+        _require_sum(path / _MANIFEST, manifest.sums.get(_MANIFEST), _manifest_sum(content))
+        schema = FeatureSchema.load(path / _SCHEMA)
+        _require_sum(path / _SCHEMA, manifest.sums.get(_SCHEMA), sha256_of(path / _SCHEMA))
+        return cls(path, manifest, schema)
 
     @classmethod
     def open_and_mark(cls, path: Path) -> Self:
@@ -159,8 +168,33 @@ class FeatureTable(_Folders):
         """The files of a split, one row group each."""
         return self.manifest.splits[split].files
 
+    def check_files(self, split: str, names: Iterable[str]) -> None:
+        """Compare encoded files with the sums that the build wrote: no byte has changed since.
+
+        A process reads a file for this once, unless the file's time or size changes. A table of an
+        older version has no sums.
+
+        Args:
+            split: the files' split.
+            names: the files' names.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        for name in names:
+            file = self.split_path(split) / name
+            expected = self.manifest.sums.get(_below(self.path, file))
+            if expected is not None:
+                status = file.stat()
+                _require_sum(file, expected, _sum_of(file, status.st_size, status.st_mtime_ns))
+
     def read(self, split: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A split's encoded rows in memory, all columns or some."""
+        """A split's encoded rows in memory, all columns or some.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        self.check_files(split, [file.name for file in self.split_files(split)])
         files = [self.split_path(split) / file.name for file in self.split_files(split)]
         names = None if columns is None else list(columns)
         return pa.concat_tables([pq.ParquetFile(file).read(columns=names) for file in files])
@@ -238,6 +272,41 @@ class UnfinishedTable(_Folders):
         for split, written in splits.items():
             if written.rows != counts[split]:
                 raise DataError(f"{split}: {counts[split]} samples, {written.rows} encoded rows.")
-        manifest = Manifest(counts=dict(counts), splits=splits, **about)
-        write_json(self.path / _MANIFEST, manifest.model_dump(mode="json"))
+        manifest = Manifest(counts=dict(counts), splits=splits, sums=self._sums(splits), **about)
+        content = manifest.model_dump(mode="json")
+        content["sums"][_MANIFEST] = _manifest_sum(content)
+        write_json(self.path / _MANIFEST, content)
         return FeatureTable.open(self.path)
+
+    def _sums(self, splits: Mapping[str, SplitManifest]) -> dict[str, str]:
+        """The SHA-256 of schema and encoded files, several at a time."""
+        files = [self.path / _SCHEMA]
+        files += [self.split_path(s) / file.name for s in splits for file in splits[s].files]
+        with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock to the others
+            sums = list(threads.map(sha256_of, files))
+        return {_below(self.path, file): sum_ for file, sum_ in zip(files, sums, strict=True)}
+
+
+def _below(folder: Path, file: Path) -> str:
+    return file.relative_to(folder).as_posix()
+
+
+@lru_cache(maxsize=65_536)
+def _sum_of(file: Path, size: int, mtime_ns: int) -> str:
+    """A file's SHA-256; size and time say whether it is still the one that was read."""
+    return sha256_of(file)
+
+
+def _manifest_sum(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of a manifest's JSON without this sum itself, whatever its layout."""
+    sums = {name: text for name, text in content.get("sums", {}).items() if name != _MANIFEST}
+    text = json.dumps({**content, "sums": sums}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require_sum(file: Path, expected: str | None, actual: str) -> None:
+    if expected not in (None, actual):
+        raise DataError(
+            f"{file} is damaged: its content is not what the build wrote. Remove the feature "
+            f"table's folder and build it again."
+        )

@@ -174,12 +174,31 @@ class FeatureSchema(_Frozen):
             DataError: the file is missing or is not a feature schema.
         """
         try:
-            return cls.model_validate_json(Path(path).read_bytes())
+            content = Path(path).read_bytes()
         except OSError as error:
-            reason = error.strerror or str(error)
+            raise _unreadable(path, error.strerror or str(error)) from error
+        return cls.parse(content, path)
+
+    @classmethod
+    def parse(cls, content: bytes, path: str | Path) -> Self:
+        """Read the content of what `save` wrote.
+
+        Args:
+            content: the file's.
+            path: where it is, for messages.
+
+        Raises:
+            DataError: it is not a feature schema.
+        """
+        try:
+            return cls.model_validate_json(content)
         except ValidationError as error:  # whose text would quote categories
             reason = first_problem(error)
-        raise DataError(f"{path} is not a readable feature schema: {reason}.")
+        raise _unreadable(path, reason)
+
+
+def _unreadable(path: str | Path, reason: str) -> DataError:
+    return DataError(f"{path} is not a readable feature schema: {reason}.")
 
 
 def first_problem(error: ValidationError) -> str:

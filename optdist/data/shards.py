@@ -48,7 +48,7 @@ def shard_rows(table: FeatureTable, split: str, shards: int) -> list[int]:
 
 
 def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> None:
-    """Compare the shard's Parquet footers with the manifest before anything is read.
+    """Compare the shard's files, each byte of them, with the manifest before anything is read.
 
     Args:
         table: a finished feature table.
@@ -82,6 +82,7 @@ def check_shard(table: FeatureTable, split: str, shard: int, shards: int) -> Non
                 f"{folder / name} has {metadata.num_rows} rows in {metadata.num_row_groups} row "
                 f"groups, but its manifest says {rows[name]} in one. {_REBUILD}"
             )
+    table.check_files(split, names[shard::shards])
 
 
 _REBUILD = "Remove the feature table's folder and build it again."

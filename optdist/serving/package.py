@@ -20,7 +20,7 @@ from optdist.config.old_models import upgrade_settings
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import Calibration
 from optdist.errors import ModelError, OptDistError
-from optdist.files import write_json
+from optdist.files import sha256_of, write_json
 
 if TYPE_CHECKING:  # reading settings and schema does not start TensorFlow
     from optdist.models import CltvModel
@@ -29,6 +29,10 @@ _WEIGHTS, _SETTINGS, _SCHEMA = "model.weights.h5", "model.json", "schema.json"
 _CALIBRATION, _CHECKSUMS = "calibration.json", "checksums.json"
 _FILES = (_WEIGHTS, _SETTINGS, _SCHEMA, _CALIBRATION)
 _CALIBRATIONS = TypeAdapter(dict[str, Calibration])
+_AGAIN = (
+    "Copy the package again from where it came from; one below models/ is fetched from the "
+    "registry again once its folder is removed"
+)
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,17 @@ class Package:
     """A model package: weights (HDF5), settings, schema and calibration (JSON), and no pickle.
 
     `checksums.json` has the SHA-256 of each file, and every file is compared with it when it is
-    read. A package of an older version has no checksums and is read without that check.
+    read. A package of an older version has no checksums and is read without that check, unless
+    a digest is expected.
+
+    Args:
+        path: the folder.
+        expected: the `digest` that the package must have, as the registry keeps it; None: not
+            known.
     """
 
     path: Path
+    expected: str | None = None
 
     @classmethod
     def save(cls, model: CltvModel, folder: str | os.PathLike[str]) -> Self:
@@ -50,15 +61,40 @@ class Package:
         write_json(package.path / _SETTINGS, model.config.model_dump())
         write_json(package.path / _CALIBRATION, _CALIBRATIONS.dump_python(model.calibrations))
         model.schema.save(package.path / _SCHEMA)
-        sums = {name: _checksum(package.path / name) for name in _FILES}
+        sums = {name: sha256_of(package.path / name) for name in _FILES}
         write_json(package.path / _CHECKSUMS, sums)
         return package
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
         """The package in the folder of a logged model, or None where there is none."""
-        settings = sorted(folder.glob(f"artifacts/*/{_SETTINGS}"))
-        return cls(settings[0].parent) if settings else None
+        names = (_SETTINGS, _CHECKSUMS, _WEIGHTS)  # a damaged one may lack some
+        files = [file for name in names for file in sorted(folder.glob(f"artifacts/*/{name}"))]
+        return cls(files[0].parent) if files else None
+
+    def verify(self) -> None:
+        """Compare every file with its checksum, and the checksums with the expected digest.
+
+        Raises:
+            ModelError: a file is damaged or missing, or there is one that the package did not have.
+        """
+        with self._readable():
+            for name in self._checksums or _FILES:
+                self._checked(name)
+            known = {*_FILES, _CHECKSUMS}
+            names = (file.name for file in self.path.iterdir())
+            extra = sorted(n for n in names if n not in known and not n.startswith("."))
+            if extra:
+                raise ModelError(
+                    f"it contains {', '.join(extra)}, which no package has. Remove what does not "
+                    f"belong there, or copy the package again"
+                )
+
+    @cached_property
+    def digest(self) -> str | None:
+        """The SHA-256 of the checksums: no file changes without it; None in an older package."""
+        path = self.path / _CHECKSUMS
+        return sha256_of(path) if path.exists() else None
 
     def __fspath__(self) -> str:
         """The folder, for whatever takes a path."""
@@ -72,7 +108,7 @@ class Package:
             ModelError: the file is missing or damaged.
         """
         with self._readable():
-            settings = json.loads(self._checked(_SETTINGS).read_text())
+            settings = json.loads(self._content(_SETTINGS))
             if not isinstance(settings, dict):
                 raise ModelError(f"{_SETTINGS} must have an object")
             settings = upgrade_settings(settings)
@@ -86,7 +122,7 @@ class Package:
             ModelError: the file is missing or damaged.
         """
         with self._readable():
-            return FeatureSchema.load(self._checked(_SCHEMA))
+            return FeatureSchema.parse(self._content(_SCHEMA), self.path / _SCHEMA)
 
     @cached_property
     def calibrations(self) -> dict[str, Calibration]:
@@ -96,7 +132,7 @@ class Package:
             ModelError: the file is missing or damaged.
         """
         with self._readable():
-            return _CALIBRATIONS.validate_json(self._checked(_CALIBRATION).read_text())
+            return _CALIBRATIONS.validate_json(self._content(_CALIBRATION))
 
     @property
     def model_class(self) -> type[CltvModel]:
@@ -127,6 +163,8 @@ class Package:
         """
         from optdist.models import build_model
 
+        if self.expected:
+            self.verify()
         with self._readable():
             model = build_model(self.schema, self.settings)
             model.load_weights(self._checked(_WEIGHTS))
@@ -135,20 +173,44 @@ class Package:
 
     @cached_property
     def _checksums(self) -> dict[str, str] | None:
+        """The checksums by file; None in an older package.
+
+        Raises:
+            ModelError: they are not those that are expected, or do not name the package's files.
+        """
         path = self.path / _CHECKSUMS
-        if not path.exists():
+        content = path.read_bytes() if path.exists() else None
+        digest = None if content is None else hashlib.sha256(content).hexdigest()
+        if self.expected not in (None, digest):
+            raise ModelError(
+                f"{path} {'is missing' if digest is None else 'is another one'}: the registry has "
+                f"the digest {self.expected} of this package's checksums, and the folder "
+                f"{digest or 'none'}. {_AGAIN}"
+            )
+        if content is None:
             return None
-        return TypeAdapter(dict[str, str]).validate_json(path.read_text())
+        sums = TypeAdapter(dict[str, str]).validate_json(content)
+        if sums.keys() != set(_FILES):
+            raise ModelError(f"{path} must name {', '.join(_FILES)}, and no other file")
+        return sums
 
     def _checked(self, name: str) -> Path:
-        path, sums = self.path / name, self._checksums
-        if sums is not None and sums.get(name) != _checksum(path):
-            raise ModelError(
-                f"{path} is damaged: its checksum differs from {_CHECKSUMS}. Copy the file "
-                f"again from where the package came from; a package below models/ is fetched from "
-                f"the registry again once its folder is removed"
-            )
+        path = self.path / name
+        self._compare(name, sha256_of(path))
         return path
+
+    def _content(self, name: str) -> bytes:
+        """A file's content: what is compared with the checksum is what is read."""
+        content = (self.path / name).read_bytes()
+        self._compare(name, hashlib.sha256(content).hexdigest())
+        return content
+
+    def _compare(self, name: str, checksum: str) -> None:
+        sums = self._checksums
+        if sums is not None and sums[name] != checksum:
+            raise ModelError(
+                f"{self.path / name} is damaged: its checksum differs from {_CHECKSUMS}. {_AGAIN}"
+            )
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -172,8 +234,3 @@ def load_model(folder: str | os.PathLike[str]) -> CltvModel:
         ModelError: a file is missing or damaged.
     """
     return Package(Path(folder)).load_model()
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

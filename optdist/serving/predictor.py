@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ from optdist.data.inputs import stack_inputs
 from optdist.errors import ModelError
 from optdist.models import CltvModel
 from optdist.models.base import DistributionModel, Inputs
-from optdist.serving.package import load_model
+from optdist.serving.package import Package
 
 
 class Predictor:
@@ -91,10 +92,14 @@ def load_predictor(
         folder: the package.
         batch_rows: rows per step.
         threads: TensorFlow's threads in this process; 1 in a Spark worker, which has one core.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the package is not the expected one.
     """
     if threads:
         limit_tensorflow(threads)
-    return Predictor(load_model(folder), batch_rows)
+    package = folder if isinstance(folder, Package) else Package(Path(folder))
+    return Predictor(package.load_model(), batch_rows)
 
 
 def limit_tensorflow(threads: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -13,10 +14,12 @@ class OptDistModel(PythonModel):
     """Loads the model package that was logged with this code."""
 
     def load_context(self, context: Any) -> None:
-        """Load the package."""
+        """Load the package, if it is the one that was logged."""
+        from optdist.serving.package import Package
         from optdist.serving.predictor import load_predictor
 
-        self.predictor = load_predictor(context.artifacts["package"])
+        digest = (context.model_config or {}).get("package_sha256")
+        self.predictor = load_predictor(Package(Path(context.artifacts["package"]), digest))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -1,6 +1,7 @@
 """Keeps runs and registered models in MLflow."""
 
 from optdist.tracking.existing import open_existing
+from optdist.tracking.logged_model import PACKAGE_DIGEST
 from optdist.tracking.registry import CHALLENGER, CHAMPION, PROMOTION_REASON, Registry
 from optdist.tracking.run import Run
 from optdist.tracking.tracker import Tracker
@@ -8,6 +9,7 @@ from optdist.tracking.tracker import Tracker
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
+    "PACKAGE_DIGEST",
     "PROMOTION_REASON",
     "Registry",
     "Run",

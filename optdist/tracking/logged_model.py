@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,6 +16,10 @@ from optdist.config import ModelConfig
 from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
 
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+PACKAGE_DIGEST = "package_sha256"  # a version's tag, and the logged model's setting
 _LIBRARY = Path(__file__).resolve().parents[1]
 _NEEDED = (  # what scoring a raw row imports; logged with the versions that trained
     "keras",
@@ -43,12 +47,10 @@ def log_package(package: Package, quantiles: Sequence[float]) -> str:
 
     from optdist.serving.predictor import load_predictor
 
+    package.verify()
     example = synthetic_rows(package.schema)
     output = pd.DataFrame(load_predictor(package).predict(example, quantiles))
-    params = {"quantiles": list(quantiles)}
-    with warnings.catch_warnings():  # on the integer `selected_sdn`, which is never missing
-        warnings.filterwarnings("ignore", ".*integer column", UserWarning)
-        signature = mlflow.models.infer_signature(example, output, params)
+    signature = _signature(package.schema, example, output, quantiles)
     model = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(_LIBRARY / "serving" / "pyfunc_model.py"),
@@ -56,6 +58,7 @@ def log_package(package: Package, quantiles: Sequence[float]) -> str:
         code_paths=[str(_LIBRARY), *map(str, code_from_outside(package.settings))],
         signature=signature,
         input_example=example,
+        model_config={PACKAGE_DIGEST: package.digest},
         pip_requirements=_requirements(),
     )
     uri: str = model.model_uri
@@ -89,6 +92,25 @@ def synthetic_rows(schema: FeatureSchema, rows: int = 3) -> pd.DataFrame:
             value = [math.expm1(max(v, 0.0)) for v in value]
         columns[number.name] = [round(v, 2) for v in value]
     return pd.DataFrame(columns)
+
+
+def _signature(
+    schema: FeatureSchema, example: pd.DataFrame, output: pd.DataFrame, quantiles: Sequence[float]
+) -> ModelSignature:
+    """Columns of any type in, numbers out.
+
+    The package reads 5, 5.0 and "5" as one category and a number of any type as a number. A
+    narrower type would make MLflow refuse what the jobs accept, such as integers.
+    """
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, Schema
+
+    with warnings.catch_warnings():  # on the integer `selected_sdn`, which is never missing
+        warnings.filterwarnings("ignore", ".*integer column", UserWarning)
+        inferred = mlflow.models.infer_signature(example, output, {"quantiles": list(quantiles)})
+    inputs = Schema([ColSpec(AnyType(), name) for name in schema.raw_columns])
+    return ModelSignature(inputs, inferred.outputs, inferred.params)
 
 
 def _requirements() -> list[str]:

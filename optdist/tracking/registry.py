@@ -12,6 +12,7 @@ from optdist.config import fingerprint
 from optdist.errors import ModelError
 from optdist.layout import Layout
 from optdist.serving.package import Package
+from optdist.tracking.logged_model import PACKAGE_DIGEST
 from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -117,36 +118,43 @@ class Registry:
         """A version's model package, in a folder under the root that every node can read.
 
         The folder's name contains a fingerprint of the version's source, so that another registry's
-        version of the same number is never taken for it.
+        version of the same number is never taken for it. Every file is compared with the digest
+        that the version was registered with, when it is fetched and whenever it is used again.
+
+        Raises:
+            ModelError: the package is damaged, or another than was registered.
         """
         target = self._place(version)
+        expected = self.tags(version).get(PACKAGE_DIGEST) or None
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as partial:
-                package = self._fetch(version, partial)
+                package = self._fetch(version, partial, expected)
                 try:
                     package.path.rename(target)
                 except OSError:
                     if not target.exists():  # no other job was faster
                         raise
-        return Package(target)
+                return Package(target, expected)
+        return _verified(Package(target, expected))
 
     @contextmanager
     def borrowed_package(self, version: str) -> Iterator[Package]:
         """A version's model package, which leaves nothing under the root if it was not there."""
         target = self._place(version)
+        expected = self.tags(version).get(PACKAGE_DIGEST) or None
         if target.exists():
-            yield Package(target)
+            yield _verified(Package(target, expected))
             return
         with tempfile.TemporaryDirectory() as folder:
-            yield self._fetch(version, folder)
+            yield self._fetch(version, folder, expected)
 
     def _place(self, version: str) -> Path:
         record = self._existing(version)
         digest = fingerprint([record.source, record.run_id, record.creation_timestamp])[:8]
         return self.layout.package(self.model_name, version, digest)
 
-    def _fetch(self, version: str, folder: str) -> Package:
+    def _fetch(self, version: str, folder: str, expected: str | None) -> Package:
         import mlflow
 
         point_to(self.uri)
@@ -157,7 +165,7 @@ class Registry:
         package = Package.find(Path(downloaded))
         if package is None:
             raise ModelError(f"{self.model_name} version {version} has no model package.")
-        return package
+        return _verified(Package(package.path, expected))
 
     def _existing(self, reference: str) -> Any:
         record = self._version(reference)
@@ -196,3 +204,8 @@ class Registry:
         """MLflow's record of the newest version, or None where nothing is registered."""
         versions = self.client.search_model_versions(f"name = '{self.model_name}'")
         return max(versions, key=lambda version: int(version.version), default=None)
+
+
+def _verified(package: Package) -> Package:
+    package.verify()
+    return package

@@ -47,7 +47,7 @@ class Run:
         params = {"name": manifest.dataset, "fingerprint": manifest.fingerprint, **manifest.counts}
         params |= {f"version.{table}": number for table, number in manifest.versions.items()}
         self.log_params({f"data.{key}": value for key, value in params.items()})
-        written = manifest.model_dump(mode="json", exclude={"history_sql"})
+        written = manifest.model_dump(mode="json", exclude={"history_sql", "sums"})
         self._log_text(yaml.safe_dump(written, sort_keys=False), "data_manifest.yaml")
         if manifest.history_sql:
             self._log_text(manifest.history_sql, "history.sql")

@@ -16,7 +16,7 @@ from optdist.evaluation.bootstrap import paired_bootstrap
 from optdist.evaluation.metrics import evaluate, evaluate_distribution
 from optdist.evaluation.weighted import WeightedMetrics
 from optdist.serving.package import Package
-from pipelines.prediction import predict
+from pipelines.prediction import explain_worker_errors, predict
 from pipelines.sources.columns import LABEL
 
 _ROW, _GROUP, _NLL = "row_key", "group_key", "nll"
@@ -63,7 +63,9 @@ class ScoredTest:
         if distribution:
             ends = [f"{n}_{end}" for n in ("interval", "if_positive") for end in ("low", "high")]
             names += [_NLL, "q50", *ends]
-        frame = scored.select(*names).toPandas().sort_values([_ROW, LABEL], kind="stable")
+        with explain_worker_errors():
+            frame = scored.select(*names).toPandas()
+        frame = frame.sort_values([_ROW, LABEL], kind="stable")
         return cls({name: frame[name].to_numpy() for name in names}, distribution)
 
     def metrics(self, train: LabelStatistics) -> dict[str, float]:

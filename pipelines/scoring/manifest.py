@@ -21,6 +21,7 @@ class ScoresManifest(BaseModel):
     path: str
     model_name: str
     model_version: str
+    model_digest: str = ""  # of the package's checksums; "": of an older version
     inference: str  # the rule of the model's package, such as "hard" or "soft"
     quantiles: list[float]
     input: str  # the samples that were scored, a folder below the data set's scores

@@ -90,6 +90,7 @@ def score(
             path=str(scores.date(run_date)),
             model_name=tracker.model_name,
             model_version=version,
+            model_digest=package.digest or "",
             inference=package.inference,
             quantiles=config.scoring.quantiles,
             input=kept.folder,

@@ -14,7 +14,7 @@ from optdist.files import uri
 from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
 from pipelines.features.fitting import count_imputed
-from pipelines.prediction import predict
+from pipelines.prediction import explain_worker_errors, predict
 from pipelines.scoring.checks import check_scores
 from pipelines.unknown_categories import check_categories
 
@@ -46,6 +46,7 @@ def stage_scores(
 
     Raises:
         DataError: rows were lost or are not finite, or too many categories are unknown.
+        ModelError: a worker found the package damaged.
     """
     levels = scoring.quantiles
     check_categories(samples, package.schema, scoring.max_unknown_share)
@@ -54,7 +55,8 @@ def stage_scores(
         print(f"  WARNING: filled with the training mean, because training had no null: {filled}")
     predicted = predict(samples, package, levels, scoring.batch_rows, keep=keys)
     rows = select_score_columns(predicted, keys, levels, package.inference, version)
-    rows.write.mode("overwrite").parquet(uri(staged))
+    with explain_worker_errors():
+        rows.write.mode("overwrite").parquet(uri(staged))
     names = prediction_columns(package.model_class, levels)
     count, total = check_scores(spark, staged, expected, names)
     return {"rows": count, "total_predicted": total, "imputed": filled}

@@ -16,7 +16,7 @@ from optdist.config.metrics import METRICS
 from optdist.data.feature_table import FeatureTable
 from optdist.evaluation import plots
 from optdist.files import locked
-from optdist.tracking import Run, Tracker
+from optdist.tracking import PACKAGE_DIGEST, Run, Tracker
 from optdist.training import (
     EpochRecord,
     Launcher,
@@ -153,6 +153,7 @@ def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> 
         {
             "data_fingerprint": plan.table_fingerprint,
             "inference": result.inference,
+            PACKAGE_DIGEST: folder.package.digest or "",
             **identity(config),
             **{f"test_{name}": f"{test[name]:.4f}" for name in METRICS if name in test},
         },

@@ -4,11 +4,13 @@ import batch_rows
 import pandas as pd
 import pytest
 from pyspark.sql import functions as F
+from registered import write_package
 from table import FEATURES, frame
 
 from optdist.data.fitting import fit_schema
+from optdist.errors import ModelError
 from optdist.serving.package import Package
-from pipelines.prediction import predict, regroup
+from pipelines.prediction import explain_worker_errors, predict, regroup
 
 
 @pytest.mark.parametrize("sizes", [[10], [3, 3, 3, 1], [1] * 10, [7, 0, 3], [4, 6]])
@@ -52,3 +54,16 @@ def test_a_plan_keeps_its_own_batch_size_whatever_the_session_has_when_it_runs(s
         spark.conf.set(setting, before)
     spent = [row["spend"] for row in first.collect()]
     assert spent == raw["spend"].tolist()
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "schema.json", "checksums.json"])
+def test_a_worker_refuses_a_package_that_changed_after_the_driver_looked(spark, tmp_path, name):
+    raw = frame(20)
+    saved = write_package(fit_schema(raw, FEATURES, "label"), tmp_path / "package")
+    package = Package(saved.path, saved.digest)
+    plan = predict(spark.createDataFrame(raw).coalesce(1), package, (), 40, keep=["spend"])
+    content = bytearray((package.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (package.path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=rf"{name} is"), explain_worker_errors():
+        plan.collect()

@@ -73,6 +73,17 @@ def test_the_type_that_a_category_arrives_in_does_not_change_its_id(schema, stor
     assert encode(rows, schema)["cat_store"].tolist() == [2, 0, 1]
 
 
+def test_values_of_several_types_in_one_column_are_read_as_one_by_one(schema):
+    rows = pd.DataFrame(
+        {"city": ["a", 5, None], "store": ["7", 8.0, 7], "spend": [1, "3", None], "age": [1, 2, 3]}
+    )
+    encoded = encode(rows, schema)
+    assert encoded["cat_city"].tolist() == [2, 1, 0]
+    assert encoded["cat_store"].tolist() == [2, 3, 2]
+    alone = [encode(rows[i : i + 1], schema)["num_spend"][0] for i in range(3)]
+    assert encoded["num_spend"].tolist() == alone
+
+
 QUANTILES = {name: [0.0, 1.0] for name in FEATURES.numeric}
 
 

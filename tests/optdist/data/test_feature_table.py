@@ -80,9 +80,61 @@ def test_a_table_that_is_begun_again_keeps_nothing_of_an_interrupted_start(begun
 def test_a_manifest_of_an_older_version_is_read_and_so_is_one_that_says_more():
     manifest = Manifest.model_validate_json(json.dumps(OLD | {"of_a_newer_version": 1}))
     new = {"types": {}, "versions": {}, "joins": [], "history_sql": None, "warnings": []}
-    new |= {"seconds": None}
+    new |= {"seconds": None, "sums": {}}
     assert manifest.model_dump(mode="json") == OLD | new
     assert manifest.splits["train"].files[0].rows == 5
+
+
+def without_sums(table):
+    """The same table as an older version wrote it."""
+    path = table.path / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["sums"]
+    path.write_text(json.dumps(content))
+    return FeatureTable.open(table.path)
+
+
+def flip(file, place=0.5):
+    """Change one bit of a file."""
+    content = bytearray(file.read_bytes())
+    content[int(len(content) * place)] ^= 4
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5, 0.7])
+def test_a_flipped_bit_of_an_encoded_file_is_found_when_it_is_read(tmp_path, place):
+    table = write_table(tmp_path / "table", rows=100)
+    flip(table.split_path("test") / "part-00001.parquet", place)
+    table.read("train")  # whose files are whole
+    with pytest.raises(DataError, match=r"test/part-00001\.parquet is damaged.*build it again"):
+        table.read("test")
+
+
+def test_a_flipped_bit_after_a_first_reading_is_found_too(tmp_path):
+    table = write_table(tmp_path / "table", rows=100)
+    table.read("test")
+    flip(table.split_path("test") / "part-00000.parquet")
+    with pytest.raises(DataError, match="is damaged"):
+        table.read("test")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("schema.json", '"indicator": false', '"indicator":  true'),
+        ("manifest.json", "made", "mabe"),
+    ],
+)
+def test_a_changed_schema_or_manifest_is_refused(tmp_path, name, old, new):
+    path = write_table(tmp_path / "table", rows=100).path / name
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(DataError, match=rf"{name} is damaged"):
+        FeatureTable.open(path.parent)
+
+
+def test_a_table_of_an_older_version_has_no_sums_and_is_read(tmp_path):
+    table = without_sums(write_table(tmp_path / "table", rows=100))
+    assert len(table.read("test")) == 20
 
 
 def test_a_damaged_manifest_says_how_to_build_the_table(begun):

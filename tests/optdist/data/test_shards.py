@@ -127,6 +127,17 @@ def test_a_truncated_file_is_found_before_training(tmp_path):
         Shard(table, "train", 10)
 
 
+def test_a_flipped_bit_is_found_before_training_by_the_rank_that_reads_the_file(tmp_path):
+    table = write_table(tmp_path, rows=600)
+    file = table.split_path("train") / "part-00002.parquet"
+    content = bytearray(file.read_bytes())
+    content[40] ^= 1  # of a page: the footer stays as it was
+    file.write_bytes(content)
+    Shard(table, "train", 10, index=1, count=2)
+    with pytest.raises(DataError, match=r"part-00002\.parquet is damaged"):
+        Shard(table, "train", 10, index=0, count=2)
+
+
 def test_a_missing_file_is_found_before_training(tmp_path):
     table = write_table(tmp_path, rows=600)
     (table.split_path("train") / "part-00002.parquet").unlink()

@@ -10,6 +10,7 @@ from table import FEATURES, frame
 
 from optdist.data.fitting import fit_schema
 from optdist.errors import ModelError
+from optdist.files import sha256_of
 from optdist.models import OptDist
 from optdist.serving.package import Package, load_model
 from optdist.serving.predictor import load_predictor
@@ -79,6 +80,48 @@ def test_checksums_that_are_damaged_refuse_the_package(copied, text):
     (copied.path / "checksums.json").write_text(text)
     with pytest.raises(ModelError, match=r"not a readable model package: (?s:.)*"):
         load_model(copied)
+
+
+def rewrite_sums(package):
+    """Checksums that agree with the files as they are now."""
+    sums = {name: sha256_of(package.path / name) for name in FILES}
+    (package.path / "checksums.json").write_text(json.dumps(sums))
+
+
+def test_a_whole_package_is_the_expected_one(saved):
+    Package(saved.path, saved.digest).verify()
+    load_predictor(Package(saved.path, saved.digest))
+
+
+@pytest.mark.parametrize("use", [Package.verify, load_predictor])
+def test_a_changed_package_whose_checksums_were_changed_too_is_not_the_expected_one(
+    saved, copied, use
+):
+    settings = copied.path / "model.json"
+    settings.write_text(settings.read_text().replace("top2", "hard"))
+    rewrite_sums(copied)
+    use(Package(copied.path))  # by its own checksums it is whole
+    with pytest.raises(ModelError, match=rf"checksums\.json is another one: .* {saved.digest}"):
+        use(Package(copied.path, saved.digest))
+    (copied.path / "checksums.json").unlink()
+    with pytest.raises(ModelError, match=r"checksums\.json is missing: the registry"):
+        use(Package(copied.path, saved.digest))
+
+
+@pytest.mark.parametrize("names", [["model.json"], [*FILES, "other.json"]])
+def test_checksums_name_each_file_of_a_package_and_no_other(copied, names):
+    sums = {name: sha256_of(copied.path / "model.json") for name in names}
+    (copied.path / "checksums.json").write_text(json.dumps(sums))
+    with pytest.raises(ModelError, match=r"checksums\.json must name"):
+        load_predictor(copied)
+
+
+def test_a_file_that_no_package_has_is_named(copied):
+    (copied.path / ".left-by-an-editor").write_text("")
+    copied.verify()
+    (copied.path / "model.pkl").write_text("")
+    with pytest.raises(ModelError, match=r"it contains model\.pkl"):
+        copied.verify()
 
 
 def test_a_package_of_an_older_version_has_no_checksums_and_is_read(saved, copied):

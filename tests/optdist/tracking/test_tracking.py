@@ -145,8 +145,8 @@ def test_the_logged_model_has_a_signature_and_a_synthetic_example(logged, schema
     stored = tracker.client.get_model_version_download_uri(tracker.model_name, version)
     folder = Path(mlflow.artifacts.download_artifacts(stored))
     info = mlflow.models.get_model_info(str(folder))
-    inputs = {c.name: c.type.name for c in info.signature.inputs}
-    assert inputs == {"city": "string", "spend": "double"}
+    inputs = {c.name: str(c.type) for c in info.signature.inputs}
+    assert inputs == {"city": "Any", "spend": "Any"}  # 5, 5.0 and "5" are one category
     outputs = [c.name for c in info.signature.outputs]
     assert outputs[:3] == ["predicted_cltv", "p", "mu"]
     assert outputs[-7:-4] == ["q05", "q50", "q95"]
@@ -172,6 +172,35 @@ def test_an_alias_leads_to_the_version_and_its_package(logged):
     found = load_predictor(tracker.package(tracker.resolve(CHAMPION))).predict(raw)
     expected = load_predictor(package).predict(raw)
     np.testing.assert_array_equal(found["predicted_cltv"], expected["predicted_cltv"])
+
+
+@pytest.mark.parametrize("place", ["kept", "fetched"])
+def test_a_package_that_was_changed_with_its_checksums_is_refused(logged, schema, tmp_path, place):
+    tracker, _, _ = logged
+    version = register(tracker, write_package(schema, tmp_path / "true", seed=5))
+    other = write_package(schema, tmp_path / "other", seed=6)  # whole, but not what was registered
+    if place == "kept":
+        folder = tracker.package(version).path
+    else:
+        source = tracker.client.get_model_version(tracker.model_name, version).source
+        model = tracker.client.get_logged_model(source.removeprefix("models:/"))
+        [folder] = Path(model.artifact_location.removeprefix("file://")).glob("artifacts/*")
+    for file in other.path.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelError, match=r"checksums\.json is another one: the registry has"):
+        tracker.package(version)
+    with (
+        pytest.raises(ModelError, match=r"checksums\.json is another one"),
+        tracker.borrowed_package(version),
+    ):
+        pass
+
+
+def test_a_version_of_an_older_optdist_has_no_digest_and_is_used(logged, schema, tmp_path):
+    tracker, package, _ = logged
+    version = register(tracker, package, package_sha256="")
+    assert tracker.package(version).expected is None
+    load_predictor(tracker.package(version))
 
 
 def test_a_reference_that_does_not_exist_is_none_or_an_error_that_says_to_train(logged):
