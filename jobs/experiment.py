@@ -10,15 +10,19 @@ import sys
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the experiment; 1 where a cell failed."""
+def run(args: argparse.Namespace) -> None:
+    """Run the experiment; it has failed where a cell has."""
+    from optdist.errors import TrainingError
     from pipelines.experiments.pipeline import format_outcome, run_experiment
 
     outcome = run_experiment(
         args.experiment, args.env, args.set, args.workers, args.only, args.report_only
     )
     print(format_outcome(outcome))
-    return 1 if outcome.failures else 0
+    if outcome.failures:
+        raise TrainingError(
+            f"{len(outcome.failures)} cells failed. The same command trains them again."
+        )
 
 
 def dry_run(args: argparse.Namespace) -> object:

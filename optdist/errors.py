@@ -1,13 +1,18 @@
-"""Defines the errors that a user can fix: each message says what was found and what to do."""
+"""Defines the errors that a user can fix: each message says what was found and what to do.
+
+A job that ends with one exits with the `exit_code` of its class: docs/operations.md has the list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 
 class OptDistError(Exception):
     """Base of every error that a job prints as one line before it exits non-zero."""
+
+    exit_code: ClassVar[int] = 3
 
     def with_text(self, change: Callable[[str], str]) -> Self:
         """The same error with its text changed."""
@@ -17,9 +22,13 @@ class OptDistError(Exception):
 class ConfigError(OptDistError):
     """A configuration that cannot be used; the message lists every problem found."""
 
+    exit_code = 2
+
 
 class DataError(OptDistError):
     """A table, file or split that is missing, damaged or too dirty to use."""
+
+    exit_code = 3
 
     def followed_by(self, sentence: str) -> Self:
         """The same error with one more sentence at its end."""
@@ -48,13 +57,37 @@ class CheckError(DataError):
         return type(self)(self.reasons, f"{self.otherwise} {sentence}".strip())
 
 
+class GateError(CheckError):
+    """Scores that the gate keeps from being published; the last good ones stay."""
+
+    exit_code = 4
+
+
+class BusyError(OptDistError):
+    """A folder that another job is working on."""
+
+    exit_code = 5
+
+
 class TrainingError(OptDistError):
     """A training run that must not go on: ranks disagree, rows are missing, weights diverged."""
+
+    exit_code = 6
 
 
 class ModelError(OptDistError):
     """A model package or registry entry that is missing or does not fit the data."""
 
+    exit_code = 8
 
-class BusyError(OptDistError):
-    """A folder that another job is working on."""
+
+class StoreError(ModelError):
+    """The MLflow store or registry cannot be reached, read or written."""
+
+    exit_code = 7
+
+
+class DiskError(OptDistError):
+    """No space to write, or no right to."""
+
+    exit_code = 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,18 +15,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from optdist.errors import BusyError, ConfigError
+from optdist.errors import BusyError, ConfigError, DiskError
+
+# No space (a disk, a quota), or no right to write (a read-only mount, permissions).
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let `write` fill a file; readers see its old content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # of which file
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -44,12 +55,14 @@ def make_folder(path: Path) -> None:
     """Make a folder and its parents, if they are not there yet.
 
     Raises:
-        ConfigError: a file is in the way, or there is no permission.
+        ConfigError: a file is in the way.
+        DiskError: there is no space or no permission.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
+        kind = DiskError if error.errno in UNWRITABLE else ConfigError
+        raise kind(
             f"The folder {path} cannot be made: {error.strerror}. Choose another paths.root, or "
             f"remove what is in the way."
         ) from error

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from optdist.config import Config, load_config
 from optdist.config.explain import as_text
 from optdist.config.secrets import hide_secrets
-from optdist.errors import OptDistError
+from pipelines.running.failures import COMMAND_LINE, explain
 
 _EXAMPLES = """examples:
   ./spark-submit.sh jobs/{name}{needs} --dataset complete_journey
@@ -134,22 +133,25 @@ def days(text: str) -> int:
 def load(args: argparse.Namespace) -> Config:
     """The configuration that the options name."""
     config = load_config(args.dataset, args.env, args.set)
-    args.written = config.written  # for `main`, which hides its secrets
+    args.written, args.root = (
+        config.written,
+        config.root,
+    )  # for `main`: secrets, and where files are
     return config
 
 
 def main(
-    run: Callable[[argparse.Namespace], int | None],
+    run: Callable[[argparse.Namespace], Mapping[str, Any] | None],
     options: argparse.ArgumentParser,
     dry_run: Callable[[argparse.Namespace], object],
 ) -> None:
-    """Run a job and exit with the code that it returns.
+    """Run a job and exit with 0, or with the code of its error: docs/operations.md.
 
-    An error that the user can fix is one message and exit code 1, and so is a dry run that finds
-    a problem. No error shows a secret.
+    An error that the user can fix is one message. A dry run that finds a problem exits as a wrong
+    configuration does. No error shows a secret.
 
     Args:
-        run: the job.
+        run: the job; it returns facts for the result file.
         options: its command line.
         dry_run: looks at what the job would do, with `--dry-run`, and returns a report with
             `problems`.
@@ -159,15 +161,10 @@ def main(
         if args.dry_run:
             report = dry_run(args)
             print(report)
-            sys.exit(1 if getattr(report, "problems", None) else 0)
-        sys.exit(run(args))
-    except OptDistError as error:
-        print(f"error: {_without_secrets(str(error), args)}", file=sys.stderr)
-        sys.exit(1)
-    except Exception:
-        print(_without_secrets(traceback.format_exc(), args), file=sys.stderr)
-        sys.exit(1)
-
-
-def _without_secrets(text: str, args: argparse.Namespace) -> str:
-    return hide_secrets(text, getattr(args, "written", {}))
+            sys.exit(COMMAND_LINE if getattr(report, "problems", None) else 0)
+        run(args)
+    except Exception as error:
+        failure = explain(error, getattr(args, "root", None))
+        print(hide_secrets(failure.message, getattr(args, "written", {})), file=sys.stderr)
+        sys.exit(failure.exit_code)
+    sys.exit(0)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from optdist.config import Config
-from optdist.errors import ModelError
+from optdist.errors import OptDistError, StoreError
 from optdist.tracking.mlflow_globals import hide_credentials, quiet
 from optdist.tracking.registry import Registry
-from optdist.tracking.tracker import client_of, explain_failure, tracking_uri
-
-T = TypeVar("T")
+from optdist.tracking.store import call_within, client_of, explain_failure
+from optdist.tracking.tracker import tracking_uri
 
 
 def open_existing(config: Config, seconds: float = 10) -> Registry | None:
@@ -30,7 +27,7 @@ def open_existing(config: Config, seconds: float = 10) -> Registry | None:
         The registry; None where a job would create the store.
 
     Raises:
-        ModelError: the store does not work, or does not answer in time.
+        StoreError: the store does not work, or does not answer in time.
     """
     uri = tracking_uri(config)
 
@@ -43,14 +40,16 @@ def open_existing(config: Config, seconds: float = 10) -> Registry | None:
 
     try:
         with quiet(), _one_attempt(seconds):
-            return _within(seconds, connect)
+            return call_within(seconds, connect)
     except TimeoutError:
-        raise ModelError(
+        raise StoreError(
             f"MLflow at {hide_credentials(uri)} did not answer within {seconds:g} seconds. Start "
             f"it, or set MLFLOW_TRACKING_URI or tracking.uri."
         ) from None
+    except OptDistError:
+        raise
     except Exception as error:  # every kind of store raises its own
-        raise ModelError(explain_failure(uri, error)) from error
+        raise StoreError(explain_failure(uri, error)) from error
 
 
 @contextmanager
@@ -89,24 +88,3 @@ def _is_there(uri: str) -> bool:
         return "experiments" in sqlalchemy.inspect(engine).get_table_names()
     finally:
         engine.dispose()
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Call a function in a thread, which is left alone if it takes longer."""
-    results: list[T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:  # raised again in the caller
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError
-    return results[0]

@@ -26,13 +26,17 @@ def point_to(uri: str) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep MLflow's and alembic's messages out of the job's output; errors still raise."""
+    """Keep MLflow's and alembic's messages out of the job's output; errors still raise.
+
+    MLflow logs the SQL and the traceback of an error that it also raises.
+    """
     loggers = [
-        logging.getLogger(name) for name in ("mlflow", "alembic", "alembic.runtime.migration")
+        logging.getLogger(name)
+        for name in ("mlflow", "mlflow.store.db.utils", "alembic", "alembic.runtime.migration")
     ]
     before = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from optdist.config import fingerprint
-from optdist.errors import ModelError
+from optdist.errors import ModelError, StoreError
 from optdist.layout import Layout
 from optdist.serving.package import Package
 from optdist.tracking.logged_model import PACKAGE_DIGEST
-from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
+from optdist.tracking.mlflow_globals import hide_credentials, point_to
+from optdist.tracking.store import explain_failure, store_errors
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 PROMOTION_REASON = "promotion_reason"  # a version's tag
@@ -49,14 +50,13 @@ class Registry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         logged = model_uri.removeprefix("models:/")  # a server wants the model's id as well
-        with quiet():
-            version = self.client.create_model_version(
-                self.model_name,
-                model_uri,
-                run_id,
-                tags=dict(tags),
-                model_id=None if "/" in logged else logged,
-            )
+        version = self.client.create_model_version(
+            self.model_name,
+            model_uri,
+            run_id,
+            tags=dict(tags),
+            model_id=None if "/" in logged else logged,
+        )
         return str(version.version)
 
     def set_alias(self, alias: str, version: str) -> None:
@@ -158,7 +158,7 @@ class Registry:
         import mlflow
 
         point_to(self.uri)
-        with quiet():
+        with store_errors(self.uri):
             downloaded = mlflow.artifacts.download_artifacts(
                 artifact_uri=f"models:/{self.model_name}/{version}", dst_path=folder
             )
@@ -196,9 +196,7 @@ class Registry:
         except MlflowException as error:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
-            raise ModelError(
-                f"The registry {hide_credentials(self.uri)} does not work: {error}"
-            ) from error
+            raise StoreError(explain_failure(self.uri, error)) from error
 
     def _newest(self) -> Any:
         """MLflow's record of the newest version, or None where nothing is registered."""

@@ -13,7 +13,8 @@ from optdist.config import Config
 from optdist.data.feature_table import Manifest
 from optdist.serving.package import Package
 from optdist.tracking.logged_model import log_package
-from optdist.tracking.mlflow_globals import point_to, quiet
+from optdist.tracking.mlflow_globals import point_to
+from optdist.tracking.store import store_errors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,8 +102,9 @@ class Run:
         """
         import mlflow
 
-        point_to(self.client.tracking_uri)
-        with quiet(), mlflow.start_run(run_id=self.run_id, log_system_metrics=False):
+        uri = self.client.tracking_uri
+        point_to(uri)
+        with store_errors(uri), mlflow.start_run(run_id=self.run_id, log_system_metrics=False):
             return log_package(package, quantiles)
 
     def _log_metrics(self, values: Mapping[str, float], step: int) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from optdist.config import Config
-from optdist.errors import ModelError
+from optdist.errors import OptDistError, StoreError
 from optdist.files import make_folder
 from optdist.tracking.code_version import code_tags
-from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
+from optdist.tracking.mlflow_globals import hide_credentials, quiet
 from optdist.tracking.registry import Registry
 from optdist.tracking.run import Run
+from optdist.tracking.store import client_of, explain_failure
 
 
 class Tracker(Registry):
@@ -25,7 +25,7 @@ class Tracker(Registry):
         """Connect, and create the experiment on first use.
 
         Raises:
-            ModelError: the store does not work.
+            StoreError: the store cannot be reached or written.
         """
         layout = config.layout
         make_folder(layout.root)
@@ -35,8 +35,10 @@ class Tracker(Registry):
             try:
                 super().__init__(client_of(uri), uri, config.model_name, layout)
                 self.experiment_id = self._experiment_id(layout.artifacts)
+            except OptDistError:
+                raise
             except Exception as error:  # every kind of store raises its own
-                raise ModelError(explain_failure(uri, error)) from error
+                raise StoreError(explain_failure(uri, error)) from error
 
     def _experiment_id(self, local_artifacts: Path) -> str:
         """The experiment's id; it is created on first use and restored if it was deleted."""
@@ -59,7 +61,7 @@ class Tracker(Registry):
         tags: Mapping[str, str] | None = None,
         run_id: str | None = None,
     ) -> Iterator[Run]:
-        """A run that ends as FINISHED, or as FAILED where an error leaves the block.
+        """A run that ends as FINISHED, as FAILED after an error, or as KILLED where it is stopped.
 
         Args:
             name: the run's.
@@ -82,8 +84,10 @@ class Tracker(Registry):
             run_id = created.info.run_id
         try:
             yield Run(self.client, run_id, self.experiment_id)
-        except BaseException:
-            self.client.set_terminated(run_id, "FAILED")
+        except BaseException as error:
+            is_stopped = isinstance(error, KeyboardInterrupt)
+            with suppress(StoreError):  # the block's own error says more
+                self.client.set_terminated(run_id, "KILLED" if is_stopped else "FAILED")
             raise
         self.client.set_terminated(run_id, "FINISHED")
 
@@ -101,20 +105,3 @@ def tracking_uri(config: Config) -> str:
     """The store's URI: MLFLOW_TRACKING_URI, `tracking.uri`, or the sqlite file under the root."""
     local = f"sqlite:///{config.layout.registry}"
     return os.environ.get("MLFLOW_TRACKING_URI") or config.tracking.uri or local
-
-
-def explain_failure(uri: str, error: Exception) -> str:
-    """What to say of a store that does not work, without the credentials of its URI."""
-    text = str(error).replace(uri, hide_credentials(uri))
-    return (
-        f"MLflow at {hide_credentials(uri)} does not work ({text}). "
-        f"Set MLFLOW_TRACKING_URI or tracking.uri."
-    )
-
-
-def client_of(uri: str) -> Any:
-    """A client of the store, to which `mlflow.*` points from now on."""
-    import mlflow
-
-    point_to(uri)
-    return mlflow.MlflowClient()

@@ -16,6 +16,8 @@ KINDS: tuple[Kind, ...] = ("snapshots", "first_purchase", "samples")
 class DraftError(OptDistError):
     """A part of the data set cannot be guessed: the message names the flag that says it."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class Request:

@@ -36,7 +36,7 @@ def test_help_explains_a_job_without_starting_spark(job):
 def test_a_wrong_setting_is_one_message_before_spark_starts(job):
     needed = {"score.py": ["--run-date", "2024-01-31"], "draft.py": ["sales.csv"]}.get(job, [])
     found = run(job, *needed, "--set", "training.epoch=3")
-    assert found.returncode == 1
+    assert found.returncode == 2
     assert found.stderr.startswith("error: The configuration has these problems:\n  - training.ep")
     assert "training.epoch is not a setting. Did you mean training.epochs?" in found.stderr
 
@@ -45,7 +45,7 @@ def test_a_draft_does_not_write_over_a_file_unless_forced(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("name: mine\n")
     found = run("draft.py", "sales.csv", "--out", str(path))
-    assert found.returncode == 1
+    assert found.returncode == 2
     assert (
         found.stderr == f"error: {path} exists. Give another --out, or --force to write over it.\n"
     )
@@ -54,7 +54,7 @@ def test_a_draft_does_not_write_over_a_file_unless_forced(tmp_path):
 
 def test_a_draft_that_no_job_would_find_is_not_written(tmp_path):
     found = run("draft.py", "sales.csv", "--out", str(tmp_path / "mine.txt"))
-    assert found.returncode == 1 and "must end in .yaml" in found.stderr
+    assert found.returncode == 2 and "must end in .yaml" in found.stderr
 
 
 def test_text_that_is_not_a_date_is_refused():
@@ -83,7 +83,7 @@ def test_a_dry_run_lists_all_problems_of_settings_and_fails(job):
     wrong = ["--set", "training.epoch=3", "--set", "model.nme=x"]
     command = [sys.executable, str(ROOT / "jobs" / job), "--dry-run", *needed, *wrong]
     found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert found.returncode == 1, found.stderr
+    assert found.returncode == 2, found.stderr
     lines = [" ".join(line.split()) for line in found.stdout.splitlines()]
     assert lines[0].endswith("nothing is written")
     for setting in ("training.epoch is not a setting", "model.nme is not a setting"):

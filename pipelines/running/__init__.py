@@ -1,0 +1,1 @@
+"""Runs a job: its exit code, result file, messages, and what happens when it is stopped."""
