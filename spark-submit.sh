@@ -7,8 +7,8 @@ usage() {
   cat <<'TEXT'
 Usage: ./spark-submit.sh [spark options] SCRIPT.py [script's arguments]
 
-Sets up .venv if necessary, then calls Spark's spark-submit, whose options come before the script
-(spark-submit's own --help lists them). Arguments after the script's name go to the script.
+Sets up .venv if necessary, then runs the script with a Spark that spark-submit starts for it, whose options come
+before the script (spark-submit's own --help lists them). Arguments after the script's name go to the script.
 
   ./spark-submit.sh jobs/train.py
   ./spark-submit.sh --master yarn --num-executors 8 jobs/train.py --help
@@ -105,4 +105,19 @@ if [[ $master == local || $master == local\[* ]]; then
 fi
 export SPARK_HOME
 
+# spark-submit runs a script as Java's child: it joins the script's stderr to stdout, hands on no signal, and leaves the
+# script behind if Java is killed. So the script runs here, and its session starts spark-submit with the same options.
+script=${1:-} in_cluster=false
+[[ " ${options[*]} " != *[=\ ]cluster\ * ]] || in_cluster=true  # --deploy-mode cluster
+if [[ $script == *.py && -f $script && $in_cluster == false ]]; then
+  quoted=()
+  for option in "${options[@]}" pyspark-shell; do quoted+=("'${option//\'/\'\\\'\'}'"); done
+  export PYSPARK_SUBMIT_ARGS="${quoted[*]}"
+  if [[ $SPARK_HOME != "$locked_spark" ]]; then  # a cluster's own Spark has its own pyspark
+    for path in "$SPARK_HOME"/python/lib/py4j-*-src.zip "$SPARK_HOME/python"; do
+      [[ ! -e $path ]] || export PYTHONPATH=$path${PYTHONPATH:+:$PYTHONPATH}
+    done
+  fi
+  exec "$PYSPARK_DRIVER_PYTHON" "$@"
+fi
 exec "$SPARK_HOME/bin/spark-submit" "${options[@]}" "$@"

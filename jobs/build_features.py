@@ -5,16 +5,16 @@ import argparse
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """Build the data set's feature table."""
     config = cli.load(args)
 
     from pipelines.features.build import build_features
     from pipelines.session import spark_session
 
-    build_features(
-        spark_session(config.spark, f"features {config.dataset.name}"), config, args.as_of
-    )
+    spark = spark_session(config.spark, f"features {config.dataset.name}")
+    table = build_features(spark, config, args.as_of)
+    return {"table": table.path, "counts": table.manifest.counts}
 
 
 def dry_run(args: argparse.Namespace) -> object:

@@ -6,10 +6,11 @@ has used for --keep-days. What belongs to champion or challenger, or to publishe
 
 import argparse
 
+from optdist.log import LOG
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """List the leftovers, and remove them where asked to."""
     config = cli.load(args)
 
@@ -17,13 +18,16 @@ def run(args: argparse.Namespace) -> None:
     from pipelines.cleaning import leftovers, remove
 
     folders = leftovers(config.layout, Tracker(config), args.keep_days)
+    removed = 0
     for folder in folders:
         is_removed = args.delete and remove(folder, args.keep_days)
+        removed += is_removed
         state = "removed" if is_removed else "in use " if args.delete else "old    "
-        print(f"  {state}  {folder.size / 1e6:>10,.1f} MB  {folder.path}")
+        LOG.info(f"  {state}  {folder.size / 1e6:>10,.1f} MB  {folder.path}")
     total = sum(folder.size for folder in folders) / 1e6
     hint = "" if args.delete or not folders else "; --delete removes them"
-    print(f"folders of {config.dataset.name}: {len(folders)}, {total:,.1f} MB{hint}")
+    LOG.info(f"folders of {config.dataset.name}: {len(folders)}, {total:,.1f} MB{hint}")
+    return {"folders": len(folders), "megabytes": round(total, 1), "removed": removed}
 
 
 def dry_run(args: argparse.Namespace) -> object:

@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from optdist.log import LOG
 from pipelines import cli
 from pipelines.drafting.request import KINDS, Request
 
@@ -18,7 +19,7 @@ EXAMPLES = """examples:
   ./spark-submit.sh jobs/draft.py data/users.csv --kind samples --label spend_90d"""
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """Draft, and print the YAML or write it."""
     from pipelines.drafting.checking import checker, refuse_existing, shared_config, write_draft
 
@@ -33,13 +34,14 @@ def run(args: argparse.Namespace) -> None:
         spark = spark_session(config.spark, "draft")
         document = draft_dataset(spark, request(args), check)
         for doubt in document.doubts:
-            print(f"warning: {doubt}")
+            LOG.warning(doubt)
     if not args.out:
-        print(document, end="")
-        return
+        sys.stdout.write(str(document))
+        return {"doubts": document.doubts}
     write_draft(args.out, str(document))
-    print(f"draft: {args.out}")
-    print(f"next: ./spark-submit.sh jobs/build_features.py --dataset {args.out}")
+    LOG.info(f"draft: {args.out}")
+    LOG.info(f"next: ./spark-submit.sh jobs/build_features.py --dataset {args.out}")
+    return {"draft": args.out, "doubts": document.doubts}
 
 
 def dry_run(args: argparse.Namespace) -> object:

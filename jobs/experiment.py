@@ -4,13 +4,12 @@ Finished cells are not trained again, so the same command continues after an int
 """
 
 import argparse
-import signal
-import sys
 
+from optdist.log import LOG
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """Run the experiment; it has failed where a cell has."""
     from optdist.errors import TrainingError
     from pipelines.experiments.pipeline import format_outcome, run_experiment
@@ -18,11 +17,12 @@ def run(args: argparse.Namespace) -> None:
     outcome = run_experiment(
         args.experiment, args.env, args.set, args.workers, args.only, args.report_only
     )
-    print(format_outcome(outcome))
+    LOG.info(format_outcome(outcome))
     if outcome.failures:
         raise TrainingError(
             f"{len(outcome.failures)} cells failed. The same command trains them again."
         )
+    return {"records": outcome.records, "report": outcome.report}
 
 
 def dry_run(args: argparse.Namespace) -> object:
@@ -51,5 +51,4 @@ if __name__ == "__main__":
     parser.add_argument(
         "--report-only", action="store_true", help="write the report of the finished cells"
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # workers are stopped on the way out
     cli.main(run, parser, dry_run)

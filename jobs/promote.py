@@ -2,10 +2,11 @@
 
 import argparse
 
+from optdist.log import LOG
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """Promote and print the reason."""
     config = cli.load(args)
 
@@ -25,10 +26,14 @@ def run(args: argparse.Namespace) -> None:
         decision = promote(spark, config, tracker, table, version)
         ignored = ineffective_settings(args.set, config.model, tracker.package(version))
         if ignored:
-            print(
-                f"  WARNING: {', '.join(ignored)} had no effect: a version stays as it was trained"
-            )
-    print(f"version {version}: {decision.reason}")
+            LOG.warning(f"{', '.join(ignored)} had no effect: a version stays as it was trained")
+    LOG.info(f"version {version}: {decision.reason}")
+    return {
+        "model_name": tracker.model_name,
+        "model_version": version,
+        "promoted": decision.promoted,
+        "reason": decision.reason,
+    }
 
 
 def dry_run(args: argparse.Namespace) -> object:

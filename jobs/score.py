@@ -2,10 +2,11 @@
 
 import argparse
 
+from optdist.log import LOG
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """Score, publish, and print where the scores are."""
     config = cli.load(args)
 
@@ -19,22 +20,23 @@ def run(args: argparse.Namespace) -> None:
     tracker = Tracker(config)
     done = score(spark, config, tracker, args.run_date, args.model, args.refresh)
     bad_rows, reasons = sum(done.quarantined.values()), done.quarantined or ""
-    print(f"  {done.rows:,} rows scored, {bad_rows:,} bad rows quarantined {reasons}")
+    LOG.info(f"  {done.rows:,} rows scored, {bad_rows:,} bad rows quarantined {reasons}")
     if bad_rows:
-        print(f"  bad rows: {config.layout.scores.quarantine(done.run_date)}")
+        LOG.info(f"  bad rows: {config.layout.scores.quarantine(done.run_date)}")
     if done.last_event:
-        print(f"  newest event: {done.last_event}")
-    print(f"  total predicted value {done.total_predicted:,.0f}")
+        LOG.info(f"  newest event: {done.last_event}")
+    LOG.info(f"  total predicted value {done.total_predicted:,.0f}")
     ignored = ineffective_settings(args.set, config.model, tracker.package(done.model_version))
     if ignored:
-        print(
-            f"  WARNING: {', '.join(ignored)} had no effect: version {done.model_version} scores "
+        LOG.warning(
+            f"{', '.join(ignored)} had no effect: version {done.model_version} scores "
             f"as it was trained, inference {done.inference}. Train with --set to change that."
         )
-    print(f"scores: {done.path}")
+    LOG.info(f"scores: {done.path}")
     if args.show:
         rows = spark.read.option("basePath", uri(config.layout.scores.path)).parquet(uri(done.path))
         rows.orderBy(*config.dataset.id).show(args.show, truncate=False)
+    return done.model_dump()
 
 
 def dry_run(args: argparse.Namespace) -> object:

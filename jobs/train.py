@@ -2,18 +2,21 @@
 
 import argparse
 
+from optdist.log import LOG
 from pipelines import cli
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> dict[str, object]:
     """Run the training pipeline and print where everything is."""
     config = cli.load(args)
 
     from pipelines.session import spark_session
-    from pipelines.training.pipeline import run_training, summary
+    from pipelines.training.pipeline import facts, run_training, summary
 
     spark = spark_session(config.spark, f"train {config.dataset.name}")
-    print(summary(run_training(spark, config, args.as_of)))
+    report = run_training(spark, config, args.as_of)
+    LOG.info(summary(report))
+    return facts(report)
 
 
 def dry_run(args: argparse.Namespace) -> object:

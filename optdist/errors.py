@@ -5,14 +5,15 @@ A job that ends with one exits with the `exit_code` of its class: docs/operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 
 class OptDistError(Exception):
     """Base of every error that a job prints as one line before it exits non-zero."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: int = 3
+    facts: Mapping[str, Any] | None = None  # what the job made all the same, for its result file
 
     def with_text(self, change: Callable[[str], str]) -> Self:
         """The same error with its text changed."""

@@ -4,6 +4,7 @@
 - `runs/unfinished-DATASET-PLAN`, `runs/RUN`: a training run before and after its end
 - `models/NAME/VERSION-DIGEST`: a registered version's package, fetched from MLflow
 - `scores/DATASET/run_date=DATE`: scores, next to `_...` folders that readers skip
+- `results/JOB/DATASET`: what each run of a job did, as JSON
 - `experiments/NAME/{runs,results,report}`
 - `mlflow.db`, `mlartifacts`: the local registry
 """
@@ -154,6 +155,10 @@ class Layout:
     def experiment(self, name: str) -> ExperimentFolder:
         """An experiment's folders."""
         return ExperimentFolder(_child(self.root / "experiments", name))
+
+    def results(self, job: str) -> Path:
+        """The result files of a job on the data set."""
+        return _child(_child(self.root / "results", job), self.dataset)
 
     @property
     def registry(self) -> Path:

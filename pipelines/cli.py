@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import sys
-from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from optdist.config import Config, load_config
 from optdist.config.explain import as_text
-from optdist.config.secrets import hide_secrets
-from pipelines.running.failures import COMMAND_LINE, explain
+from pipelines.running.job import main
+
+__all__ = ["add_as_of", "date", "days", "load", "main", "parser", "settings_parser"]
 
 _EXAMPLES = """examples:
   ./spark-submit.sh jobs/{name}{needs} --dataset complete_journey
@@ -74,6 +74,18 @@ def settings_parser(description: str | None, change: str) -> argparse.ArgumentPa
         "disk and time, and write nothing",
     )
     options.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="how messages are written: json is an object a line (default: %(default)s)",
+    )
+    options.add_argument(
+        "--result",
+        type=Path,
+        metavar="FILE.json",
+        help="write what the job did there, as JSON (default: below paths.root/results)",
+    )
+    options.add_argument(
         "--help-settings",
         action=_HelpSettings,
         nargs="?",
@@ -131,40 +143,7 @@ def days(text: str) -> int:
 
 
 def load(args: argparse.Namespace) -> Config:
-    """The configuration that the options name."""
+    """The configuration that the options name; `pipelines.running` gets to know it too."""
     config = load_config(args.dataset, args.env, args.set)
-    args.written, args.root = (
-        config.written,
-        config.root,
-    )  # for `main`: secrets, and where files are
+    args.config = config
     return config
-
-
-def main(
-    run: Callable[[argparse.Namespace], Mapping[str, Any] | None],
-    options: argparse.ArgumentParser,
-    dry_run: Callable[[argparse.Namespace], object],
-) -> None:
-    """Run a job and exit with 0, or with the code of its error: docs/operations.md.
-
-    An error that the user can fix is one message. A dry run that finds a problem exits as a wrong
-    configuration does. No error shows a secret.
-
-    Args:
-        run: the job; it returns facts for the result file.
-        options: its command line.
-        dry_run: looks at what the job would do, with `--dry-run`, and returns a report with
-            `problems`.
-    """
-    args = options.parse_args()
-    try:
-        if args.dry_run:
-            report = dry_run(args)
-            print(report)
-            sys.exit(COMMAND_LINE if getattr(report, "problems", None) else 0)
-        run(args)
-    except Exception as error:
-        failure = explain(error, getattr(args, "root", None))
-        print(hide_secrets(failure.message, getattr(args, "written", {})), file=sys.stderr)
-        sys.exit(failure.exit_code)
-    sys.exit(0)

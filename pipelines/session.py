@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pyspark import SparkFiles
+from pyspark import SparkContext, SparkFiles
 from pyspark.sql import SparkSession
+
+from optdist.log import is_json
+from pipelines.running import stopping
 
 # In an executor's working directory: ranks, which Horovod starts there, find it by this name.
 CODE_ARCHIVE = "optdist.zip"
 _TREE = Path(__file__).resolve().parents[1]
+_JSON_LOG = _TREE / "conf" / "spark" / "log4j2-json.properties"
 _SUFFIXES = {".py", ".typed", ".yaml"}
 
 
@@ -28,10 +33,25 @@ def spark_session(settings: Mapping[str, str], app_name: str) -> SparkSession:
     builder = SparkSession.builder.appName(app_name)
     for key, value in settings.items():
         builder = builder.config(key, value)
+    if is_json():
+        builder = builder.config("spark.ui.showConsoleProgress", "false")
+    if "PYSPARK_SUBMIT_ARGS" in os.environ:  # else settings, also secret ones, would stand in `ps`
+        SparkContext._ensure_initialized()
     session = builder.getOrCreate()
+    stopping.restore()
+    if is_json():
+        _log_as_json(session)
     if not _is_local(session.sparkContext.master):
         _send_code(session)
     return session
+
+
+def _log_as_json(session: SparkSession) -> None:
+    """Make Spark's own warnings JSON, each on its line."""
+    jvm = session.sparkContext._jvm
+    if _JSON_LOG.is_file() and jvm is not None:
+        configurator = jvm.org.apache.logging.log4j.core.config.Configurator
+        configurator.reconfigure(jvm.java.net.URI(_JSON_LOG.as_uri()))
 
 
 def _is_local(master: str) -> bool:

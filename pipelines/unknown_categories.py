@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import LimitsConfig
 from optdist.data.schema import CategoricalFeature, FeatureSchema
+from optdist.log import LOG
 from pipelines.checks import Constraint, Statistics, enforce, failures
 from pipelines.sources.categories import categorical_text
 
@@ -92,11 +93,11 @@ def warn_of_unknown(
         if unknown.share > (feature.unknown_share or 0.0) + FAR_ABOVE:
             known = feature.unknown_share
             then = "" if known is None else f" ({known:.1%} in training)"
-            print(f"  WARNING: {describe(feature.name, unknown, whose)}{then}")
+            LOG.warning(f"{describe(feature.name, unknown, whose)}{then}")
     limits = [] if max_unknown_share is None else limits_of_unknown(schema, max_unknown_share)
     if failures(counts, limits):
-        print(
-            f"  WARNING: scoring such rows with {whose} stops: scoring.max_unknown_share allows "
+        LOG.warning(
+            f"scoring such rows with {whose} stops: scoring.max_unknown_share allows "
             f"{max_unknown_share:g}"
         )
     return counts

@@ -39,6 +39,8 @@ DOORS = {
     "petastorm": {"optdist.data.shards"},
     "deltalake": {"pipelines.sources.formats.delta_log"},
     "py4j": {"pipelines.sources.formats.messages"},
+    "psutil": {"pipelines.running"},
+    "requests": {"optdist.tracking"},  # MLflow's errors of the network
     "sqlalchemy": {"optdist.tracking"},
     "pyspark": {"pipelines"},
 }

@@ -19,6 +19,7 @@ from optdist.config.models import (
     TwoStageConfig,
     ZilnConfig,
 )
+from optdist.config.on_failure import OnFailureConfig
 from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
     BuildConfig,
@@ -47,6 +48,7 @@ __all__ = [
     "ModelConfig",
     "MtlMseConfig",
     "NumericConfig",
+    "OnFailureConfig",
     "OptDistConfig",
     "PathsConfig",
     "PromotionConfig",

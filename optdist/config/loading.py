@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from optdist.config.merging import read_changes, require_same_kinds
+from optdist.config.on_failure import OnFailureConfig
 from optdist.config.plain import plain_yaml
 from optdist.config.problems import problems
 from optdist.config.secrets import hide_secrets, plain_secrets, unset_variables
@@ -84,6 +86,40 @@ def load_config(
             f"${{env:NAME}} in its place, and set that environment variable."
         )
     return config
+
+
+def read_on_failure(
+    dataset: str | Path | None, env: str, overrides: Sequence[str] = ()
+) -> OnFailureConfig:
+    """The section `on_failure` alone, also of a configuration that is wrong elsewhere.
+
+    Args:
+        dataset: as in `load_config`; None: a job without a data set.
+        env: as in `load_config`.
+        overrides: as in `load_config`.
+
+    Raises:
+        ConfigError: the section itself is wrong, or its variables are not set.
+    """
+    sources: list[Callable[[], list[dict[str, Any]]]] = [lambda: _shared_layers(env)]
+    if dataset is not None:
+        sources.append(lambda: [read_yaml(named_file(dataset, "datasets"))])
+    sources.append(lambda: [read_changes([text for text in overrides if _is_hook(text)])])
+    sections = []
+    for read in sources:
+        with suppress(ConfigError, OmegaConfBaseException):
+            sections += [{"on_failure": layer.get("on_failure") or {}} for layer in read()]
+    try:
+        merged = OmegaConf.merge({"on_failure": {}}, *sections)
+        return OnFailureConfig.model_validate(
+            OmegaConf.to_container(merged.on_failure, resolve=True)
+        )
+    except (OmegaConfBaseException, ValidationError, ValueError) as error:
+        raise ConfigError(f"on_failure cannot be used: {type(error).__name__}.") from error
+
+
+def _is_hook(change: str) -> bool:
+    return change.lstrip().startswith("on_failure")
 
 
 def conf_folder() -> Path | None:

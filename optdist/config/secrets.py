@@ -18,6 +18,7 @@ _SECRET = re.compile(r"passw(or)?d|^pwd$|secret|token|credential|account\.key", 
 _IN_URL = re.compile(
     r"(?:[?&;]|^)\w*(?:password|pwd|token|secret)=([^&;]+)|//[^/@:]+:([^/@]+)@", re.I
 )
+_AUTHORITY = re.compile("authori[sz]ation|api.?key|cookie", re.IGNORECASE)
 _SHORT = 3  # characters: a value this short is not a secret, and common in any text
 
 
@@ -43,13 +44,22 @@ def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
 
 
 def plain_secrets(written: Mapping[str, Any]) -> list[str]:
-    """The options of tables that hold a secret as it is, which each run would log.
+    """The options of tables and of the hook that hold a secret as it is, which runs would log.
 
     Args:
         written: the configuration as its files have it.
     """
     source = (written.get("dataset") or {}).get("source") or {}
-    return [
+    hook = written.get("on_failure") or {}
+    texts = {"url": hook.get("url")} | {
+        f"headers.{name}": value for name, value in (hook.get("headers") or {}).items()
+    }
+    plain = [
+        f"on_failure.{name}"
+        for name, text in texts.items()
+        if text and _is_plain_secret(_AUTHORITY.sub("token", name), str(text))
+    ]
+    return plain + [
         f"dataset.source.tables.{name}.options.{option}"
         for name, table in source.get("tables", {}).items()
         for option, value in (table.get("options") or {}).items()

@@ -12,6 +12,7 @@ from optdist.config.limits import LimitsConfig
 from optdist.config.metrics import METRICS, ComparedMetric, GateMetric
 from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
 from optdist.config.models import OptDistConfig
+from optdist.config.on_failure import OnFailureConfig
 from optdist.config.report import ReportConfig
 from optdist.config.section import FolderName, Positive, Section, Share
 from optdist.config.training import HorovodConfig, TrainingConfig
@@ -183,6 +184,7 @@ class Config(Section):
     scoring: ScoringConfig = ScoringConfig()
     paths: PathsConfig = PathsConfig()
     tracking: TrackingConfig = TrackingConfig()
+    on_failure: OnFailureConfig = OnFailureConfig()
     spark: dict[str, str] = Field(
         default={},
         description="Spark's own settings, such as `spark.spark.sql.shuffle.partitions: 64` on the "

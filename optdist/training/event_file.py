@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from optdist.log import LOG
+
 Event = dict[str, Any]  # {"event": "step" | "epoch" | "resume", ...}
 OnEvent = Callable[[Event], None]
 _POLL_SECONDS = 0.3
@@ -74,8 +76,8 @@ def tolerate_errors(on_event: OnEvent) -> OnEvent:
             on_event(event)
         except Exception as error:  # its text may contain the password of a store's URI
             if not failed:
-                print(
-                    f"  WARNING: progress was not logged ({type(error).__name__}). Training "
+                LOG.warning(
+                    f"progress was not logged ({type(error).__name__}). Training "
                     f"continues; what is missing is logged at its end."
                 )
             failed = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tqdm import tqdm
 
+from optdist.log import LOG, is_json
 from optdist.training.event_file import Event
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps [{elapsed}{postfix}]"
@@ -19,7 +20,7 @@ class ProgressBar:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if event["event"] == "resume":
-            tqdm.write(f"resuming after epoch {event['epoch']}")
+            LOG.info(f"resuming after epoch {event['epoch']}")
         elif event["event"] == "step":
             self._step(event)
         elif event["event"] == "epoch":
@@ -39,7 +40,7 @@ class ProgressBar:
                 leave=False,
                 mininterval=0,
                 bar_format=_BAR,
-                disable=None,  # a log gets the lines of the epochs alone
+                disable=True if is_json() else None,  # a log gets the lines of the epochs alone
             )
         self.bar.n = event["step"]
         self.bar.set_postfix_str(
@@ -50,7 +51,7 @@ class ProgressBar:
         self.close()
         validation = event["validation"]
         shares = " ".join(f"{part:.0%}" for part in event["sdn_share"] or [])
-        tqdm.write(
+        LOG.info(
             f"epoch {event['epoch']:>3}/{event['epochs']}  loss {event['loss']:.4f}  "
             f"val Norm-GINI {validation['normalized_gini']:.4f}  "
             f"totals {validation['total_ratio']:.3f}  "

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 
+from optdist.log import LOG
 from pipelines.drafting import roles
 from pipelines.drafting.checking import Check
 from pipelines.drafting.document import Document
@@ -37,13 +38,13 @@ def draft_dataset(spark: SparkSession, request: Request, check: Check) -> Docume
         name, written, table = table_of(argument, request, check)
         if name in {one.name for one in tables}:
             raise DraftError(f"Two tables are called {name}. Name them: NAME=PATH.")
-        print(f"  reads {name}: {written.path}", flush=True)
+        LOG.info(f"  reads {name}: {written.path}")
         tables.append(profile_table(spark, name, written, table))
-        print(f"    {tables[-1].rows:,} rows, {len(tables[-1].columns)} columns", flush=True)
+        LOG.info(f"    {tables[-1].rows:,} rows, {len(tables[-1].columns)} columns")
     main = _main_table(tables, request)
     others = [table for table in tables if table is not main]
     if others:
-        print(f"  looks how the other tables join {main.name}", flush=True)
+        LOG.info(f"  looks how the other tables join {main.name}")
     joins = find_joins(spark, main, others)
     kind = request.kind or _kind(main, request)
     if kind == "samples":

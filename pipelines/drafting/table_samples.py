@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from optdist.config import Config
+from optdist.log import LOG
 from pipelines.drafting import roles
 from pipelines.drafting.checking import Check
 from pipelines.drafting.common import left_out, tables_setting
@@ -57,7 +58,7 @@ def draft_samples(
             )
     free = suspects.without(free)
     if free:
-        print("  looks for leaks of the label", flush=True)
+        LOG.info("  looks for leaks of the label")
         suspects.reasons.update(_leaks(spark, check, request, main, joins, found, free))
         free = suspects.without(free)
     if not free:
@@ -67,7 +68,7 @@ def draft_samples(
             f"about {', '.join(found.id)}."
         )
     document = Document(_content(request, main, joins, found, free))
-    print("  counts samples and positive labels", flush=True)
+    LOG.info("  counts samples and positive labels")
     tiny = Document(_content(request, main, joins, found, free[:1]))
     verdict = judge_splits(count_samples(spark, check(str(tiny))))
     document.facts, document.doubts = verdict.facts, verdict.doubts

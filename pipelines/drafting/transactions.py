@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from optdist.log import LOG
 from pipelines.drafting import roles
 from pipelines.drafting.calendar import Calendar, choose_first_purchases, choose_snapshots
 from pipelines.drafting.checking import Check
@@ -70,7 +71,7 @@ def draft_transactions(
     )
     material = _material(found, main, added, suspects)
     base = _base(request, main, joins, found, material)
-    print("  counts customers and their days", flush=True)
+    LOG.info("  counts customers and their days")
     trial = {"first_purchase": {"start": _ANY_DAY}}
     counts = count_events(spark, check(_tiny(base, trial, 1)), found.customer)
     if counts.range is None:
@@ -96,7 +97,7 @@ def draft_transactions(
         )
         features = snapshot_features(material, calendar)
         dates = {"snapshots": {"start": calendar.start, "every": calendar.every}}
-    print("  counts samples and positive labels", flush=True)
+    LOG.info("  counts samples and positive labels")
     splits = judge_splits(count_samples(spark, check(_tiny(base, dates, calendar.horizon))))
     document = Document(_content(base, dates, calendar, features, returns=found.returns))
     document.facts = [*judge_events(counts, calendar).facts, *splits.facts]

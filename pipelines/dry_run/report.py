@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from logging import LogRecord
 from typing import Any
 
 from optdist.config.secrets import hide_secrets
 from optdist.errors import OptDistError
+from optdist.log import captured_lines
 from pipelines.sources.formats.messages import SPARK_ERRORS, first_line
 from pipelines.sources.formats.registry import explain_read_errors
 
@@ -64,7 +66,7 @@ class Report:
 
     @contextmanager
     def check(self, name: str, otherwise: str = PROBLEM, about: str = "") -> Iterator[Attempt]:
-        """Turn what a block raises, prints and says into lines; the dry run goes on.
+        """Turn what a block raises, logs and says into lines; the dry run goes on.
 
         Args:
             name: what is looked at.
@@ -73,9 +75,9 @@ class Report:
         """
         said: list[str] = []
         attempt = Attempt(said.append)
-        printed = io.StringIO()
+        records: list[LogRecord] = []
         try:
-            with redirect_stdout(printed), explain_read_errors():
+            with captured_lines() as records, explain_read_errors():
                 yield attempt
         except OptDistError as error:
             attempt.failed = True
@@ -84,11 +86,11 @@ class Report:
             attempt.failed = True
             self._add_error(name, otherwise, f"{about}{first_line(error)}")
         finally:
-            lines = [line.strip() for line in printed.getvalue().splitlines() if line.strip()]
-            for line in lines:
-                if line.startswith("WARNING: "):
-                    self.add(name, WARNING, line.removeprefix("WARNING: "))
-            said += [line for line in lines if not line.startswith("WARNING: ")]
+            for record in records:
+                if record.levelno >= logging.WARNING:
+                    self.add(name, WARNING, record.getMessage())
+                else:
+                    said += [line.strip() for line in record.getMessage().splitlines()]
         if not attempt.failed:
             for sentence in said or [""]:
                 self.add(name, OK, f"{about}{sentence}" if sentence else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from optdist.errors import TrainingError
+from optdist.log import LOG
 from optdist.tracking import Run, Tracker
 from pipelines.experiments.plan.coordinates import Cell
 from pipelines.experiments.plan.measurements import gini
@@ -14,9 +15,10 @@ from pipelines.experiments.run.runner import Progress
 
 def print_progress(progress: Progress) -> None:
     """Print the result of the last cell, and how long the others will take."""
-    print(f"[{progress.done:>4}/{progress.total}] ", end="")
-    print(format_record(progress.cell, progress.record), end="")
-    print(f", about {format_duration(progress.seconds_left)} left", flush=True)
+    LOG.info(
+        f"[{progress.done:>4}/{progress.total}] {format_record(progress.cell, progress.record)}, "
+        f"about {format_duration(progress.seconds_left)} left"
+    )
 
 
 def log_cell(tracker: Tracker, parent: Run, record: Record | Failure) -> None:

@@ -12,6 +12,7 @@ from pyspark.sql.types import BooleanType, StringType
 from optdist.config import DatasetConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.sources.columns import DAY, column, is_missing, parse_number
 
 _WINDOWS = (30, 90, 365)  # days
@@ -48,7 +49,7 @@ def choose_windows(events: DataFrame, cuts: DataFrame, cut: str) -> dict[str, in
     left_out = [f"{days}d" for days in _WINDOWS if f"{days}d" not in windows]
     if left_out:
         whose = "the first sample" if least == most else f"{1 - _UNFILLED:.0%} of the samples"
-        print(
+        LOG.info(
             f"  history: auto leaves out {', '.join(left_out)}: {int(most or 0)} days are known "
             f"before {whose}"
         )

@@ -12,6 +12,7 @@ from optdist.config.section import repeated
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
 from optdist.data.schema import LearnedHistory
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.features.auto_blocks import write_history
 from pipelines.features.auto_choices import choose_categories, choose_windows
 from pipelines.features.splits import split_of, with_keys
@@ -54,7 +55,7 @@ def learn_history(
     )
     _require_new(learned, dataset, source)
     same = f" {len(learned.blocks) - 1} attributes," if learned.blocks[1:] else ""
-    print(
+    LOG.info(
         f"  history: auto makes {len(learned.numeric)} features of {', '.join(key)}:{same} "
         f"windows {', '.join(learned.blocks[0].windows)}"
     )

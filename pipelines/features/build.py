@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from optdist.config import Config, fingerprint, secrets_hidden
 from optdist.data.feature_table import SPLITS, FeatureTable
 from optdist.files import locked, uri
+from optdist.log import LOG
 from pipelines.features.auto_history import with_learned
 from pipelines.features.encode import write_encoded
 from pipelines.features.facts import describe_build
@@ -61,7 +62,7 @@ def build_features(
                     return _build(spark, config, as_of, path, content)
     table = FeatureTable.open_and_mark(path)
     reach = _up_to(table.manifest.last_event)
-    print(f"features {config.dataset.name} are up to date: {path}{reach}")
+    LOG.info(f"features {config.dataset.name} are up to date: {path}{reach}")
     warnings = recheck_report(table, config.report)
     print_page(table)
     refuse_leaks(warnings, config.report, table.page)
@@ -113,7 +114,9 @@ def _build(
     warn_of_letter_case(schema)
     filled = count_imputed(spark.read.parquet(uri(table.samples)).where("split != 'train'"), schema)
     if filled:
-        print(f"  filled with the training mean, because training had no missing value: {filled}")
+        LOG.info(
+            f"  filled with the training mean, because training had no missing value: {filled}"
+        )
     for split in SPLITS:
         write_encoded(spark, table, split, schema, config.build)
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
@@ -135,7 +138,7 @@ def _build(
         seconds=round(time.monotonic() - steps.start, 1),
         written=content,
     )
-    print(f"features {config.dataset.name}: {path}")
+    LOG.info(f"features {config.dataset.name}: {path}")
     print_page(finished)
     refuse_leaks(warnings, config.report, table.page)
     return finished
@@ -151,9 +154,9 @@ class _Steps:
     def __init__(self, name: str) -> None:
         self.name, self.start = name, time.monotonic()
         self.last = self.start
-        print(f"building features {name}")
+        LOG.info(f"building features {name}")
 
     def done(self, what: str) -> None:
         now = time.monotonic()
-        print(f"  {what} ({now - self.last:.0f} s)")
+        LOG.info(f"  {what} ({now - self.last:.0f} s)")
         self.last = now

@@ -20,6 +20,7 @@ from optdist.config import DatasetConfig, SplitConfig
 from optdist.config.transactions import FIRST_DAY, TransactionsSourceConfig
 from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.features.auto_history import learn_history, learned_source, with_learned
 from pipelines.features.histories import with_history
 from pipelines.features.sampler import Samples, explain_empty, listed
@@ -79,7 +80,7 @@ class EventSampler(ABC, Generic[S]):
         first = first_days(events.good, self.dataset.id)
         days = find_data_range(spark, self.source, events, as_of)
         complete = find_completeness(events.good, self.source, days, as_of)
-        print(f"  label windows end by {complete.until}: {complete.reason}")
+        LOG.info(f"  label windows end by {complete.until}: {complete.reason}")
         setting = f"source.{self.source.chooser} asks for {self.requested_days(complete.until)}"
         require_events(self.label_windows(complete.until), events.reach, setting)
         chosen, incomplete = self.choose_ended(first, complete.until)

@@ -13,6 +13,7 @@ from optdist.config import FeaturesConfig
 from optdist.data.fitting import merge_statistics
 from optdist.data.schema import LABEL_STEPS, NUMERIC_STEPS, FeatureSchema, LabelStatistics
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.batches import map_batches
 from pipelines.sources.columns import LABEL, column
 from pipelines.sources.shapes import shape
@@ -104,8 +105,8 @@ def warn_of_letter_case(schema: FeatureSchema) -> None:
         same = [texts for texts in groups.values() if len(texts) > 1]
         if same:
             example = " and ".join(f"`{shape(text)}`" for text in same[0])
-            print(
-                f"  WARNING: {len(same):,} categories of {feature.name} are there in several "
+            LOG.warning(
+                f"{len(same):,} categories of {feature.name} are there in several "
                 f"letter cases, such as {example}: the model takes them for different ones"
             )
 

@@ -14,6 +14,7 @@ from optdist.config import DatasetConfig, SourceConfig
 from optdist.data.feature_table import JoinMatch
 from optdist.data.schema import LearnedHistory
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.sources.columns import AMOUNT
 from pipelines.sources.inference import Types
 from pipelines.sources.reach import DayRange
@@ -50,7 +51,7 @@ class Samples:
         """Count and print the entities all of whose events were quarantined."""
         count = self.vanished.count() if self.vanished is not None else 0
         if count:
-            print(f"  {count:,} of {entity} have no sample, for all their rows were quarantined")
+            LOG.info(f"  {count:,} of {entity} have no sample, for all their rows were quarantined")
         return count
 
     def release(self) -> None:

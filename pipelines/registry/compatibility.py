@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from optdist.config import FeaturesConfig, ModelConfig
 from optdist.config.identity import find_differences
 from optdist.data.schema import FeatureSchema
+from optdist.log import LOG
 from optdist.serving.package import Package
 from optdist.tracking import Registry
 
@@ -23,8 +24,8 @@ def changed_settings(tracker: Registry, version: str, described: Mapping[str, st
     """
     tags = tracker.tags(version)
     if not described.keys() <= tags.keys():
-        print(
-            f"  WARNING: version {version} has no record of the data it was trained on (an older "
+        LOG.warning(
+            f"version {version} has no record of the data it was trained on (an older "
             f"optdist registered it). Make sure that the data set's file has not changed since."
         )
     known = described.keys() & tags.keys()

@@ -38,6 +38,13 @@ class Failure:
     kind: str
     checks: tuple[str, ...] = ()
 
+    @property
+    def summary(self) -> str:
+        """What may stand in a file: the sentence; a bug's text may hold any value."""
+        if self.exit_code == BUG:
+            return f"{self.kind}: a bug; stderr has the traceback"
+        return self.message.removeprefix("error: ")
+
 
 def explain(error: Exception, root: Path | None = None) -> Failure:
     """The failure that an error means.

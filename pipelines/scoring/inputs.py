@@ -14,6 +14,7 @@ from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.files import uri
 from optdist.layout import ScoresFolder
+from optdist.log import LOG
 from pipelines.features.fingerprint import without_versions
 from pipelines.features.pinning import table_versions
 from pipelines.features.samples import scoring_samples
@@ -67,14 +68,16 @@ def find_kept_samples(
     """
     folder = scores.path / pinned.input
     if not (folder / "_SUCCESS").exists():
-        print(f"  the samples of this date's last run are gone ({pinned.input}): reading again")
+        LOG.info(f"  the samples of this date's last run are gone ({pinned.input}): reading again")
         return None
-    print(f"  using the samples that this date was scored with: {folder}")
+    LOG.info(f"  using the samples that this date was scored with: {folder}")
     if source is None:
-        print("  not looked whether the source changed since: only reading its tables would tell")
+        LOG.info(
+            "  not looked whether the source changed since: only reading its tables would tell"
+        )
     elif pinned.input_fingerprint != source:
-        print(
-            f"  WARNING: source or data set changed since ({pinned.input_fingerprint} then, "
+        LOG.warning(
+            f"source or data set changed since ({pinned.input_fingerprint} then, "
             f"{source} now); --refresh reads the input again"
         )
     return KeptSamples(
@@ -115,8 +118,8 @@ def read_samples(
     if schema.types is None and any(
         kind != "string" for t in samples.types.values() for kind in t.values()
     ):
-        print(
-            "  WARNING: the model was trained by an older optdist, which compared these columns as "
+        LOG.warning(
+            "the model was trained by an older optdist, which compared these columns as "
             "text; its features may differ. Train again."
         )
     last = samples.reach[1] if samples.reach else None

@@ -12,6 +12,7 @@ from optdist.config import Config, secrets_hidden
 from optdist.config.identity import DATASET, identity
 from optdist.files import locked, uri, write_json
 from optdist.layout import ScoresFolder
+from optdist.log import LOG
 from optdist.serving.package import Package
 from optdist.tracking import Tracker
 from pipelines.features.auto_history import with_learned
@@ -61,7 +62,7 @@ def score(
         recover(scores.date(run_date))
         pinned = read_manifest(scores.date(run_date))
         version = choose_version(tracker, pinned, model)
-        print(
+        LOG.info(
             f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version "
             f"{version}"
         )

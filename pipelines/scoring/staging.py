@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig, ScoringConfig
 from optdist.files import uri
+from optdist.log import LOG
 from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
 from pipelines.features.fitting import count_imputed
@@ -52,7 +53,7 @@ def stage_scores(
     check_categories(samples, package.schema, scoring.max_unknown_share)
     filled = count_imputed(samples, package.schema)
     if filled:
-        print(f"  WARNING: filled with the training mean, because training had no null: {filled}")
+        LOG.warning(f"filled with the training mean, because training had no null: {filled}")
     predicted = predict(samples, package, levels, scoring.batch_rows, keep=keys)
     rows = select_score_columns(predicted, keys, levels, package.inference, version)
     with explain_worker_errors():

@@ -17,6 +17,7 @@ from pyspark.sql.types import NumericType
 from optdist.config.tables import JoinConfig
 from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.sources.columns import MARKS, column, content_hash
 from pipelines.sources.formats.names import quoted
 from pipelines.sources.matches import explain_no_match, require_share, share
@@ -59,7 +60,7 @@ def with_validity(other: DataFrame, join: JoinConfig, keys: Sequence[str]) -> Da
                 f"valid_from of the join with {join.table}: {message}, that can be read as a date. "
                 f"Write an expression that can, such as to_date({join.valid_from}, 'dd/MM/yyyy')."
             )
-        print(f"  {message}, that can be read as a date: they are valid for no sample")
+        LOG.info(f"  {message}, that can be read as a date: they are valid for no sample")
     versions = other.withColumns({_FROM: start, _TO: end}).where(F.col(_FROM).isNotNull())
     if not join.aggregate:
         _require_one_row_per_moment(versions, join, keys)
@@ -172,8 +173,8 @@ def check_known(
     if not count:
         return match
     if dated < count:
-        print(f"  {count - dated:,} of {count:,} samples have no day that can be read as a date")
-    print(f"  join with {join.table}: {share(match)} have a row that was valid at their cut")
+        LOG.info(f"  {count - dated:,} of {count:,} samples have no day that can be read as a date")
+    LOG.info(f"  join with {join.table}: {share(match)} have a row that was valid at their cut")
     if not matched:
         _explain_none(joined, versions, join, keys, f"{first} to {last}")
     require_share(match, join, "have a row that was valid at their cut")

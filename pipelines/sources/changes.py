@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DateType, TimestampNTZType, TimestampType
 
 from optdist.config.tables import JoinConfig
+from optdist.log import LOG
 from pipelines.sources.columns import column, is_text
 
 _ROWS = 1000  # that are looked at for days written as text
@@ -48,7 +49,8 @@ def note_of_changes(join: JoinConfig, days: Sequence[str]) -> str | None:
         else "it is read as it is now, also where it changed after a sample's cut"
     )
     note = f"{seen}; if {names} {several} when a row became known, set joins[].valid_from"
-    print(f"  {'WARNING: ' if join.aggregate else ''}join with {join.table}: {note}")
+    sentence = f"join with {join.table}: {note}"
+    LOG.warning(sentence) if join.aggregate else LOG.info(f"  {sentence}")
     return note
 
 

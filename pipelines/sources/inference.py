@@ -19,6 +19,7 @@ from optdist.config.source import SourceConfig
 from optdist.config.tables import TableConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.sources.columns import column, is_text, parse_number
 from pipelines.sources.expressions import Need
 from pipelines.sources.formats.registry import read_table
@@ -168,7 +169,7 @@ def print_types(types: Mapping[str, Mapping[str, str]]) -> None:
         for column, kind in columns.items()
     ]
     if listed:
-        print(f"  types of text columns in SQL: {', '.join(listed)}")
+        LOG.info(f"  types of text columns in SQL: {', '.join(listed)}")
 
 
 def text_measures(rows: DataFrame, name: str) -> list[Column]:

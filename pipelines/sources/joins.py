@@ -11,6 +11,7 @@ from optdist.config.source import SourceConfig
 from optdist.config.tables import JoinConfig
 from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.sources.as_of import (
     CUT,
     IS_KNOWN,
@@ -65,7 +66,7 @@ def read_checked(
     renamed = find_same_names(raw, source)
     if checked and renamed:
         listed = [new for names in renamed.values() for new in names.values()]
-        print(f"  columns of one name in several tables are now {', '.join(listed)}")
+        LOG.info(f"  columns of one name in several tables are now {', '.join(listed)}")
     main, matches = next(iter(source.tables)), []
     rows = _typed(raw[main], source.tables[main].types, renamed.get(main, {}))
     for join in source.row_joins:

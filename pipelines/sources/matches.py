@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from optdist.config.tables import JoinConfig
 from optdist.data.feature_table import JoinMatch
 from optdist.errors import DataError
+from optdist.log import LOG
 from pipelines.sources.columns import column, explain_errors
 from pipelines.sources.shapes import shape
 
@@ -36,7 +37,7 @@ def check_matches(
     match = JoinMatch(table=join.table, by=join.by, rows=count, matched=matched)
     if not count:
         return match
-    print(f"  join with {join.table}: {share(match)} have a partner")
+    LOG.info(f"  join with {join.table}: {share(match)} have a partner")
     if not matched:
         explain_no_match(rows, other, join, keys)
     require_share(match, join, "have a partner")

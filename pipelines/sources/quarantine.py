@@ -12,6 +12,7 @@ from optdist.config import DatasetConfig, FeaturesConfig, LimitsConfig
 from optdist.config.source import SourceConfig
 from optdist.config.transactions import FIRST_DAY
 from optdist.errors import CheckError
+from optdist.log import LOG
 from pipelines.checks import Statistics, enforce
 from pipelines.sources.columns import (
     IS_RAGGED,
@@ -218,7 +219,7 @@ def check_bad_rows(
     """
     counts = count_reasons(quarantined)
     for count in counts:
-        print(f"  quarantined {count}")
+        LOG.info(f"  quarantined {count}")
     statistics = {
         stage: {
             "good": rows,

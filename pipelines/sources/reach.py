@@ -16,6 +16,7 @@ from itertools import pairwise
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from optdist.log import LOG
 from pipelines.sources.columns import DAY
 
 DayRange = tuple[dt.date, dt.date]  # first and last day, both inclusive
@@ -68,7 +69,7 @@ class Reach:
             if counts:
                 dates = [f"{day} ({count:,})" for day, count in counts.items()]
                 more = f" and {len(dates) - 5} more days" if len(dates) > 5 else ""
-                print(
+                LOG.info(
                     f"  quarantined: {reason} ({self.days[0]} to {self.days[-1]}): "
                     f"{', '.join(dates[:5])}{more}"
                 )

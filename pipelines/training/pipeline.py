@@ -16,6 +16,7 @@ from optdist.config.metrics import METRICS
 from optdist.data.feature_table import FeatureTable
 from optdist.evaluation import plots
 from optdist.files import locked
+from optdist.log import LOG
 from optdist.tracking import PACKAGE_DIGEST, Run, Tracker
 from optdist.training import (
     EpochRecord,
@@ -72,7 +73,9 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         with tracker.run(name, tags=run_tags(config, as_of), run_id=run_id) as run:
             if earlier:
                 version = earlier.version
-                print(f"trained and registered before as version {version}: continuing from there")
+                LOG.info(
+                    f"trained and registered before as version {version}: continuing from there"
+                )
             else:
                 train(launcher, config, table, plan, run)
                 version = register(config, tracker, plan, run)
@@ -111,7 +114,7 @@ def train(
     run.log_table(table.manifest)
     if table.page.exists():
         run.log_file(table.page)
-    print(
+    LOG.info(
         f"training {plan.model.name} on {plan.training.ranks} ranks"
         f"{' (continuing where it stopped)' if folder.checkpoint.exists() else ''}, "
         f"MLflow run {run.run_id}"
@@ -224,6 +227,19 @@ def summary(report: Report) -> str:
     lines = "\n".join(f"  {name:<12}{place}" for name, place in places)
     best = f"best epoch {report.result.best_epoch}, inference {report.result.inference}"
     return f"\ntest split, {best}:\n{table}\n\nwhere:\n{lines}"
+
+
+def facts(report: Report) -> dict[str, object]:
+    """What a job's result file has of a training run."""
+    result = report.result
+    return {
+        **report.model_dump(mode="json", exclude={"result", "tracking"}),
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "training_seconds": round(result.seconds, 1),
+        "rows": result.rows,
+        "test": result.test_metrics,
+    }
 
 
 class _EpochLog:

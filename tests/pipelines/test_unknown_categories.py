@@ -25,13 +25,13 @@ def samples(spark, *countries):
 def test_known_categories_pass_without_a_word(spark, schema, capsys):
     shares = check_categories(samples(spark, *["DE", None] * 40), schema, 0.5)
     assert shares == {"country": 0.0, "plan": 0.0}
-    assert "WARNING" not in capsys.readouterr().out
+    assert "WARNING" not in capsys.readouterr().err
 
 
 def test_unknown_categories_far_above_trainings_are_named(spark, schema, capsys):
     check_categories(samples(spark, *["DE", "DE", "FR"] * 20), schema, 0.5)
     message = "WARNING: 20 of 60 categories of country are unknown to the model (0.0% in training)"
-    assert message in capsys.readouterr().out
+    assert message in capsys.readouterr().err
 
 
 def test_a_column_that_is_unknown_as_a_whole_stops_scoring(spark, schema):
@@ -47,12 +47,12 @@ def test_a_column_that_is_unknown_as_a_whole_stops_scoring(spark, schema):
 def test_a_new_month_does_not_stop_scoring(spark, schema, capsys):
     marked = mark_calendar(schema, {"country"})
     check_categories(samples(spark, *["FR"] * 40), marked, 0.5)
-    assert "WARNING: 40 of 40 categories of country are unknown" in capsys.readouterr().out
+    assert "WARNING: 40 of 40 categories of country are unknown" in capsys.readouterr().err
 
 
 def test_a_comparison_says_at_which_version_scoring_would_stop(spark, schema, capsys):
     warn_of_unknown(samples(spark, *["FR"] * 40), schema, "version 3", 0.5)
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert "40 of 40 categories of country are unknown to version 3 (0.0% in training)" in printed
     assert "scoring such rows with version 3 stops: scoring.max_unknown_share allows 0.5" in printed
 
@@ -66,12 +66,12 @@ def test_an_older_package_that_does_not_say_what_training_knew_stops_nothing(spa
         }
     )
     check_categories(samples(spark, *["FR"] * 40), old, 0.5)
-    assert "40 of 40 categories of country are unknown" in capsys.readouterr().out
+    assert "40 of 40 categories of country are unknown" in capsys.readouterr().err
 
 
 def test_training_warns_of_categories_in_several_letter_cases(capsys):
     rows = pd.DataFrame({"country": ["DE", "de", "UK"], "plan": ["a", "b", "c"], "y": [1.0, 0, 0]})
     warn_of_letter_case(fit_schema(rows, FEATURES, "y"))
     assert "1 categories of country are there in several letter cases, such as `AA` and `aa`" in (
-        capsys.readouterr().out
+        capsys.readouterr().err
     )

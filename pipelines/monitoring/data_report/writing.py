@@ -12,6 +12,7 @@ from optdist.data.feature_table import FeatureTable, UnfinishedTable
 from optdist.data.schema import FeatureSchema
 from optdist.errors import CheckError
 from optdist.files import uri, write_atomically, write_json
+from optdist.log import LOG
 from pipelines.monitoring.data_report.audit import find_flags, leaks
 from pipelines.monitoring.data_report.looks_ahead import find_looking_ahead
 from pipelines.monitoring.data_report.page import draw_page
@@ -55,10 +56,10 @@ def make_report(
         write_report(report, limits, table)
         warnings = leaks(find_flags(report, limits))
     except Exception as error:  # whatever it is, the features are right without a report
-        print(f"  WARNING: the data report could not be made: {_short(error)}")
+        LOG.warning(f"the data report could not be made: {_short(error)}")
         return []
     for warning in warnings:
-        print(f"  WARNING: {warning}")
+        LOG.warning(warning)
     return warnings
 
 
@@ -110,19 +111,19 @@ def recheck_report(table: FeatureTable, limits: ReportConfig) -> list[str]:
         return []
     warnings = leaks(find_flags(report, limits))
     for warning in warnings:
-        print(f"  WARNING: {warning}")
+        LOG.warning(warning)
     if report.limits != limits.model_dump() or not table.page.exists():
         try:
             write_report(report, limits, table)
         except Exception as error:  # as above
-            print(f"  WARNING: the data report could not be drawn: {_short(error)}")
+            LOG.warning(f"the data report could not be drawn: {_short(error)}")
     return warnings
 
 
 def print_page(table: FeatureTable) -> None:
     """Print where the report is, if there is one."""
     if table.page.exists():
-        print(f"data report: {table.page}")
+        LOG.info(f"data report: {table.page}")
 
 
 def refuse_leaks(warnings: list[str], limits: ReportConfig, page: Path) -> None:

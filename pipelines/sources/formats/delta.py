@@ -20,6 +20,7 @@ from pyspark.sql.types import (
 
 from optdist.config.tables import TableConfig
 from optdist.files import uri
+from optdist.log import LOG
 from pipelines.sources.formats.delta_log import DeltaVersion, find_version, read_version
 from pipelines.sources.formats.names import quoted
 
@@ -38,7 +39,7 @@ class Delta:
     def pin(self, spark: SparkSession, name: str, table: TableConfig) -> TableConfig:
         """The table with the number of the version that it has now."""
         _, version = find_version(name, table)
-        print(f"  {name}: version {version} of the Delta table")
+        LOG.info(f"  {name}: version {version} of the Delta table")
         return table.model_copy(update={"version": version})
 
     def read(self, spark: SparkSession, name: str, table: TableConfig) -> DataFrame:

@@ -33,7 +33,7 @@ def test_one_process_trains_and_goes_on_where_progress_cannot_be_logged(tmp_path
     result = OneProcess().launch(made, fails)
     assert result.epochs == 2 and result.ranks == 1
     assert result == made.run_folder.result()
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert printed.count("not logged (ConnectionError)") == 1 and "secret" not in printed
 
 

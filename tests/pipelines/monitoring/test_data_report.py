@@ -139,7 +139,7 @@ def test_other_limits_judge_the_same_statistics_again(built, spark, capsys):
         update={"report": config.report.model_copy(update={"max_feature_auc": 0.55})}
     )
     build_features(spark, strict)
-    assert "WARNING: possible leak: segment: alone it ranks" in capsys.readouterr().out
+    assert "WARNING: possible leak: segment: alone it ranks" in capsys.readouterr().err
     assert "Possible leak" in table.page.read_text()
     stopping = strict.report.model_copy(update={"stop_on_leak": True})
     with pytest.raises(CheckError, match=r"segment.*report\.stop_on_leak"):
@@ -164,7 +164,7 @@ def test_a_failure_to_draw_does_not_lose_the_table(spark, tmp_path, capsys, monk
     table = build_features(spark, config)
     assert FeatureTable.is_finished(table.path) and not table.page.exists()
     assert "WARNING: the data report could not be made: RuntimeError: no font" in (
-        capsys.readouterr().out
+        capsys.readouterr().err
     )
     monkeypatch.undo()
     assert build_features(spark, config).page.exists()  # drawn at the next chance
@@ -214,7 +214,7 @@ def test_the_product_price_of_criteo_is_flagged_where_it_is_left_in_and_nothing_
     table = build_features(spark, left_in)
     assert flags(table, left_in) == [("product_price", "too good")]
     [warning] = table.manifest.warnings
-    assert "product_price" in warning and f"WARNING: {warning}" in capsys.readouterr().out
+    assert "product_price" in warning and f"WARNING: {warning}" in capsys.readouterr().err
 
 
 def test_an_id_as_a_feature_is_flagged_and_none_of_its_values_is_shown(spark, tmp_path):

@@ -196,7 +196,7 @@ def test_a_version_that_knows_few_of_the_test_rows_categories_is_named(
     schema = table.schema.model_copy(update={"categorical": features})
     version = register(tracker, write_package(schema, tmp_path / "few"))
     promote(spark, made, tracker, table, version)
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert f"categories of segment are unknown to version {version} (0.0% in training)" in printed
     assert f"scoring such rows with version {version} stops" in printed
 

@@ -12,7 +12,7 @@ import shop
 
 from optdist import errors
 from optdist.errors import ConfigError, DiskError, GateError, StoreError, TrainingError
-from optdist.files import locked, write_json
+from optdist.files import locked, write_atomically, write_json
 from optdist.tracking import Tracker
 from pipelines import cli
 from pipelines.drafting.request import DraftError
@@ -119,7 +119,7 @@ def test_no_space_and_no_right_to_write_are_one_sentence_with_a_path(error, code
     assert code == 1 or "\n" not in failure.message
 
 
-def test_a_full_disk_names_the_file_and_leaves_no_part_of_it():
+def test_a_full_disk_names_the_file_and_leaves_no_part_of_it(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
 
@@ -127,13 +127,10 @@ def test_a_full_disk_names_the_file_and_leaves_no_part_of_it():
         with open("/dev/full", "wb", buffering=0) as device:
             device.write(b"x")
 
-    from optdist.files import write_atomically
-
-    folder = Path("/tmp")
     with pytest.raises(OSError) as error:
-        write_atomically(folder / "wanted.json", full)
-    assert error.value.errno == errno.ENOSPC and error.value.filename == "/tmp/wanted.json"
-    assert not list(folder.glob(".wanted.json.*"))
+        write_atomically(tmp_path / "wanted.json", full)
+    assert error.value.errno == errno.ENOSPC and error.value.filename == f"{tmp_path}/wanted.json"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_for_lack_of_a_right_is_no_wrong_setting(monkeypatch):
@@ -168,6 +165,9 @@ def test_a_store_out_of_reach_is_one_sentence_within_seconds(uri, words, tmp_pat
 
 def test_a_locked_or_read_only_store_is_one_sentence_without_sql(tmp_path, monkeypatch, capfd):
     tracker = Tracker(shop.config(tmp_path / "root", tmp_path / "none.csv"))
+    with pytest.raises(KeyboardInterrupt), tracker.run("stopped") as run:
+        raise KeyboardInterrupt
+    assert tracker.client.get_run(run.run_id).info.status == "KILLED"
     path = tmp_path / "root" / "mlflow.db"
     monkeypatch.setattr("mlflow.store.db.utils.sql.text", patient)
     with sqlite3.connect(path) as other:
@@ -189,13 +189,6 @@ def patient(text):
     import sqlalchemy
 
     return sqlalchemy.text(text.replace("busy_timeout = 20000", "busy_timeout = 200"))
-
-
-def test_a_run_that_is_stopped_is_killed_and_not_failed(tmp_path):
-    tracker = Tracker(shop.config(tmp_path / "root", tmp_path / "none.csv"))
-    with pytest.raises(KeyboardInterrupt), tracker.run("one") as run:
-        raise KeyboardInterrupt
-    assert tracker.client.get_run(run.run_id).info.status == "KILLED"
 
 
 def test_json_is_whole_or_not_there(tmp_path):

@@ -144,7 +144,7 @@ def test_a_rerun_uses_the_pinned_version_and_input_and_gives_the_same_rows(
     finally:
         shop.tracker.set_alias(CHAMPION, "1")
     pd.testing.assert_frame_equal(published(spark, again), rows)
-    assert "source or data set changed since" in capsys.readouterr().out
+    assert "source or data set changed since" in capsys.readouterr().err
     assert again.input_fingerprint == first.input_fingerprint != again.source_fingerprint
     spark.catalog.clearCache()
     refreshed = score(spark, made, shop.tracker, DATE, refresh=True)
@@ -368,7 +368,7 @@ def test_a_redefined_data_set_is_not_scored_with_the_old_model(spark, shop, fres
     made = fresh()
     version = register(shop.tracker, shop.packages["1"], **identity(made))
     first = score(spark, made, shop.tracker, DATE, model=version)
-    assert "has no record of the data" not in capsys.readouterr().out
+    assert "has no record of the data" not in capsys.readouterr().err
     other = redefined(made, horizon_days=180)
     with pytest.raises(ModelError, match=rf"version {version} .*in source\.horizon_days\. Train"):
         score(spark, other, shop.tracker, dt.date(2024, 6, 30), model=version)
@@ -386,7 +386,7 @@ def test_a_redefined_data_set_is_not_scored_with_the_old_model(spark, shop, fres
 @pytest.mark.slow
 def test_a_version_that_does_not_say_its_data_set_scores_with_a_warning(spark, shop, fresh, capsys):
     score(spark, fresh(), shop.tracker, DATE)
-    assert "version 1 has no record of the data it was trained on" in capsys.readouterr().out
+    assert "version 1 has no record of the data it was trained on" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_a_store_that_is_down_for_one_epoch_loses_none_and_stops_nothing(
         for record in epochs(3):
             out({"event": "epoch", **record})
     assert logged(run) == [1, 3]
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert printed.count("not logged (ModelError)") == 1
     assert "secret" not in printed
 
