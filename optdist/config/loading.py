@@ -74,18 +74,22 @@ def load_config(
         require_same_kinds(layers)
         merged = OmegaConf.merge(*layers)
         written = OmegaConf.to_container(merged, resolve=False)
+        _refuse_plain_secrets(written)
         _require_variables(written)
         resolved = OmegaConf.to_container(merged, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"The configuration cannot be merged: {error}") from error
-    config = config_from(_with_spark_keys(resolved), _with_spark_keys(written))
-    plain = plain_secrets(config.written)
+    return config_from(_with_spark_keys(resolved), _with_spark_keys(written))
+
+
+def _refuse_plain_secrets(written: Any) -> None:
+    """Refuse passwords as they are, before an error can quote one."""
+    plain = plain_secrets(written)
     if plain:
         raise ConfigError(
             f"{', '.join(plain)}: a secret as it is would be logged with every run. Write "
             f"${{env:NAME}} in its place, and set that environment variable."
         )
-    return config
 
 
 def read_on_failure(

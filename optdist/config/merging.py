@@ -10,6 +10,7 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 
 from optdist.config.plain import plain_yaml
+from optdist.config.secrets import secret_name
 from optdist.errors import ConfigError
 
 # the parts of a setting's name: keys, or places in a list
@@ -25,7 +26,7 @@ def read_changes(overrides: Sequence[str]) -> dict[str, Any]:
     for text in overrides:
         key, _, value = text.partition("=")
         if not (_KEYS.fullmatch(key) and "=" in text):
-            raise ConfigError(f"--set takes section.key=value. Received: {text!r}")
+            raise ConfigError(f"--set takes section.key=value. Received: {_without_value(text)!r}")
         try:
             plain_yaml(value)
         except ValueError as error:
@@ -34,6 +35,13 @@ def read_changes(overrides: Sequence[str]) -> dict[str, Any]:
             ) from error
     changes = OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides)), resolve=False)
     return cast(dict[str, Any], changes)
+
+
+def _without_value(text: str) -> str:
+    """A change that cannot be read, without what may be a password."""
+    key, sign, value = text.partition("=")
+    shown = "…" if value and secret_name(key) else value
+    return f"{key}{sign}{shown}"
 
 
 def require_same_kinds(layers: Sequence[Mapping[str, Any]]) -> None:

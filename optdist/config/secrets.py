@@ -15,8 +15,11 @@ from optdist.errors import OptDistError
 _NAME = re.compile(r"\$\{(?:oc\.)?env:\s*(\w+)")
 _NEEDED = re.compile(r"\$\{env:\s*(\w+)\s*\}")
 _SECRET = re.compile(r"passw(or)?d|^pwd$|secret|token|credential|account\.key", re.IGNORECASE)
+# an option whose name has such a word and whose value says where the secret is, or of what kind
+_NO_SECRET = re.compile(r"(file|path|provider|class|enabled|type|mountPath)$|\.secrets\.", re.I)
+_NAMED = re.compile(r"dataset\.source\.tables\.[^.]+\.options\.|spark\.|on_failure\.headers\.")
 _IN_URL = re.compile(
-    r"(?:[?&;]|^)\w*(?:password|pwd|token|secret)=([^&;]+)|//[^/@:]+:([^/@]+)@", re.I
+    r"(?:[?&;]|^)\w*(?:password|pwd|token|secret)=([^&;\s]+)|//[^/@:\s]+:([^/@\s]+)@", re.I
 )
 _AUTHORITY = re.compile("authori[sz]ation|api.?key|cookie", re.IGNORECASE)
 _SHORT = 3  # characters: a value this short is not a secret, and common in any text
@@ -44,32 +47,49 @@ def hide_secrets(text: str, written: Mapping[str, Any]) -> str:
 
 
 def plain_secrets(written: Mapping[str, Any]) -> list[str]:
-    """The options of tables and of the hook that hold a secret as it is, which runs would log.
+    """The settings that hold a secret as it is, which each run would log.
+
+    These are options of tables and of Spark and headers of the hook whose names say so, and texts
+    anywhere that have a password in a URL.
 
     Args:
-        written: the configuration as its files have it.
+        written: the configuration as its files have it; it need not be a valid one.
     """
-    source = (written.get("dataset") or {}).get("source") or {}
-    hook = written.get("on_failure") or {}
-    texts = {"url": hook.get("url")} | {
-        f"headers.{name}": value for name, value in (hook.get("headers") or {}).items()
-    }
-    plain = [
-        f"on_failure.{name}"
-        for name, text in texts.items()
-        if text and _is_plain_secret(_AUTHORITY.sub("token", name), str(text))
-    ]
-    return plain + [
-        f"dataset.source.tables.{name}.options.{option}"
-        for name, table in source.get("tables", {}).items()
-        for option, value in (table.get("options") or {}).items()
-        if _is_plain_secret(option, str(value))
+    return [
+        place
+        for place, value in _texts(written, "")
+        if _is_named_secret(place, value) or _has_secret_url(value)
     ]
 
 
-def _is_plain_secret(option: str, value: str) -> bool:
-    if _SECRET.search(option):
-        return bool(value) and "${" not in value
+def secret_name(name: str) -> bool:
+    """Whether the name of an option says that its value is a secret."""
+    return bool(_SECRET.search(name))
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Each value of a configuration as its place and its text."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _texts(inner, f"{place}[{i}]")
+    elif value is not None:
+        yield place, str(value)
+
+
+def _is_named_secret(place: str, value: str) -> bool:
+    section = _NAMED.match(place)
+    name = place[section.end() :] if section else ""  # which may have dots
+    if place.startswith("on_failure."):
+        name = _AUTHORITY.sub("token", name)
+    if not _SECRET.search(name) or _NO_SECRET.search(place):
+        return False
+    return "${" not in value and value.lower() not in {"", "true", "false"}
+
+
+def _has_secret_url(value: str) -> bool:
     return any(
         "${" not in secret
         for match in _IN_URL.finditer(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from optdist.data.schema import first_problem
 from optdist.errors import TrainingError
 from optdist.files import write_atomically, write_json
 from optdist.serving.package import Package
-from optdist.training.checkpoint import load_checkpoint, save_checkpoint
+from optdist.training.checkpoint import (
+    CHECKPOINT,
+    load_arrays,
+    load_checkpoint,
+    save_checkpoint,
+)
 from optdist.training.result import EpochRecord, TrainingResult
 
 if TYPE_CHECKING:
@@ -73,25 +80,25 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path:
         """All variables and the state after the last epoch."""
-        return self.path / "checkpoint.npz"
+        return self.path / CHECKPOINT
 
     def best(self, epoch: int) -> Path:
         """The model's weights after the best epoch so far."""
         return self.path / _BEST.format(epoch)
 
-    def save_best(self, epoch: int, variables: Iterable[keras.Variable]) -> None:
+    def save_best(self, epoch: int, variables: Sequence[keras.Variable]) -> None:
         """Keep the weights of an epoch that is the best so far."""
         save_checkpoint(self.best(epoch), variables, {"epoch": epoch})
 
-    def load_best(self, epoch: int, variables: Iterable[keras.Variable]) -> None:
+    def load_best(self, epoch: int, variables: Sequence[keras.Variable]) -> None:
         """Fill `variables` with the weights of the best epoch."""
         load_checkpoint(self.best(epoch), variables)
 
-    def save_checkpoint(self, variables: Iterable[keras.Variable], state: dict[str, Any]) -> None:
+    def save_checkpoint(self, variables: Sequence[keras.Variable], state: dict[str, Any]) -> None:
         """Keep what the next start needs to continue after this epoch."""
         save_checkpoint(self.checkpoint, variables, state)
 
-    def load_checkpoint(self, variables: Iterable[keras.Variable]) -> dict[str, Any]:
+    def load_checkpoint(self, variables: Sequence[keras.Variable]) -> dict[str, Any]:
         """Fill `variables` with those of the last epoch and return the state.
 
         Raises:
@@ -107,7 +114,8 @@ class RunFolder:
 
     def history(self) -> list[EpochRecord]:
         """The records of all epochs so far, those before a restart included."""
-        return _HISTORY.validate_json(self._text("history.json"))
+        with self._valid("history.json") as text:
+            return _HISTORY.validate_json(text)
 
     def write_history(self, records: Sequence[EpochRecord]) -> None:
         """Write the records of all epochs so far."""
@@ -121,10 +129,8 @@ class RunFolder:
         Raises:
             TrainingError: the run has not finished, or the file is damaged.
         """
-        try:
-            return TrainingResult.model_validate_json(self._text("metrics.json"))
-        except ValidationError as error:
-            raise TrainingError(f"{self.path}/metrics.json is damaged: {error}") from error
+        with self._valid("metrics.json") as text:
+            return TrainingResult.model_validate_json(text)
 
     def write_result(self, result: TrainingResult) -> None:
         """Write the finished run's result."""
@@ -132,8 +138,7 @@ class RunFolder:
 
     def predictions(self) -> dict[str, np.ndarray]:
         """The test rows' arrays, [N] each, as `Evaluation.final` describes them."""
-        with np.load(self.path / "test_predictions.npz", allow_pickle=False) as content:
-            return dict(content)
+        return load_arrays(self.path / "test_predictions.npz")
 
     def write_predictions(self, rows: Mapping[str, np.ndarray]) -> None:
         """Write the test rows' arrays, [N] each."""
@@ -143,8 +148,10 @@ class RunFolder:
 
     def registration(self) -> Registration | None:
         """The version that this run has registered, or None."""
-        path = self.path / "registered.json"
-        return Registration.model_validate_json(path.read_text()) if path.exists() else None
+        if not (self.path / "registered.json").exists():
+            return None
+        with self._valid("registered.json") as text:
+            return Registration.model_validate_json(text)
 
     def write_registration(self, registration: Registration) -> None:
         """Say which version this run has registered."""
@@ -163,10 +170,22 @@ class RunFolder:
             return path.read_text().split("\n\n")[0]
         return None
 
+    @contextmanager
+    def _valid(self, name: str) -> Iterator[str]:
+        """A file's text, for a block that checks it."""
+        text = self._text(name)
+        try:
+            yield text
+        except ValidationError as error:
+            raise TrainingError(
+                f"{self.path / name} is damaged: {first_problem(error)}. Remove {self.path} to "
+                f"train from the start."
+            ) from error
+
     def _text(self, name: str) -> str:
         try:
             return (self.path / name).read_text()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise TrainingError(
                 f"{self.path / name} cannot be read ({error}). Has the run finished?"
             ) from error
