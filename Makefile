@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format imports settings quality lock bench clean
+.PHONY: help setup test test-fast check format imports settings quality airflow lock bench clean
 
 BIN := .venv/bin
 PYTHON_SOURCES := $(wildcard optdist pipelines jobs benchmarks tests requirements setup.py)
@@ -47,6 +47,9 @@ quality:  ## Write docs/data_quality.md from what the tests of tables with quirk
 	$(PYTEST) tests/pipelines/sources/test_quirky_tables.py tests/pipelines/sources/test_kinds_of_quirks.py \
 	  tests/integration/test_scored_files.py && $(BIN)/python tests/quality_page.py "$$results"
 
+airflow:  ## Test rendered schedules in a real Airflow, in an environment of its own
+	@$(READY); requirements/airflow.sh; $(PYTEST) -m airflow tests/pipelines/scheduling $(ARGS)
+
 lock:  ## Write the lock files from setup.py (ARGS=--upgrade for newer versions)
 	@$(READY); requirements/lock.sh $(ARGS)
 
@@ -55,5 +58,5 @@ bench:  ## Run the benchmarks, one after the other
 	for benchmark in benchmarks/[a-z]*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
 
 clean:  ## Remove .venv and what tools and jobs leave behind (Horovod's wheel stays in the cache)
-	rm -rf .venv .venv.lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache spark-warehouse metastore_db derby.log
+	rm -rf .venv .venv-airflow .venv.lock build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache spark-warehouse metastore_db derby.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

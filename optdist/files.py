@@ -39,10 +39,15 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text atomically."""
+    content = text.encode()
+    write_atomically(path, lambda file: file.write(content))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically."""
-    text = json.dumps(value, indent=1).encode()
-    write_atomically(path, lambda file: file.write(text))
+    write_text(path, json.dumps(value, indent=1))
 
 
 def sha256_of(path: Path) -> str:

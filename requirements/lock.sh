@@ -17,3 +17,6 @@ shared=(--extra build --extra data --extra delta --extra dev --extra horovod --e
 "${compile[@]}" setup.py "${shared[@]}" --extra gpu --no-emit-package horovod -o requirements/lock-gpu.txt "$@"
 "${compile[@]}" --no-deps -o requirements/horovod.txt "$@" - <<<"horovod==0.28.1"
 "${compile[@]}" -o requirements/bootstrap.txt "$@" - <<<"uv==0.13.9"
+
+# Airflow is locked apart: it is installed next to nothing of ours.
+"${compile[@]}" requirements/airflow.in -o requirements/airflow.txt "$@"

@@ -25,6 +25,7 @@ DOORS = {
         "optdist.training.local_launcher",
         "pipelines.training.spark_launcher",
     },
+    "croniter": {"pipelines.scheduling"},
     "jinja2": {"pipelines.rendering"},
     "lightgbm": {"pipelines.experiments.run.boosting"},
     "matplotlib": {

@@ -34,7 +34,11 @@ def test_help_explains_a_job_without_starting_spark(job):
 
 @pytest.mark.parametrize("job", sorted({*JOBS} - {"experiment.py"}))
 def test_a_wrong_setting_is_one_message_before_spark_starts(job):
-    needed = {"score.py": ["--run-date", "2024-01-31"], "draft.py": ["sales.csv"]}.get(job, [])
+    needed = {
+        "score.py": ["--run-date", "2024-01-31"],
+        "draft.py": ["sales.csv"],
+        "schedule.py": ["list"],
+    }.get(job, [])
     found = run(job, *needed, "--set", "training.epoch=3")
     assert found.returncode == 2
     assert found.stderr.startswith("error: The configuration has these problems:\n  - training.ep")
@@ -79,7 +83,7 @@ def test_help_settings_of_a_section_that_does_not_exist_is_refused():
 
 @pytest.mark.parametrize("job", sorted({*JOBS} - {"draft.py", "experiment.py"}))
 def test_a_dry_run_lists_all_problems_of_settings_and_fails(job):
-    needed = ["--run-date", "2024-01-31"] if job == "score.py" else []
+    needed = {"score.py": ["--run-date", "2024-01-31"], "schedule.py": ["list"]}.get(job, [])
     wrong = ["--set", "training.epoch=3", "--set", "model.nme=x"]
     command = [sys.executable, str(ROOT / "jobs" / job), "--dry-run", *needed, *wrong]
     found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
