@@ -1,15 +1,17 @@
-"""Compares drafted data sets with those written by hand: Norm-GINI on the same test rows.
+"""Compares drafts and automatic history with data sets written by hand: Norm-GINI on test rows.
 
-Each data set is drafted by the functions of `jobs/draft.py`, told no more than `TOLD`. Both configs
-are built into feature tables, OptDist is trained on each with the config's own settings, and both
-models score the test rows that the two tables share, against the hand-written label: samples of the
-same id and date fall in the same split. `own rows` are all test rows of the draft, against its own
-label.
+Each data set is drafted by the functions of `jobs/draft.py`, told no more than `TOLD`; and
+`history: auto` takes the place of the history that is written by hand, and of what is computed from
+it. All configs are built into feature tables, OptDist is trained on each with the config's own
+settings, and the models score the test rows that a table shares with that of the hand-written
+config, against the hand-written label: samples of the same id and date fall in the same split.
+`own rows` are all test rows of a config, against its own label.
 
     python benchmarks/quality/draft.py --data FOLDER --root FOLDER
 """
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import keras
 import numpy as np
 from _training import cosine, fit, predicted, read
 
-from optdist.config import Config, load_config
+from optdist.config import Config, config_from, load_config
 from optdist.data.feature_table import FeatureTable
 from optdist.evaluation.metrics import normalized_gini
 from optdist.models import build_model
@@ -80,7 +82,7 @@ def main() -> None:
     """Print a Markdown table."""
     options = _options()
     lines = [
-        "| data set | told | test rows | common with those by hand | by hand | drafted "
+        "| data set | config | test rows | common with those by hand | by hand | this config "
         "| own rows |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
@@ -96,6 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, required=True, help="where feature tables are kept")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--no-drafts", action="store_true", help="compare automatic history alone")
     return parser.parse_args()
 
 
@@ -106,15 +109,43 @@ def _rows(name: str, case: Case, options: argparse.Namespace) -> list[str]:
     }
     own = [f"dataset.source.tables.{table}.path={path}" for table, path in paths.items()]
     root = [f"paths.root={options.root}"]
-    by_hand = _scored(load_config(name, overrides=[*root, *own]), options)
+    hand_written = load_config(name, overrides=[*root, *own])
+    by_hand = _scored(hand_written, options)
     rows = []
-    for told in [case.told] if not case.told else [case.told, {}]:
+    for told in ([case.told] if not case.told else [case.told, {}]) * (not options.no_drafts):
         file = options.root / "drafts" / f"{name}{'_told' if told else ''}.yaml"
         _draft(name, list(paths.values()), told, file, root)
         drafted = _scored(load_config(file, overrides=root), options)
         flags = ", ".join(f"{key} {_text(value)}" for key, value in told.items()) or "nothing"
-        rows.append(f"| {name} | {flags} | {_compared(by_hand, drafted)} |")
+        rows.append(f"| {name} | drafted, told {flags} | {_compared(by_hand, drafted)} |")
+    automatic = _with_auto_history(hand_written)
+    if automatic:
+        compared = _compared(by_hand, _scored(automatic, options))
+        rows.append(f"| {name} | `history: auto` | {compared} |")
     return rows
+
+
+def _with_auto_history(config: Config) -> Config | None:
+    """The config without its history, and without what is made of it; None: it has none."""
+    content = config.model_dump(mode="json", exclude_unset=True)
+    source, features = content["dataset"]["source"], content["dataset"]["features"]
+    blocks = source.get("history")
+    if not blocks:
+        return None
+    gone = {f"{f}_{w}" for b in blocks for w in b.get("windows", ["all"]) for f in b["features"]}
+    for name, sql in source.get("sample_columns", {}).items():
+        if gone & {*re.findall(r"\w+", sql)}:
+            gone.add(name)
+    source["history"] = "auto"
+    for section, setting in (
+        (source, "sample_columns"),
+        (features, "categorical"),
+        (features, "numeric"),
+    ):
+        kept = [name for name in section.get(setting, []) if name not in gone]
+        is_list = isinstance(section.get(setting), list)
+        section[setting] = kept if is_list else {name: section[setting][name] for name in kept}
+    return config_from(content)
 
 
 def _draft(name: str, paths: list[str], told: dict[str, Any], file: Path, root: list[str]) -> None:
