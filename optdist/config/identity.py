@@ -20,12 +20,14 @@ _OF_MEANING = {
     "jdbc": frozenset({"query", "customschema", "prefertimestampntz", "sessioninitstatement"}),
 }
 DATASET, SPLIT = "dataset_fingerprint", "split_fingerprint"
+_TABLES, _CONTENT = "source.tables", "source.tables, in any format"
 
 
 def identity(config: Config) -> dict[str, str]:
     """Return the tags: what raw features and label mean, and which rows are test rows.
 
-    Paths, a database's address and a table's version may change, and so may the dates of samples.
+    Paths, a table's version and format, a database's address and the dates of samples may change.
+    Tables with a format have two hashes, with it and without: older tags have the first.
     How features are encoded travels with the model, so `features` is left out too.
     """
     dataset = config.printable(defaults=False)["dataset"]
@@ -35,10 +37,13 @@ def identity(config: Config) -> dict[str, str]:
         source.pop(name, None)
     described = {f"source.{name}": value for name, value in source.items()} | {
         "id": dataset["id"],
-        "source.tables": tables,
+        _TABLES: tables,
         "source.snapshots": bool(config.dataset.source.key_dates),
         "spark.sql.session.timeZone": config.spark.get("spark.sql.session.timeZone"),
     }
+    content = {name: _without_format(table) for name, table in tables.items()}
+    if content != tables:
+        described[_CONTENT] = content
     split = {f"split.{name}": value for name, value in config.split.model_dump().items()}
     return {
         DATASET: _hashes(described),
@@ -49,6 +54,9 @@ def identity(config: Config) -> dict[str, str]:
 def find_differences(then: str, now: str) -> list[str]:
     """The names of settings that differ between two tags of one kind."""
     a, b = json.loads(then), json.loads(now)
+    contents = [tag.pop(_CONTENT, tag.get(_TABLES)) for tag in (a, b)]
+    if contents[0] == contents[1]:
+        a[_TABLES] = b[_TABLES] = None
     return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
 
 
@@ -59,6 +67,12 @@ def _meaning(table: Mapping[str, Any]) -> dict[str, Any]:
     if names is not None and "options" in table:
         meaning["options"] = {k: v for k, v in table["options"].items() if k.lower() in names}
     return meaning
+
+
+def _without_format(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table's settings without a format of files or of another storage of the same rows."""
+    is_own = ":" in str(table.get("format"))  # a class may make other rows
+    return {k: v for k, v in table.items() if k != "format" or is_own}
 
 
 def _hashes(settings: Mapping[str, Any]) -> str:

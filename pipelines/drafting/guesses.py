@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from pipelines.drafting.names import CODE, TIME, points
+from pipelines.sources.date_hints import suggest_timestamps
 from pipelines.sources.formats.names import plain_or_quoted
-from pipelines.sources.hints import suggest_amount, suggest_timestamp
+from pipelines.sources.hints import suggest_amount
 
 _ISO = re.compile(r"\s*(19|20)\d\d-\d{1,2}-\d{1,2}([ T].*)?\s*")
 _PLAIN = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
@@ -28,13 +29,14 @@ def time_readers(name: str, texts: Sequence[str], *, is_number: bool) -> list[st
     column = plain_or_quoted(name)
     if not is_number and _share(_ISO, texts) >= _MOST:
         return [f"try_cast({column} AS timestamp)"]
-    sql = suggest_timestamp(name, texts) if texts else None
-    if sql is None or (sql.startswith(_NUMBERED) and points(name, TIME) <= 0):
+    readers = suggest_timestamps(name, texts) if texts else []
+    if not readers or (readers[0].startswith(_NUMBERED) and points(name, TIME) <= 0):
         return []
     if is_number:
-        sql = sql.replace(f"to_date({column},", f"to_date(cast({column} AS string),")
-    other = _day_and_month_swapped(sql)
-    return [sql, other] if other else [sql]
+        text = f"to_date(cast({column} AS string),"
+        readers = [sql.replace(f"to_date({column},", text) for sql in readers]
+    swapped = [other for sql in readers if (other := _day_and_month_swapped(sql))]
+    return list(dict.fromkeys([*readers, *swapped]))
 
 
 def amount_reader(name: str, texts: Sequence[str]) -> str | None:

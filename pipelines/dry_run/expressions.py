@@ -18,7 +18,7 @@ from optdist.config.source import SamplesSourceConfig, SourceConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from optdist.errors import DataError, OptDistError
 from pipelines.features.sampler import find_sampler
-from pipelines.sources.columns import require
+from pipelines.sources.columns import main_table_of, require
 from pipelines.sources.events import roles, with_day
 from pipelines.sources.formats.bounded import Bound, BoundedTable
 from pipelines.sources.formats.registry import read_table
@@ -155,13 +155,14 @@ class _Isolation:
         rows = self._read(source)
         if isinstance(source, SamplesSourceConfig):
             label = source.label
-            self._works(lambda: require(rows, [label], "label"))
+            self._works(lambda: require(rows, [label], "label", main_table_of(source)))
         if not isinstance(source, TransactionsSourceConfig):
             return source
         whole = source.model_copy(update={"history": self._histories()})
         missing: set[str] = set()
         for names, what in roles(whole, self.dataset.id):
-            if not self._works(lambda: require(rows, names, what)):  # noqa: B023
+            more = main_table_of(source)
+            if not self._works(lambda: require(rows, names, what, more)):  # noqa: B023
                 missing |= set(names) - set(rows.columns)
         timestamp = source.timestamp
         fine = timestamp in missing or self._works(lambda: with_day(rows, timestamp))

@@ -12,7 +12,8 @@ from optdist.config import DatasetConfig
 from optdist.config.source import SamplesSourceConfig
 from optdist.errors import DataError
 from pipelines.features.sampler import Samples, explain_empty, samples_of
-from pipelines.sources.columns import LABEL, column, require
+from pipelines.sources.columns import LABEL, column, main_table_of, require
+from pipelines.sources.id_texts import require_one_text
 from pipelines.sources.joins import read_checked
 from pipelines.sources.quarantine import (
     keep_good_rows,
@@ -38,7 +39,7 @@ class TableSampler:
                 "ends is not known."
             )
         rows, joins = read_checked(spark, self.source)
-        rows = require(rows, [self.source.label], "label")
+        rows = require(rows, [self.source.label], "label", main_table_of(self.source))
         rows = rows.withColumn(LABEL, column(self.source.label))
         return replace(self._checked(rows, label=True), joins=joins)
 
@@ -55,7 +56,8 @@ class TableSampler:
 
     def _checked(self, rows: DataFrame, *, label: bool) -> Samples:
         rows = with_reason(rows, self.dataset, label=label)
-        rows = with_duplicate_reason(rows, self.dataset.id).persist()  # read twice
+        rows = with_duplicate_reason(rows, self.dataset.id).persist()  # read several times
+        require_one_text(rows, self.dataset.id)
         return Samples(
             rows=keep_good_rows(rows, self.dataset.features),
             quarantine=quarantine_rows(rows, "samples"),

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType, StringType
 
+from optdist.config.source import SourceConfig
 from optdist.errors import DataError
 from pipelines.sources.formats.base import RAGGED
 from pipelines.sources.formats.messages import first_line
@@ -53,13 +54,14 @@ def explain_errors(what: str, *frames: DataFrame) -> Iterator[None]:
         ) from error
 
 
-def require(rows: DataFrame, names: list[str], what: str) -> DataFrame:
+def require(rows: DataFrame, names: list[str], what: str, more: str = "") -> DataFrame:
     """Refuse rows that lack a column; the others get the letter case of the configuration.
 
     Args:
         rows: the table.
         names: the columns that must be there.
         what: the setting that names them, for the message.
+        more: the message's end.
 
     Raises:
         DataError: listing missing and found columns.
@@ -70,10 +72,19 @@ def require(rows: DataFrame, names: list[str], what: str) -> DataFrame:
     if missing:
         raise DataError(
             f"The data set's {what} names columns that are not there: {', '.join(missing)}. "
-            f"Found: {', '.join(columns)}."
+            f"Found: {', '.join(columns)}.{more}"
         )
     other = {cases[name.lower()]: name for name in names if name not in columns}
     return rows.withColumnsRenamed(other) if other else rows
+
+
+def main_table_of(source: SourceConfig) -> str:
+    """A sentence about whose columns these are; "" where there is one table only."""
+    main, *others = source.tables
+    if not others:
+        return ""
+    joined = ", ".join(others)
+    return f" The first of source.tables, {main}, is the main table: {joined} can only be joined."
 
 
 def column(name: str) -> Column:

@@ -25,11 +25,13 @@ from pipelines.sources.columns import (
     is_finite,
     is_no_id,
     is_ragged,
+    main_table_of,
     parse_number,
     require,
 )
+from pipelines.sources.date_hints import suggest_day_of_number
 from pipelines.sources.formats.names import quoted
-from pipelines.sources.hints import suggest_day_of_number
+from pipelines.sources.id_texts import require_one_text
 from pipelines.sources.joins import read_checked
 from pipelines.sources.no_events import explain_no_event
 from pipelines.sources.own_columns import without_own_names
@@ -75,17 +77,18 @@ def clean_events(
         until: keep no event after this day.
 
     Raises:
-        DataError: a column is missing, or the timestamp is a number.
+        DataError: a column is missing, the timestamp is a number, or an id is written in two ways.
     """
     rows, joins = read_checked(spark, source)
     for names, what in roles(source, entity):
-        rows = require(rows, names, what)
+        rows = require(rows, names, what, main_table_of(source))
     rows = without_own_names(rows, source, entity)
     typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(rows, source.amount))
     typed = typed.withColumn(REASON, F.coalesce(_reason(typed, entity), *unparsed_reason(rows)))
     if until is not None:
         typed = typed.where(F.col(DAY).isNull() | (F.col(DAY) <= F.lit(until)))
     seen = typed.persist()
+    require_one_text(seen, entity)
     reach = find_reach(seen.where(F.col(REASON).isNull()))
     checked = seen.withColumn(REASON, F.coalesce(REASON, reach.reason()))
     good = checked.where(F.col(REASON).isNull()).drop(REASON, *MARKS)

@@ -1,168 +1,121 @@
-"""Recognises how dates and amounts that Spark cannot read are written, and says what reads them."""
+"""Says what reads values that Spark cannot: the shape of one, and the expressions to set."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 
+from pipelines.sources.date_hints import matches_of
 from pipelines.sources.formats.names import plain_or_quoted
 from pipelines.sources.shapes import shape
 
-_MOST = 0.9  # of the texts that must be written in one way
-_PARTS = re.compile(r"(\d{1,4})([./ -])(\d{1,2})\2(\d{1,4})(.*)")
-_MONTH = re.compile(r"(\d{1,2})([ -])([A-Za-z]{3})\2(\d{2,4})(.*)")
-_TIME = re.compile(r"([ T])\d{1,2}:\d\d(:\d\d)?(\.\d+)?( ?[AaPp][Mm])?")
-_COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0+)?")
 _MONEY = re.compile(r"[^\d.,()]{0,5}?([+-]?\d[\d.,' \u00a0\u202f]*)[^\d.,()]{0,5}")
+_BRACKETS = re.compile(r"([^\d.,()]{0,5})\(([^()]*)\)([^\d.,()]{0,5})")  # (9.99) is -9.99
+_DASHES = "-\u2212\u2013\u2014"
+_SIDES = re.compile(r"\b(cr|dr|db)\b", re.IGNORECASE)  # of an account: who writes it must say
+
+Suggest = Callable[[str, Sequence[str]], Sequence[str]]
 
 
-def suggest_timestamp(name: str, texts: Sequence[str]) -> str | None:
-    """Spark SQL that reads a column of dates or times; None where no notation is recognised.
+def keeping_readable(suggest: Suggest) -> Suggest:
+    """The same suggestions for a column of which Spark reads other values as they are."""
 
-    Args:
-        name: the column.
-        texts: values of it that are not dates to Spark, at least one.
-    """
-    values = [text.strip() for text in texts]
-    for suggest in (_parts, _month_name, _compact, _number_of_time):
-        sql = suggest(plain_or_quoted(name), values)
-        if sql:
-            return sql
-    return None
-
-
-def suggest_day_of_number(name: str, texts: Sequence[str], *, whole: bool) -> str | None:
-    """Spark SQL that reads a column of numbers as days or times; None where none is recognised.
-
-    Args:
-        name: the column, which is a number in the table.
-        texts: the whole part of its values, at least one.
-        whole: whether it is of a type of whole numbers.
-    """
-    column = plain_or_quoted(name)
-    if _matches(_COMPACT, texts):
-        number = column if whole else f"cast({column} AS bigint)"
-        return f"to_date(cast({number} AS string), 'yyyyMMdd')"
-    return _number_of_time(column, texts)
-
-
-def keeping_readable(
-    suggest: Callable[[str, Sequence[str]], str | None],
-) -> Callable[[str, Sequence[str]], str | None]:
-    """The same suggestion for a column of which Spark reads other values as they are."""
-
-    def suggest_both(name: str, texts: Sequence[str]) -> str | None:
-        sql = suggest(name, texts)
-        return f"coalesce(try_cast({plain_or_quoted(name)} AS timestamp), {sql})" if sql else None
+    def suggest_both(name: str, texts: Sequence[str]) -> list[str]:
+        cast = f"try_cast({plain_or_quoted(name)} AS timestamp)"
+        return [f"coalesce({cast}, {sql})" for sql in suggest(name, texts)]
 
     return suggest_both
 
 
-def remedy(
-    name: str, texts: Sequence[str], suggest: Callable[[str, Sequence[str]], str | None]
-) -> str:
+def remedy(name: str, texts: Sequence[str], suggest: Suggest) -> str:
     """A sentence with the shape of a value and what to set to read it.
 
     Args:
         name: the column.
         texts: values of it, at least one.
-        suggest: finds the expression that reads them.
+        suggest: finds the expressions that read them; of several one alone is right.
     """
-    sql = suggest(name, texts)
-    then = f"set source.columns.{name}: {sql}" if sql else "convert it in source.columns"
-    return f"{name} looks like `{shape(min(texts))}`: {then}."
+    first, *others = suggest(name, texts) or [""]
+    then = f"set source.columns.{name}: {first}" if first else "convert it in source.columns"
+    unless = "".join(f", or {sql}" for sql in others)
+    if others:
+        unless += " (each of them reads these values, so you must know which is meant)"
+    return f"{name} looks like `{shape(min(texts))}`: {then}{unless}."
+
+
+def suggest_amounts(name: str, texts: Sequence[str]) -> list[str]:
+    """Spark SQL that reads a column of amounts.
+
+    Args:
+        name: the column.
+        texts: values of it that are not numbers to Spark, at least one.
+
+    Returns:
+        one expression; two where a comma may stand before decimals or thousands; none where no
+        notation is recognised, or where it differs within the column.
+    """
+    plain = [_without_brackets(text.strip()) for text in texts]
+    matches = matches_of(_MONEY, plain)
+    if not matches or any(_SIDES.search(text) for text in plain):
+        return []
+    digits = [re.sub(r"[^\d.,]", "", match[1]) for match in matches]
+    styles = {_decimal_sign(number) for number in digits} - {None}
+    signs = [_sign(match[0]) for match in matches]
+    if len(styles) == 2 or None in signs:
+        return []
+    may_be_either = not styles and any("," in number for number in digits)
+    listed = [".", ","] if may_be_either else [next(iter(styles), None) or "."]
+    is_odd = any(sign == "odd" for sign in signs) or plain != [text.strip() for text in texts]
+    return [_expression(plain_or_quoted(name), sign, is_odd=is_odd) for sign in listed]
 
 
 def suggest_amount(name: str, texts: Sequence[str]) -> str | None:
-    """Spark SQL that reads a column of amounts; None where no notation is recognised.
+    """The likeliest of `suggest_amounts`, or None.
 
     Args:
         name: the column.
         texts: values of it that are not numbers to Spark, at least one.
     """
-    matches = _matches(_MONEY, [text.strip() for text in texts])
-    styles = {_decimal_sign(re.sub(r"[^\d.,]", "", match[1])) for match in matches} - {None}
-    if not matches or len(styles) == 2:  # both notations in one column: whoever made it must say
+    return next(iter(suggest_amounts(name, texts)), None)
+
+
+def _expression(column: str, decimal: str, *, is_odd: bool) -> str:
+    """What keeps an amount's digits, its decimal sign and the sign before it.
+
+    Args:
+        column: its SQL.
+        decimal: the sign before decimals.
+        is_odd: whether negative amounts are written in another way than with a hyphen in front.
+    """
+    kept = f"0-9{decimal}" if is_odd else f"0-9{decimal}-"
+    number = f"regexp_replace({column}, '[^{kept}]', '')"
+    if decimal == ",":
+        number = f"replace({number}, ',', '.')"
+    number = f"cast({number} AS double)"
+    if not is_odd:
+        return number
+    negative = f"if({column} RLIKE '[({_DASHES[1:]}-]', -1, 1)"
+    return f"coalesce(try_cast({column} AS double), {negative} * {number})"
+
+
+def _without_brackets(text: str) -> str:
+    """An amount that brackets make negative with a minus in their place."""
+    match = _BRACKETS.fullmatch(text)
+    return f"{match[1]}-{match[2]}{match[3]}" if match else text
+
+
+def _sign(text: str) -> str | None:
+    """How an amount's sign is written: as SQL reads it, in an odd way, or None: not clear."""
+    dashes = [place for place, letter in enumerate(text) if letter in _DASHES]
+    if not dashes:
+        return "plain"
+    first = re.search(r"\d", text)
+    if len(dashes) > 1 or first is None:
         return None
-    column = plain_or_quoted(name)
-    if styles == {","}:
-        return f"cast(replace(regexp_replace({column}, '[^0-9,-]', ''), ',', '.') AS double)"
-    return f"cast(regexp_replace({column}, '[^0-9.-]', '') AS double)"
-
-
-def _matches(pattern: re.Pattern[str], texts: Sequence[str]) -> list[re.Match[str]]:
-    """The matches of whole texts, or none where too few match."""
-    matches = [match for text in texts if (match := pattern.fullmatch(text))]
-    return matches if texts and len(matches) >= _MOST * len(texts) else []
-
-
-def _parts(column: str, texts: Sequence[str]) -> str | None:
-    """Day, month and year as numbers with a sign between them."""
-    matches = _matches(_PARTS, texts)
-    if not matches or len({match[2] for match in matches}) > 1:
-        return None
-    sign, parts = matches[0][2], [[match[i] for match in matches] for i in (1, 3, 4)]
-    short = any(len(part) == 1 for i in (0, 1, 2) for part in parts[i])
-    day, month = ("d", "M") if short else ("dd", "MM")
-    if all(len(part) == 4 for part in parts[0]):
-        order = ["yyyy", month, day]
-    else:
-        year = "yyyy" if all(len(part) == 4 for part in parts[2]) else "yy"
-        american = any(int(part) > 12 for part in parts[1])
-        order = [month, day, year] if american else [day, month, year]
-    return _parse(column, sign.join(order), [match[5] for match in matches])
-
-
-def _month_name(column: str, texts: Sequence[str]) -> str | None:
-    """31-Jan-2024."""
-    matches = _matches(_MONTH, texts)
-    if not matches or len({match[2] for match in matches}) > 1:
-        return None
-    day = "d" if any(len(match[1]) == 1 for match in matches) else "dd"
-    year = "yyyy" if all(len(match[4]) == 4 for match in matches) else "yy"
-    pattern = matches[0][2].join([day, "MMM", year])
-    return _parse(column, pattern, [match[5] for match in matches])
-
-
-def _parse(column: str, pattern: str, times: Sequence[str]) -> str | None:
-    """Parse a date, with the time of day behind it if there is one."""
-    if not any(times):
-        return f"to_date({column}, '{pattern}')"
-    matches = [_TIME.fullmatch(time) for time in times]
-    first = matches[0]
-    if first is None or not all(matches):
-        return None
-    gap = "'T'" if first[1] == "T" else " "
-    hours = "h:mm" if first[4] else "H:mm"
-    noon = (" a" if " " in first[4] else "a") if first[4] else ""
-    fraction = "[.SSSSSS][.SSS]" if first[3] else ""
-    pattern = f"{pattern}{gap}{hours}[:ss]{fraction}{noon}".replace("'", "\\'")
-    return f"to_timestamp({column}, '{pattern}')"
-
-
-def _compact(column: str, texts: Sequence[str]) -> str | None:
-    """20240131, also as the number 20240131.0."""
-    matches = _matches(_COMPACT, texts)
-    if not matches:
-        return None
-    whole = f"cast(cast({column} AS bigint) AS string)"
-    return f"to_date({whole if any(match[4] for match in matches) else column}, 'yyyyMMdd')"
-
-
-def _number_of_time(column: str, texts: Sequence[str]) -> str | None:
-    """Seconds, milliseconds or microseconds since 1970, or the days of a spreadsheet."""
-    if not _matches(re.compile(r"\d+(\.\d+)?"), texts):
-        return None
-    digits = {len(text.partition(".")[0]) for text in texts}
-    for lengths, sql in (
-        ({9, 10}, f"timestamp_seconds(cast({column} AS bigint))"),
-        ({12, 13}, f"timestamp_millis(cast({column} AS bigint))"),
-        ({15, 16}, f"timestamp_micros(cast({column} AS bigint))"),
-        ({5}, f"date_add('1899-12-30', cast({column} AS int))"),
-    ):
-        if digits <= lengths:
-            return sql
-    return None
+    before = dashes[0] < first.start()
+    if before and text[dashes[0]] == "-":
+        return "plain"
+    return "odd" if before or not re.search(r"[.,]\s*.?$", text) else None  # 12.- is no negative
 
 
 def _decimal_sign(number: str) -> str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.sources.columns import AMOUNT, DAY, REASON
-from pipelines.sources.hints import remedy, suggest_amount, suggest_timestamp
+from pipelines.sources.date_hints import suggest_timestamps
+from pipelines.sources.hints import Suggest, remedy, suggest_amounts
 from pipelines.sources.joins import read_checked
 from pipelines.sources.typed import raw_text
 
@@ -49,15 +50,15 @@ def _why_no_row(spark: SparkSession, source: TransactionsSourceConfig) -> str:
 def _hints(source: TransactionsSourceConfig, events: DataFrame) -> Iterator[str]:
     """For amount and timestamp the shape of a value that cannot be read, and what reads it."""
     late = F.col(DAY).isNull() | (F.col(DAY) > F.current_date())
-    yield from _hint(events, source.amount, F.col(AMOUNT).isNull(), suggest_amount)
-    yield from _hint(events, source.timestamp, late, suggest_timestamp)
+    yield from _hint(events, source.amount, F.col(AMOUNT).isNull(), suggest_amounts)
+    yield from _hint(events, source.timestamp, late, suggest_timestamps)
 
 
 def _hint(
     events: DataFrame,
     name: str,
     unread: Column,
-    suggest: Callable[[str, Sequence[str]], str | None],
+    suggest: Suggest,
 ) -> Iterator[str]:
     text = raw_text(events, name)
     values = events.where(unread & (F.trim(text) != "")).select(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -12,12 +12,8 @@ from pyspark.sql import functions as F
 from optdist.config.source import SourceConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.sources.columns import IS_RAGGED, LABEL, REASON
-from pipelines.sources.hints import (
-    keeping_readable,
-    remedy,
-    suggest_amount,
-    suggest_timestamp,
-)
+from pipelines.sources.date_hints import suggest_timestamps
+from pipelines.sources.hints import Suggest, keeping_readable, remedy, suggest_amounts
 
 EXAMPLES = 1000  # values that the driver looks at; the message shows the shape of one
 _THOUSANDS = re.compile(r"(?<![9.])9{1,3}(,999)+(\.9+)?(?![9.])")
@@ -25,8 +21,6 @@ _UNQUOTED = (
     "Amounts with a thousands separator outside of quotes, such as `{}`, make such lines: export "
     "the file with quotes around them, or without the separator."
 )
-
-Suggest = Callable[[str, Sequence[str]], str | None]
 
 
 @dataclass(frozen=True)
@@ -67,22 +61,22 @@ def _sentences(
 
 def _place(reason: str, source: SourceConfig) -> _Place | None:
     if isinstance(source, TransactionsSourceConfig):
-        day = _Place(source.timestamp, source.timestamp, keeping_readable(suggest_timestamp))
+        day = _Place(source.timestamp, source.timestamp, keeping_readable(suggest_timestamps))
         known = {
-            "unparsable amount": _Place(source.amount, source.amount, suggest_amount),
+            "unparsable amount": _Place(source.amount, source.amount, suggest_amounts),
             "unparsable timestamp": day,
             "timestamp in the future": day,
         }
         if reason in known:
             return known[reason]
     if reason == f"unparsable {LABEL}" and source.label_columns:
-        return _Place(LABEL, source.label_columns[0], suggest_amount)
+        return _Place(LABEL, source.label_columns[0], suggest_amounts)
     kind, _, name = reason.partition(" ")
     if kind != "unparsable":
         return None
     declared = {c.lower(): t for table in source.tables.values() for c, t in table.types.items()}
     dated = declared.get(name.lower()) in {"date", "timestamp"}
-    return _Place(name, name, keeping_readable(suggest_timestamp) if dated else suggest_amount)
+    return _Place(name, name, keeping_readable(suggest_timestamps) if dated else suggest_amounts)
 
 
 def _texts(quarantined: DataFrame, reason: str, key: str) -> list[str]:

@@ -1,4 +1,5 @@
 import copy
+import json
 
 import pytest
 from shop import config
@@ -32,7 +33,7 @@ def differ(written, other, tag):
         ("dataset.source.horizon_days", 180, "source.horizon_days"),
         ("dataset.source.label_floor", 0.0, "source.label_floor"),
         ("dataset.source.where", "amount > 1", "source.where"),
-        ("dataset.source.tables.sales.format", "parquet", "source.tables"),
+        ("dataset.source.tables.sales.format", "my.module:Reader", "source.tables"),
         ("dataset.id", ["shopper"], "id"),
         ("spark", {"spark.sql.session.timeZone": "Asia/Tokyo"}, "spark.sql.session.timeZone"),
     ],
@@ -68,6 +69,28 @@ def test_snapshots_are_not_first_purchases(written):
 )
 def test_paths_dates_texts_and_encoding_change_nothing(written, path, value):
     assert identity(config_from(changed(written, path, value))) == identity(config_from(written))
+
+
+def test_the_same_rows_in_another_format_are_no_other_data_set(written):
+    as_csv = changed(written, "dataset.source.tables.sales.format", "csv")
+    unset = copy.deepcopy(written)
+    del unset["dataset"]["source"]["tables"]["sales"]["format"]
+    as_json = changed(written, "dataset.source.tables.sales.format", "json")
+    for one in (as_csv, unset, as_json):
+        assert [differ(one, other, DATASET) for other in (as_csv, unset, as_json)] == [[], [], []]
+
+
+def test_tags_of_before_a_format_was_left_out_are_read(written):
+    name = "source.tables, in any format"
+    tag = identity(config_from(written))[DATASET]
+    old = json.dumps({key: value for key, value in json.loads(tag).items() if key != name})
+    assert name in tag and old != tag
+    assert find_differences(old, tag) == find_differences(tag, old) == []
+    other = changed(written, "dataset.source.tables.sales.options", {"sep": ";"})
+    assert find_differences(old, identity(config_from(other))[DATASET]) == ["source.tables"]
+    unset = copy.deepcopy(written)
+    del unset["dataset"]["source"]["tables"]["sales"]["format"]
+    assert name not in identity(config_from(unset))[DATASET]
 
 
 def test_the_split_has_its_own_tag(written):

@@ -1,6 +1,7 @@
 import pytest
 
-from pipelines.sources.hints import suggest_amount, suggest_timestamp
+from pipelines.sources.date_hints import suggest_timestamp, suggest_timestamps
+from pipelines.sources.hints import remedy, suggest_amount, suggest_amounts
 
 DATES = [
     (["31/01/2024", "06/02/2024"], "to_date(day, 'dd/MM/yyyy')", "2024-01-31"),
@@ -9,7 +10,12 @@ DATES = [
     (["01/31/2024", "02/06/2024"], "to_date(day, 'MM/dd/yyyy')", "2024-01-31"),
     (["31/01/24"], "to_date(day, 'dd/MM/yy')", "2024-01-31"),
     (["2024/01/31"], "to_date(day, 'yyyy/MM/dd')", "2024-01-31"),
+    (["24-01-31", "24-02-06"], "to_date(day, 'yy-MM-dd')", "2024-01-31"),
+    (["01/31/24", "02/06/24"], "to_date(day, 'MM/dd/yy')", "2024-01-31"),
+    (["2024.31.01", "2024.03.02"], "to_date(day, 'yyyy.dd.MM')", "2024-01-31"),
     (["31-Jan-2024"], "to_date(day, 'dd-MMM-yyyy')", "2024-01-31"),
+    (["31 JANUARY 2024", "6 May 2024"], "to_date(day, 'd MMMM yyyy')", "2024-01-31"),
+    (["24-Jan-31", "24-Feb-06"], "to_date(day, 'yy-MMM-dd')", "2024-01-31"),
     (["31/01/2024 9:05"], "to_timestamp(day, 'dd/MM/yyyy H:mm[:ss]')", "2024-01-31"),
     (["1/31/2024 9:05:01 PM"], "to_timestamp(day, 'M/d/yyyy h:mm[:ss] a')", "2024-01-31"),
     (["20240131"], "to_date(day, 'yyyyMMdd')", "2024-01-31"),
@@ -28,6 +34,13 @@ AMOUNTS = [
     (["9,29", "1.234,00"], "comma", 9.29),
     (["9,99 €"], "comma", 9.99),
     (["1 234,56"], "comma", 1234.56),
+]
+ODD = [  # amounts whose sign is not a hyphen in front
+    (["(9.99)", "12.50"], "point", -9.99),
+    (["$(1,234.50)"], "point", -1234.5),
+    (["9.99-", "$3.00"], "point", -9.99),
+    (["\u22129,99 €", "3,50 €"], "comma", -9.99),
+    (["(9.99)"], "point", -9.99),
 ]
 SQL = {
     "point": "cast(regexp_replace(amount, '[^0-9.-]', '') AS double)",
@@ -49,10 +62,36 @@ def test_each_suggestion_reads_the_text_it_was_made_for(spark):
     rows = spark.createDataFrame([("x",)], "x string")
     columns = [f"date({sql.replace('day', repr(texts[0]), 1)})" for texts, sql, _ in DATES]
     columns += [SQL[style].replace("amount", repr(texts[0])) for texts, style, _ in AMOUNTS]
-    [row] = rows.selectExpr(*columns).collect()
-    assert [value if isinstance(value, float) else str(value) for value in row] == [
-        expected for _, _, expected in [*DATES, *AMOUNTS]
+    columns += [suggest_amount("amount", ts).replace("amount", repr(ts[0])) for ts, _, _ in ODD]
+    columns += [
+        suggest_amount("amount", ["(1.0)"]).replace("amount", repr(t)) for t in ("2", "-1e-2")
     ]
+    [late] = suggest_timestamps("day", ["31/12/97", "29/02/00"])
+    columns += [f"date({late.replace('day', repr(text))})" for text in ("31/12/97", "29/02/00")]
+    [row] = rows.selectExpr(*columns).collect()
+    expected = [value for _, _, value in [*DATES, *AMOUNTS, *ODD]]
+    expected += [2.0, -0.01, "1997-12-31", "2000-02-29"]
+    assert [value if isinstance(value, float) else str(value) for value in row] == expected
+
+
+def test_all_orders_of_day_month_and_year_that_read_the_values_are_named():
+    assert suggest_timestamps("day", ["03/04/2024"]) == [
+        "to_date(day, 'dd/MM/yyyy')",
+        "to_date(day, 'MM/dd/yyyy')",
+    ]
+    texts = ["24-01-05", "24-03-04"]  # the years of yy-MM-dd are the same
+    assert suggest_timestamps("day", texts)[0] == "to_date(day, 'yy-MM-dd')"
+    assert len(suggest_timestamps("day", texts)) == 2
+    assert remedy("day", ["03/04/2024"], suggest_timestamps) == (
+        "day looks like `99/99/9999`: set source.columns.day: to_date(day, 'dd/MM/yyyy'), or "
+        "to_date(day, 'MM/dd/yyyy') (each of them reads these values, so you must know which is "
+        "meant)."
+    )
+
+
+def test_a_comma_that_may_stand_before_decimals_or_thousands_is_read_in_both_ways():
+    assert suggest_amounts("amount", ["1,234", "5,678"]) == [SQL["point"], SQL["comma"]]
+    assert suggest_amounts("amount", ["1,234", "9,99"]) == [SQL["comma"]]
 
 
 @pytest.mark.parametrize("texts", [["yesterday"], ["31/01/2024", "20240131"], ["12"]])
@@ -60,7 +99,7 @@ def test_no_date_is_suggested_for_what_is_not_recognised(texts):
     assert suggest_timestamp("day", texts) is None
 
 
-@pytest.mark.parametrize("texts", [["free"], ["1.234,56", "1,234.56"], ["(9.99)"]])
+@pytest.mark.parametrize("texts", [["free"], ["1.234,56", "1,234.56"], ["9.99 CR"], ["12.-"]])
 def test_no_amount_is_suggested_for_what_is_not_recognised(texts):
     assert suggest_amount("amount", texts) is None
 

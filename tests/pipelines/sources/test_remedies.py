@@ -99,3 +99,26 @@ def test_a_timestamp_that_is_a_number_comes_with_what_reads_its_values(spark, tm
         build_samples(spark, config.dataset)
     assert f"Set source.columns.number: {sql} (" in str(caught.value)
     assert str(frame.selectExpr(f"date({sql})").first()[0]) == "2024-01-31"
+
+
+def test_a_number_that_is_an_id_in_two_texts_is_refused_and_read_as_the_refusal_says(
+    spark, tmp_path
+):
+    path = tmp_path / "sales.csv"
+    lines = ["17,2024-01-05,1", "17.0,2024-01-06,2", "v1.0,2024-01-07,3", "8.0,2024-02-10,4"]
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"1 values of customer.* both as `99999` and") as caught:
+        build_samples(spark, events_config(path).dataset)
+    sql = str(caught.value).partition("source.columns.customer: ")[2].removesuffix(".")
+    samples = build_samples(spark, events_config(path, columns={"customer": sql}).dataset)
+    events = samples.events.groupBy("customer").count().collect()
+    assert dict(map(tuple, events)) == {"17": 2, "v1.0": 1, "8": 1}
+
+
+def test_an_amount_that_only_a_joined_table_has_says_which_table_is_the_main_one(spark, tmp_path):
+    for name, text in {"users": "user\nc1\n", "sales": HEADER + "\n".join(GOOD)}.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    tables = {name: {"path": str(tmp_path / f"{name}.csv")} for name in ("users", "sales")}
+    config = events_config(tmp_path / "users.csv", tables=tables)
+    with pytest.raises(DataError, match=r"first of source\.tables, users, is the main table"):
+        build_samples(spark, config.dataset)
