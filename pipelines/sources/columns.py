@@ -29,6 +29,7 @@ MARKS = (RAGGED, UNPARSED)  # columns that say why a row cannot be used, next to
 _PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 # how other programs write that there is no id: pandas, SQL, Python, R, Excel, MySQL, JavaScript
 NO_ID = ("", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined")
+BLANKS = " \t\r\n\u00a0\ufeff"  # the last two: no-break space, byte order mark
 DISTINCT_ERROR = 0.01  # of approximate counts, relative
 
 
@@ -122,6 +123,12 @@ def about_distinct(value: Column) -> Column:
     """
     hashed = F.when(value.isNotNull(), F.xxhash64(value))
     return F.hll_sketch_estimate(F.hll_sketch_agg(hashed, F.lit(14)))
+
+
+def without_blanks(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Rows whose keys have no blanks around their text: `7 ` and `7` name the same."""
+    texts = [name for name in names if is_text(rows, name)]
+    return rows.withColumns({name: F.btrim(column(name), F.lit(BLANKS)) for name in texts})
 
 
 def is_missing(name: str) -> Column:

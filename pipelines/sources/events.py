@@ -28,6 +28,7 @@ from pipelines.sources.columns import (
     main_table_of,
     parse_number,
     require,
+    without_blanks,
 )
 from pipelines.sources.date_hints import suggest_day_of_number
 from pipelines.sources.formats.names import quoted
@@ -83,6 +84,7 @@ def clean_events(
     for names, what in roles(source, entity):
         rows = require(rows, names, what, main_table_of(source))
     rows = without_own_names(rows, source, entity)
+    rows = without_blanks(rows, [*entity, *(name for block in source.blocks for name in block.key)])
     typed = with_day(rows, source.timestamp).withColumn(AMOUNT, parse_number(rows, source.amount))
     typed = typed.withColumn(REASON, F.coalesce(_reason(typed, entity), *unparsed_reason(rows)))
     if until is not None:

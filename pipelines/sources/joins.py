@@ -23,7 +23,15 @@ from pipelines.sources.as_of import (
     with_validity,
 )
 from pipelines.sources.changes import find_days, note_of_changes
-from pipelines.sources.columns import MARKS, UNPARSED, column, explain_errors, is_text, require
+from pipelines.sources.columns import (
+    BLANKS,
+    MARKS,
+    UNPARSED,
+    column,
+    explain_errors,
+    is_text,
+    require,
+)
 from pipelines.sources.condition import kept_rows
 from pipelines.sources.formats.registry import read_table
 from pipelines.sources.matches import check_matches
@@ -204,8 +212,8 @@ def with_plain_keys(rows: DataFrame, other: DataFrame, by: Sequence[str]) -> Dat
 
 
 def _key(name: str) -> Column:
-    """A key of text, of whole numbers without `.0`, which pandas adds to a column with nulls."""
-    text = column(name)
+    """A key of text without blanks, and without the `.0` that pandas adds beside nulls."""
+    text = F.btrim(column(name), F.lit(BLANKS))
     whole = text.endswith(".0") & text.rlike(r"^-?(0|[1-9]\d*)\.0$")
     return F.when(whole, F.substring_index(text, ".", 1)).otherwise(text)
 

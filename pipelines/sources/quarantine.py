@@ -31,6 +31,7 @@ from pipelines.sources.columns import (
     is_ragged,
     parse_number,
     require,
+    without_blanks,
 )
 from pipelines.sources.remedies import suggest_remedies
 from pipelines.sources.shapes import with_shape
@@ -56,7 +57,7 @@ def with_reason(rows: DataFrame, dataset: DatasetConfig, *, label: bool) -> Data
     carried = [name for name in (*days, *MARKS) if name in rows.columns]
     names = [*keys, *carried, *features.categorical, *features.numeric]
     names = [*dict.fromkeys([*names, *([LABEL] if label else [])])]
-    rows = rows.select(*map(column, names))
+    rows = without_blanks(rows.select(*map(column, names)), keys)
     with explain_errors("numeric features", rows):  # a type such as a date cannot be a number
         rows.select(*[parse_number(rows, name) for name in features.numeric])
     reasons = is_ragged(rows) + [(f"null {name}", is_no_id(rows, name)) for name in keys]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -12,6 +14,7 @@ from pipelines.sources.formats.paths import explain_missing, is_hidden, list_fil
 
 # what a folder of a table format has in it
 _MARKERS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
+_LEAST_COPY = 1024  # bytes: smaller files may be a header alone, or one row
 _ICEBERG = "metadata/*.metadata.json"
 _FORMATS = {"Delta Lake": "delta", "Apache Hudi": "hudi", "Apache Iceberg": "iceberg"}
 
@@ -44,6 +47,7 @@ def table_files(name: str, path: str, options: dict[str, str]) -> list[Path]:
         )
     if lower_keys(options).get("recursivefilelookup", "false").lower() != "true":
         _refuse_mixed_depths(Path(path), files)
+    _refuse_copies(files)
     return files
 
 
@@ -111,6 +115,29 @@ def _exists(spark: SparkSession, pattern: str) -> bool:
         return bool(path.getFileSystem(spark._jsc.hadoopConfiguration()).globStatus(path))
     except SPARK_ERRORS:
         return False
+
+
+def _refuse_copies(files: list[Path]) -> None:
+    """A file that lies in its folder twice, such as `sales (copy).csv`, would count twice."""
+    alike: dict[tuple[Path, int], list[Path]] = defaultdict(list)
+    for file in files:
+        size = file.stat().st_size
+        if size >= _LEAST_COPY:
+            alike[file.parent, size].append(file)
+    for (folder, _), group in alike.items():
+        contents: dict[bytes, Path] = {}
+        for file in group if len(group) > 1 else []:
+            first = contents.setdefault(_digest(file), file)
+            if first != file:
+                raise DataError(
+                    f"{first.name} and {file.name} in {folder} are the same, byte for byte: every "
+                    f"row would count twice. Remove one of them."
+                )
+
+
+def _digest(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
 
 
 def _refuse_mixed_depths(root: Path, files: list[Path]) -> None:

@@ -121,6 +121,16 @@ def test_words_for_null_are_no_customer(spark, tmp_path):
     assert [row["reason"] for row in samples.quarantine.collect()] == ["null customer"] * len(ids)
 
 
+def test_blanks_around_a_customer_make_no_other_one(spark, tmp_path):
+    path = tmp_path / "sales.csv"
+    ids = ["c1", " c1", "c1  ", "\tc1", "c1\u00a0"]
+    path.write_text(
+        HEADER + "\n".join(f"{i},2024-01-05,1" for i in ids) + "\nc1,2024-02-10,5\n", "utf-8"
+    )
+    [sample] = build_samples(spark, events_config(path).dataset).rows.collect()
+    assert sample["customer"] == "c1"
+
+
 def many_events(path, bad):
     lines = [f"c{i % 90},2024-01-{1 + i % 20:02},1.00" for i in range(900)]
     lines += [f"c{i},2024-02-10,1.00" for i in range(90)]

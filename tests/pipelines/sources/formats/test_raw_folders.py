@@ -99,6 +99,20 @@ def test_a_folder_of_which_spark_would_skip_a_file_is_refused(tmp_path, files, g
         table_files("t", str((tmp_path / given).resolve()), {})
 
 
+def test_a_file_and_its_copy_would_count_twice(tmp_path):
+    day = tmp_path / "day=1"
+    touch(day, "a.csv", "a (copy).csv")  # as small as a header: they may be the same
+    assert len(table_files("t", str(tmp_path), {})) == 2
+    (day / "b.csv").write_text("a,b\n" + "1,2\n" * 500)
+    (day / "c.csv").write_text("a,b\n" + "1,3\n" * 500)
+    (tmp_path / "day=2").mkdir()
+    (tmp_path / "day=2" / "b.csv").write_bytes((day / "b.csv").read_bytes())
+    assert len(table_files("t", str(tmp_path), {})) == 5
+    (day / "b (copy).csv").write_bytes((day / "b.csv").read_bytes())
+    with pytest.raises(DataError, match=r"b \(copy\)\.csv and b\.csv in .*day=1 are the same"):
+        table_files("t", str(tmp_path), {})
+
+
 def test_files_of_all_sub_folders_are_read_where_the_options_say_so(tmp_path):
     touch(tmp_path, "2023/a.csv", "b.csv")
     assert len(table_files("t", str(tmp_path), {"recursiveFileLookup": "true"})) == 2
