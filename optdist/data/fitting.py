@@ -61,7 +61,11 @@ def fit_schema(frame: pd.DataFrame, features: FeaturesConfig, label: str) -> Fea
 
 
 def partial_statistics(batches: Iterable[pa.RecordBatch], features: FeaturesConfig) -> pa.Table:
-    """Summarise some of the training rows, as rows of `STATISTICS_SCHEMA` that can be merged."""
+    """Summarise some of the training rows, as rows of `STATISTICS_SCHEMA` that can be merged.
+
+    Each category has a row, and each feature one without text: a number's moments, or how many rows
+    have a category.
+    """
     counts: dict[str, dict[str, int]] = {name: {} for name in features.categorical}
     moments: dict[str, Moments] = dict.fromkeys(features.numeric, (0, 0, 0.0, 0.0))
     for batch in batches:
@@ -74,6 +78,7 @@ def partial_statistics(batches: Iterable[pa.RecordBatch], features: FeaturesConf
     rows: list[tuple[Any, ...]] = [
         (name, text, n, 0, 0.0, 0.0) for name, seen in counts.items() for text, n in seen.items()
     ]
+    rows += [(name, None, sum(seen.values()), 0, 0.0, 0.0) for name, seen in counts.items()]
     rows += [(name, None, *moment) for name, moment in moments.items()]
     return pa.Table.from_pylist(
         [dict(zip(STATISTICS_SCHEMA.names, row, strict=True)) for row in rows], STATISTICS_SCHEMA
@@ -85,24 +90,19 @@ def merge_statistics(
     features: FeaturesConfig,
     label: LabelStatistics,
     quantiles: Mapping[str, Sequence[float]],
-    totals: Mapping[str, int] | None = None,
 ) -> FeatureSchema:
     """Merge partial statistics into a schema.
 
     Args:
-        statistics: rows of `STATISTICS_SCHEMA`, from any number of partitions.
+        statistics: rows of `STATISTICS_SCHEMA`, from any number of partitions; they may leave out
+            categories that are too rare for the vocabulary.
         features: which columns, their transformations and the vocabulary's limits.
         label: statistics of the training labels.
         quantiles: NUMERIC_STEPS + 1 quantiles of each numeric column's raw finite values, in
             ascending order; none for a column without values.
-        totals: the rows of each categorical column that have a category, where `statistics` leave
-            out rare ones; None: they leave out none.
     """
     return FeatureSchema(
-        categorical=[
-            _vocabulary(statistics, name, features, (totals or {}).get(name))
-            for name in features.categorical
-        ],
+        categorical=[_vocabulary(statistics, name, features) for name in features.categorical],
         numeric=[
             _number(statistics, name, spec.log1p, quantiles[name])
             for name, spec in features.numeric.items()
@@ -137,14 +137,14 @@ def label_statistics(y: np.ndarray) -> LabelStatistics:
 
 
 def _vocabulary(
-    statistics: pd.DataFrame, name: str, features: FeaturesConfig, total: int | None
+    statistics: pd.DataFrame, name: str, features: FeaturesConfig
 ) -> CategoricalFeature:
-    rows = statistics[(statistics["feature"] == name) & statistics["text"].notna()]
+    rows = statistics[statistics["feature"] == name]
+    total = int(rows.loc[rows["text"].isna(), "count"].sum())
     counts = rows.groupby("text")["count"].sum()
     kept = counts[counts >= features.min_frequency].reset_index()
     kept = kept.sort_values(["count", "text"], ascending=[False, True])
     kept = kept.head(features.max_vocabulary)
-    total = int(counts.sum()) if total is None else total
     unknown = 1 - float(kept["count"].sum()) / total if total else 0.0
     return CategoricalFeature(name=name, vocabulary=kept["text"].tolist(), unknown_share=unknown)
 

@@ -118,7 +118,7 @@ def _build(
             f"  filled with the training mean, because training had no missing value: {filled}"
         )
     for split in SPLITS:
-        write_encoded(spark, table, split, schema, config.build)
+        write_encoded(spark, table, split, counts[split], schema, config.build)
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
     build = describe_build(dataset.source, written, as_of)
     warnings = make_report(spark, dataset, config.report, table, schema, build)

@@ -19,6 +19,7 @@ def write_encoded(
     spark: SparkSession,
     table: UnfinishedTable,
     split: str,
+    rows: int,
     schema: FeatureSchema,
     build: BuildConfig,
 ) -> None:
@@ -28,11 +29,11 @@ def write_encoded(
         spark: the session.
         table: the table, whose samples are written.
         split: "train", "validation" or "test".
+        rows: how many samples it has.
         schema: how to encode them.
         build: the number and the size of row groups.
     """
     samples = spark.read.parquet(uri(table.samples_path(split)))
-    rows = samples.count()
     groups = min(rows, max(build.min_row_groups, -(-rows // build.rows_per_group)))
     if rows < groups * samples.rdd.getNumPartitions():
         # few rows of several parts would leave some groups empty; Spark would skip a coalesce(1)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
-import pandas as pd
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -34,22 +33,14 @@ def fit_samples(train: DataFrame, features: FeaturesConfig) -> FeatureSchema:
         yield from partial_statistics(batches, features).to_batches()
 
     raw = train.select(*map(column, [*features.categorical, *features.numeric]))
-    rows = map_batches(raw, summarise, _STATISTICS).persist()
-    # To the driver come categories that can enter a vocabulary, and one row per number and task.
-    common = (
-        rows.where("text IS NOT NULL").groupBy("feature", "text").agg(F.sum("count").alias("count"))
-    )
-    totals = {
-        row[0]: int(row[1]) for row in common.groupBy("feature").agg(F.sum("count")).collect()
-    }
-    common = common.where(F.col("count") >= features.min_frequency)
-    zero = [F.lit(0).alias("missing"), F.lit(0.0).alias("mean"), F.lit(0.0).alias("m2")]
-    numbers = rows.where("text IS NULL")
-    statistics = common.select("feature", "text", "count", *zero).toPandas()
-    statistics = pd.concat([statistics, numbers.toPandas()], ignore_index=True)
-    rows.unpersist()
-    quantiles = numeric_quantiles(train, list(features.numeric))
-    return merge_statistics(statistics, features, label_statistics(train), quantiles, totals)
+    rows = map_batches(raw, summarise, _STATISTICS)
+    # To the driver come categories that can enter a vocabulary, and one row per feature and task.
+    task = F.when(F.col("text").isNull(), F.spark_partition_id())
+    sums = [F.sum(name).alias(name) for name in ("count", "missing", "mean", "m2")]
+    merged = rows.groupBy("feature", "text", task.alias("task")).agg(*sums)
+    kept = merged.where(F.col("text").isNull() | (F.col("count") >= features.min_frequency))
+    label, quantiles = label_and_quantiles(train, list(features.numeric))
+    return merge_statistics(kept.toPandas(), features, label, quantiles)
 
 
 def mark_calendar(schema: FeatureSchema, names: Collection[str]) -> FeatureSchema:
@@ -58,29 +49,32 @@ def mark_calendar(schema: FeatureSchema, names: Collection[str]) -> FeatureSchem
     return schema.model_copy(update={"categorical": marked})
 
 
-def numeric_quantiles(train: DataFrame, names: list[str]) -> dict[str, list[float]]:
-    """Quantiles of each numeric column's finite training values; none where it has no value."""
-    finite = [F.when(F.abs(column(name)) < float("inf"), column(name)) for name in names]
-    quantiles = [
-        _percentiles(value, NUMERIC_STEPS).alias(name)
-        for value, name in zip(finite, names, strict=True)
-    ]
-    row = train.agg(*quantiles).collect()[0]
-    return {name: list(row[name] or []) for name in names}
+def label_and_quantiles(
+    train: DataFrame, names: Sequence[str]
+) -> tuple[LabelStatistics, dict[str, list[float]]]:
+    """Statistics of the training labels, and quantiles of each number's finite training values.
 
-
-def _percentiles(value: Column, steps: int) -> Column:
-    return F.percentile_approx(value, [i / steps for i in range(steps + 1)], 100_000)
-
-
-def label_statistics(train: DataFrame) -> LabelStatistics:
-    """Statistics of the training labels.
+    Args:
+        train: the training samples.
+        names: the columns with numbers; one without values has no quantiles.
 
     Raises:
         DataError: no label is positive.
     """
+    finite = [F.when(F.abs(column(name)) < float("inf"), column(name)) for name in names]
+    quantiles = [_percentiles(value, NUMERIC_STEPS) for value in finite]
+    row = train.agg(*_label_columns(), *quantiles).collect()[0]
+    if not row["positives"]:
+        raise DataError("No training label is positive, so there is no value to learn.")
+    values = list(row)
+    size = len(values) - len(names)
+    label = LabelStatistics(**dict(zip(row.__fields__[:size], values[:size], strict=True)))
+    return label, {n: list(v or []) for n, v in zip(names, values[size:], strict=True)}
+
+
+def _label_columns() -> list[Column]:
     log_label = F.log(F.when(F.col(LABEL) > 0, F.col(LABEL)))
-    row = train.agg(
+    return [
         F.count(LABEL).alias("count"),
         F.count(log_label).alias("positives"),
         F.sum(LABEL).alias("total"),
@@ -90,10 +84,11 @@ def label_statistics(train: DataFrame) -> LabelStatistics:
         F.min(log_label).alias("log_min"),
         F.max(log_label).alias("log_max"),
         _percentiles(F.when(F.col(LABEL) > 0, F.col(LABEL)), LABEL_STEPS).alias("quantiles"),
-    ).collect()[0]
-    if not row["positives"]:
-        raise DataError("No training label is positive, so there is no value to learn.")
-    return LabelStatistics(**row.asDict())
+    ]
+
+
+def _percentiles(value: Column, steps: int) -> Column:
+    return F.percentile_approx(value, [i / steps for i in range(steps + 1)], 100_000)
 
 
 def warn_of_letter_case(schema: FeatureSchema) -> None:

@@ -33,7 +33,8 @@ def count_duplicates(
     content = F.xxhash64(*features, *[feature.isNull() for feature in features])  # it skips nulls
     is_train = F.col("split") == "train"
     held, positive = F.lit(1) - is_train.cast("int"), (F.col(LABEL) > 0).cast("int")
-    same_row = samples.groupBy(content.alias("content"), LABEL).agg(
+    rows = samples.select(content.alias("content"), LABEL, "split").repartition("content")
+    same_row = rows.groupBy("content", LABEL).agg(  # in place, as the next one: one shuffle
         F.max(is_train.cast("int")).alias("train"),
         F.sum(held).alias("held"),
         F.sum(held * positive).alias("positives"),

@@ -214,10 +214,10 @@ def test_a_crash_half_way_leaves_no_table_that_looks_finished(spark, tmp_path, m
     transactions(300).to_csv(tmp_path / "sales.csv", index=False)
     shop, whole = config(tmp_path / "root", tmp_path / "sales.csv"), features.write_encoded
 
-    def crash_at_test(spark, table, split, schema, build):
+    def crash_at_test(spark, table, split, *args):
         if split == "test":
             raise KeyboardInterrupt
-        return whole(spark, table, split, schema, build)
+        return whole(spark, table, split, *args)
 
     monkeypatch.setattr(features, "write_encoded", crash_at_test)
     with pytest.raises(KeyboardInterrupt):

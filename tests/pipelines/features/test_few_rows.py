@@ -19,7 +19,7 @@ def test_every_row_group_of_a_small_table_has_a_row(spark, tmp_path, rows):
         keys[i::4].to_parquet(table.samples_path("train") / f"part-{i}.parquet", index=False)
     build = BuildConfig()
     schema = fit_schema(frame, FeaturesConfig(numeric={"age": {}}), "label")
-    write_encoded(spark, table, "train", schema, build)
+    write_encoded(spark, table, "train", rows, schema, build)
     sizes = [file.rows for file in table.split_manifest("train").files]
     assert len(sizes) == min(rows, build.min_row_groups)
     assert min(sizes) >= 1
