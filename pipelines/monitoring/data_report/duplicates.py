@@ -62,22 +62,20 @@ def count_duplicates(
 def find_crossing(samples: DataFrame, dataset: DatasetConfig) -> dict[str, float]:
     """Parts of a compound id that may name a customer, with values in training and test alike.
 
+    Where `split_key` is a part of the id, somebody has said which one names the customer.
+
     Args:
         samples: samples with `split` and the id.
-        dataset: id and split key; a part of the split key alone lies in one split as a whole.
+        dataset: id and split key.
 
     Returns:
         Column -> share of its values of validation and test that training has too.
     """
     types = {field.name: field.dataType for field in samples.schema}
     dates = (DateType, TimestampType)
-    parts = [
-        name
-        for name in dataset.id
-        if len(dataset.id) > 1
-        and set(dataset.split_key) != {name}
-        and not isinstance(types.get(name), dates)
-    ]
+    if len(dataset.id) == 1 or set(dataset.split_key) < set(dataset.id):
+        return {}
+    parts = [name for name in dataset.id if not isinstance(types.get(name), dates)]
     crossing = {}
     for name in parts:
         values = samples.groupBy(column(name)).agg(
