@@ -70,6 +70,12 @@ class BusyError(OptDistError):
     exit_code = 5
 
 
+class AlarmError(CheckError):
+    """Past scores that turned out outside the limits of a backtest; its figures are written."""
+
+    exit_code = 10
+
+
 class TrainingError(OptDistError):
     """A training run that must not go on: ranks disagree, rows are missing, weights diverged."""
 

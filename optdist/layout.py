@@ -6,6 +6,7 @@
 - `scores/DATASET/run_date=DATE`: scores, next to `_...` folders that readers skip
 - `results/JOB/DATASET`: what each run of a job did, as JSON
 - `experiments/NAME/{runs,results,report}`
+- `backtests/DATASET`: the last backtest, and the models that were trained for backtests
 - `mlflow.db`, `mlartifacts`: the local registry
 """
 
@@ -99,6 +100,32 @@ class ExperimentFolder:
 
 
 @dataclass(frozen=True)
+class BacktestFolder:
+    """The folders of a data set's backtests; a job locks the folder while it works there."""
+
+    path: Path
+
+    @property
+    def page(self) -> Path:
+        """The report as a page."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """Everything that the page shows, as JSON."""
+        return self.path / "backtest.json"
+
+    @property
+    def work(self) -> Path:
+        """What a running job keeps for itself."""
+        return self.path / "_work"
+
+    def trained(self, plan: str) -> Path:
+        """The package of a model that was trained as of a past date, by its plan's fingerprint."""
+        return _child(self.path / "trained", plan)
+
+
+@dataclass(frozen=True)
 class Layout:
     """The folders of a data set, and those that all data sets share, below one root.
 
@@ -151,6 +178,11 @@ class Layout:
     def scores(self) -> ScoresFolder:
         """The data set's scores."""
         return ScoresFolder(_child(self.root / "scores", self.dataset))
+
+    @property
+    def backtest(self) -> BacktestFolder:
+        """The data set's backtests."""
+        return BacktestFolder(_child(self.root / "backtests", self.dataset))
 
     def experiment(self, name: str) -> ExperimentFolder:
         """An experiment's folders."""

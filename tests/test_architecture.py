@@ -30,6 +30,7 @@ DOORS = {
     "lightgbm": {"pipelines.experiments.run.boosting"},
     "matplotlib": {
         "optdist.evaluation.plots",
+        "pipelines.backtest.drawing",
         "pipelines.experiments.report",
         "pipelines.monitoring.data_report.drawing",
         "pipelines.rendering",

@@ -72,9 +72,7 @@ class SnapshotsConfig(Section):
     @property
     def _step(self) -> tuple[int, int]:
         """Days and months from one date to the next."""
-        *count, unit = (self.every or "").removesuffix("s").split()
-        number = int(count[0]) if count else 1
-        return number * _DAYS.get(unit, 0), number * _MONTHS.get(unit, 0)
+        return step_of(self.every or "")
 
     def days(self, last: dt.date) -> list[dt.date]:
         """The dates in order; a series without `end` runs to `last`, but always has its first."""
@@ -88,3 +86,10 @@ class SnapshotsConfig(Section):
             moved = self.start.replace(year=self.start.year + month // 12, month=month % 12 + 1)
             series.append(moved + dt.timedelta(len(series) * days))
         return series[:-1]
+
+
+def step_of(every: str) -> tuple[int, int]:
+    """Days and months of an interval such as `2 weeks`; one of them is 0."""
+    *count, unit = every.removesuffix("s").split()
+    number = int(count[0]) if count else 1
+    return number * _DAYS.get(unit, 0), number * _MONTHS.get(unit, 0)

@@ -76,6 +76,7 @@ PAPER_METRICS = tuple(metric.name for metric in _ALL if metric.in_paper)
 _NAMES = [metric.name for metric in _ALL]
 _COMPARED = [metric.name for metric in _ALL if metric.better]
 _EACH_EPOCH = [name for name in _COMPARED if METRICS[name].each_epoch]
+_AFTERWARDS = [name for name in _NAMES if name != "nll"]  # a score has no likelihood of a value
 
 
 def _one_of(names: list[str]) -> Callable[[str], str]:
@@ -95,3 +96,4 @@ def _listed(names: list[str]) -> Any:
 GateMetric = Annotated[str, AfterValidator(_one_of(_NAMES)), _listed(_NAMES)]
 ComparedMetric = Annotated[str, AfterValidator(_one_of(_COMPARED)), _listed(_COMPARED)]
 StopMetric = Annotated[str, AfterValidator(_one_of(_EACH_EPOCH)), _listed(_EACH_EPOCH)]
+AfterwardsMetric = Annotated[str, AfterValidator(_one_of(_AFTERWARDS)), _listed(_AFTERWARDS)]

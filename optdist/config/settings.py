@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from optdist.config.backtest import BacktestConfig
 from optdist.config.dataset import DatasetConfig
 from optdist.config.limits import LimitsConfig
 from optdist.config.metrics import METRICS, ComparedMetric, GateMetric
@@ -182,6 +183,7 @@ class Config(Section):
     horovod: HorovodConfig = HorovodConfig()
     promotion: PromotionConfig = PromotionConfig()
     scoring: ScoringConfig = ScoringConfig()
+    backtest: BacktestConfig = BacktestConfig()
     paths: PathsConfig = PathsConfig()
     tracking: TrackingConfig = TrackingConfig()
     on_failure: OnFailureConfig = OnFailureConfig()
@@ -233,6 +235,7 @@ class Config(Section):
             "training.stop_metric": [self.training.stop_metric],
             "promotion.metric": [self.promotion.metric],
             "promotion.gates": self.promotion.gates,
+            "backtest.alarms": self.backtest.alarms,
         }
         refused = [
             f"{setting} cannot use {name}"

@@ -18,6 +18,7 @@ from optdist.tracking.store import explain_failure, store_errors
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 PROMOTION_REASON = "promotion_reason"  # a version's tag
+LEARNED_UNTIL = "learned_until"  # a version's tag: the last day of the data that training read
 
 
 class Registry:

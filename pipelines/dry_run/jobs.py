@@ -9,7 +9,9 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config
 from optdist.files import find_holder
+from pipelines.backtest.dates import Request
 from pipelines.cleaning import leftovers
+from pipelines.dry_run.backtest import check_backtest
 from pipelines.dry_run.estimates import in_time, seconds_of_training
 from pipelines.dry_run.features import check_features
 from pipelines.dry_run.machine import check_engine
@@ -97,6 +99,20 @@ def dry_run_scoring(read: Read, run_date: dt.date, model: str | None, *, refresh
         check_scoring(report, _session(config), config, run_date, model, refresh=refresh)
 
     return _dry_run("score", read, look)
+
+
+def dry_run_backtest(read: Read, request: Request) -> Report:
+    """What `jobs/backtest.py` would do.
+
+    Args:
+        read: reads the configuration.
+        request: the job's options.
+    """
+
+    def look(report: Report, config: Config) -> None:
+        check_backtest(report, _session(config), config, request)
+
+    return _dry_run("backtest", read, look)
 
 
 def dry_run_cleaning(read: Read, keep_days: int, *, delete: bool) -> Report:

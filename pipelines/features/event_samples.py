@@ -253,12 +253,43 @@ def with_label(
         entity: the columns that name an entity.
         source: the label's window and floor.
     """
-    keys = [*entity, source.cut]
+    return with_spend(samples, events, chosen, entity, source, {LABEL: source.horizon_days})
+
+
+def with_spend(
+    samples: DataFrame,
+    events: DataFrame,
+    chosen: DataFrame,
+    entity: list[str],
+    source: TransactionsSourceConfig,
+    days: Mapping[str, int],
+) -> DataFrame:
+    """Add the spend in windows that begin where the label's does: 0 without events.
+
+    Args:
+        samples: the samples.
+        events: good events with `event_day` and `event_amount`.
+        chosen: the samples' entity and cut.
+        entity: the columns that name an entity.
+        source: the first day of the windows, and the label's floor.
+        days: column -> the length of its window, in days.
+    """
+    keys, start = [*entity, source.cut], source.label_days[0]
+    after = F.datediff(DAY, source.cut)
     later = events.join(chosen.select(*map(column, keys)), on=entity, how="inner")
-    later = later.where(F.datediff(DAY, source.cut).between(*source.label_days))
+    later = later.where(after.between(start, start + max(days.values()) - 1))
+    sums = [
+        F.sum(F.when(after < start + length, F.col(AMOUNT))).alias(name)
+        for name, length in days.items()
+    ]
+    spend = later.groupBy(*map(column, keys)).agg(*sums)
+    return samples.join(spend, on=keys, how="left").withColumns(
+        {name: _as_label(F.col(name), source.label_floor) for name in days}
+    )
+
+
+def _as_label(spend: F.Column, floor: float | None) -> F.Column:
+    """A sum as a label: 0 without events, and not below the floor."""
     # A purchase and its return may leave 1e-15 in floating point: no one paid that.
-    label = F.coalesce(F.round(LABEL, 6), F.lit(0.0))
-    if source.label_floor is not None:
-        label = F.greatest(label, F.lit(source.label_floor))
-    spend = later.groupBy(*map(column, keys)).agg(F.sum(AMOUNT).alias(LABEL))
-    return samples.join(spend, on=keys, how="left").withColumn(LABEL, label)
+    label = F.coalesce(F.round(spend, 6), F.lit(0.0))
+    return label if floor is None else F.greatest(label, F.lit(floor))

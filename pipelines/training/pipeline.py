@@ -17,7 +17,7 @@ from optdist.data.feature_table import FeatureTable
 from optdist.evaluation import plots
 from optdist.files import locked
 from optdist.log import LOG
-from optdist.tracking import PACKAGE_DIGEST, Run, Tracker
+from optdist.tracking import LEARNED_UNTIL, PACKAGE_DIGEST, Run, Tracker
 from optdist.training import (
     EpochRecord,
     Launcher,
@@ -157,6 +157,7 @@ def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> 
             "data_fingerprint": plan.table_fingerprint,
             "inference": result.inference,
             PACKAGE_DIGEST: folder.package.digest or "",
+            LEARNED_UNTIL: FeatureTable.open(plan.table).manifest.last_event or "",
             **identity(config),
             **{f"test_{name}": f"{test[name]:.4f}" for name in METRICS if name in test},
         },

@@ -1,0 +1,1 @@
+"""Compares past scores with what customers then spent."""
