@@ -21,6 +21,12 @@ class ReportConfig(Section):
         default=0.9,
         description="Norm-GINI of one feature alone from which on it is flagged as a leak",
     )
+    max_category_share: Share = Field(
+        default=0.995,
+        description="Share of positive labels among the rows of one category, in training and in "
+        "held-out rows, above which its feature is flagged as a leak; only where no more than "
+        "half of all labels are positive. 1: never",
+    )
     max_duplicate_share: Share = Field(
         default=0.05,
         description="Share of the validation and test rows with a positive label whose features "

@@ -10,7 +10,9 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from pipelines.drafting.category_leaks import find_telling_categories
 from pipelines.drafting.profile import ColumnProfile
+from pipelines.drafting.roles import is_category
 from pipelines.sources.columns import LABEL, column, is_missing, parse_number
 
 _MOSTLY_MISSING = 0.98
@@ -63,7 +65,7 @@ def find_suspects(
 
 
 def find_leaks(samples: DataFrame, columns: Sequence[ColumnProfile]) -> dict[str, str]:
-    """Columns that alone tell too well who has a positive label, in one pass.
+    """Columns that alone tell too well who has a positive label, in a pass for each sort of them.
 
     Args:
         samples: rows with `label` and the columns.
@@ -87,7 +89,8 @@ def find_leaks(samples: DataFrame, columns: Sequence[ColumnProfile]) -> dict[str
                 f"tells alone who has a positive label (area under its ROC curve {area:.3f}): it "
                 f"may be known only after the label, or be a part of it"
             )
-    return leaks
+    categories = [c.name for c in columns if c.sort in {"text", "boolean"} or is_category(c)]
+    return find_telling_categories(samples, categories, positive, _LEAK) | leaks
 
 
 def _each(columns: Sequence[ColumnProfile]) -> list[tuple[int, ColumnProfile]]:

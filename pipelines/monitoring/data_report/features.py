@@ -25,11 +25,16 @@ from optdist.data.schema import (
     NumericFeature,
 )
 from optdist.evaluation.binned import bin_scores, binned_auc, binned_gini, stability_index
-from pipelines.monitoring.data_report.statistics import FeatureStatistics, SplitStatistics
+from pipelines.monitoring.data_report.statistics import (
+    Category,
+    FeatureStatistics,
+    SplitStatistics,
+)
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 STEPS = 40  # of the histogram, next to its zeros
 COMMON = 5  # categories that are named
+LEAST_OF_CATEGORY = 30  # rows of a category, in training and held out, that say something of it
 
 Cells = Mapping[tuple[str, str], np.ndarray]  # (kind, feature) -> [parts, bins, 3]
 
@@ -99,6 +104,7 @@ def describe(
     name, is_number = feature.name, isinstance(feature, NumericFeature)
     bins = cells[BIN, name]
     late = cells.get((AFTER_CUT, name))
+    places = [SPLITS.index(split) for split in audited]
     about: dict[str, Any] = {}
     if isinstance(feature, NumericFeature):
         about["out_of_range"] = _shares(bins, [1, bin_count(feature) - 1])
@@ -108,7 +114,8 @@ def describe(
         about["unknown"] = _shares(bins, [UNKNOWN_ID])
         about["vocabulary"] = len(feature.vocabulary)
         about["common"] = {} if name in ids else common_categories(feature, bins, least_rows)
-    auc, gini = audit_bins(bins, cells[LABEL_BIN, ""], [SPLITS.index(s) for s in audited])
+        about["telling"] = most_telling(feature, bins, places, least_rows)
+    auc, gini = audit_bins(bins, cells[LABEL_BIN, ""], places)
     periods = cells.get((PERIOD, name))
     return FeatureStatistics(
         name=name,
@@ -141,6 +148,31 @@ def audit_bins(
         binned_auc(share, held),
         binned_gini(mean, held, labels[list(places)].sum(axis=0)),
     )
+
+
+def most_telling(
+    feature: CategoricalFeature, bins: np.ndarray, places: Sequence[int], least_rows: int
+) -> Category | None:
+    """The category that says most surely that a label is positive.
+
+    Args:
+        feature: its vocabulary.
+        bins: [splits, bins, 3] rows, positive labels and value.
+        places: the splits that are held out.
+        least_rows: training rows that a category must have to be named.
+    """
+    counts = np.stack([bins[0], bins[list(places)].sum(axis=0)])
+    rows, positives = counts[..., 0], counts[..., 1]
+    share = (positives / np.maximum(rows, 1)).min(axis=0)
+    share[(rows < LEAST_OF_CATEGORY).any(axis=0)] = -1.0
+    best = int(np.lexsort((rows[1], share))[-1])
+    if share[best] < 0:
+        return None
+    names = {MISSING_ID: "no value", UNKNOWN_ID: "an unseen or rare value"}
+    names |= {FIRST_ID + i: f"`{text}`" for i, text in enumerate(feature.vocabulary)}
+    is_common = best < FIRST_ID or rows[0, best] >= least_rows
+    text = names.get(best) if is_common and best < bins.shape[1] - 1 else None
+    return Category(text=text, share=float(share[best]), rows=int(rows[1, best]))
 
 
 def drift_of(periods: np.ndarray) -> list[float]:

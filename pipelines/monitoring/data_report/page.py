@@ -126,8 +126,9 @@ def _audit(report: DataReport, flags: Sequence[Flag], limits: ReportConfig) -> I
         f"label. As the values are scored on training and measured elsewhere, a feature of many "
         f"values does not look good by learning rows by heart. It is flagged from AUC "
         f"{limits.max_feature_auc:g} or Norm-GINI {limits.max_feature_gini:g} on, or where it "
-        f"stands far above all others. A flag is no proof: ask whether the value was known before "
-        f"the label's window began."
+        f"stands far above all others; and where more than {limits.max_category_share:.1%} of the "
+        f"rows of one category have a positive label. A flag is no proof: ask whether the value "
+        f"was known before the label's window began."
     )
     rows = [
         [flag.feature or "rows", flag.kind, "leak?" if flag.is_leak else "", flag.text]

@@ -59,6 +59,14 @@ class PeriodStatistics(_Record):
         )
 
 
+class Category(_Record):
+    """The category whose rows have the largest share of positive labels."""
+
+    text: str | None  # None: of too few rows to be named
+    share: float  # the smaller one of training and held-out rows
+    rows: int  # held out
+
+
 class FeatureStatistics(_Record):
     """One feature; shares are by split, and of all of its rows."""
 
@@ -77,6 +85,7 @@ class FeatureStatistics(_Record):
     quantiles: dict[str, float] = {}  # level -> quantile of training's numbers
     auc: float | None = None  # for a positive label, of this feature alone
     gini: float | None = None  # Norm-GINI of this feature alone
+    telling: Category | None = None  # None: a number, or no category has rows enough
     drift: list[float] = []  # stability index by period
     is_id: bool = False  # each entity has its own value
     looks_ahead: str | None = None  # why its expression sees what comes after the cut

@@ -217,6 +217,24 @@ def test_the_product_price_of_criteo_is_flagged_where_it_is_left_in_and_nothing_
     assert "product_price" in warning and f"WARNING: {warning}" in capsys.readouterr().err
 
 
+def test_a_category_that_gives_positive_labels_away_is_flagged(spark, tmp_path):
+    frame = customers(2500)
+    rng = np.random.default_rng(1)
+    some = (frame["value"] > 0) & (rng.random(len(frame)) < 0.3)  # not its AUC: others are as usual
+    frame["status"] = np.where(some, "refunded after", rng.choice(["new", "old"], len(frame)))
+    frame["level"] = np.where(frame["value"] > 0, rng.choice(["B", "C"], len(frame)), "A")
+    features = {"categorical": ["city", "status", "level"], "numeric": ["spend"]}
+    config = samples_config(tmp_path, frame, dataset={"features": features})
+    table = build_features(spark, config)
+    assert sorted(flags(table, config)) == [("level", "too good"), ("status", "tells the label")]
+    [told] = [text for text in table.manifest.warnings if "status" in text]
+    assert "with `refunded after` 100.0% have a positive label" in told
+    config = config.model_copy(
+        update={"report": config.report.model_copy(update={"max_category_share": 1.0})}
+    )
+    assert flags(table, config) == [("level", "too good")]
+
+
 def test_an_id_as_a_feature_is_flagged_and_none_of_its_values_is_shown(spark, tmp_path):
     frame = customers().assign(
         account=lambda f: 987_000_000 + np.arange(len(f)), code=lambda f: "K" + f["customer"]
