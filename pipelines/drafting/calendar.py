@@ -41,6 +41,11 @@ class Calendar:
         return (self.start - self.first).days
 
     @property
+    def latest(self) -> dt.date:
+        """The last cut whose label window ends with the data."""
+        return self.last - dt.timedelta(self.horizon - 1)
+
+    @property
     def windows(self) -> dict[str, Any]:
         """Windows before a snapshot that are known whole at the first one, or nearly so."""
         h, known = self.horizon, self.known

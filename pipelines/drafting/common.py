@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from optdist.config.training import TrainingConfig
+from pipelines.drafting.document import Document
 from pipelines.drafting.profile import TableProfile
 from pipelines.drafting.suspects import Suspects
+
+_STEPS = 20  # of an epoch, at least, where batches can be so small
+_LEAST_BATCH = 128  # rows
 
 
 def tables_setting(
@@ -20,6 +25,25 @@ def tables_setting(
         types: column -> type, of columns that are text in a file.
     """
     return {table.name: _table(table, types) for table in (main, *others)}
+
+
+def training_setting(splits: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    """The section `training` for few training rows, or nothing: an epoch needs some steps.
+
+    Args:
+        splits: split -> rows, and those with a positive label.
+    """
+    rows, _ = splits.get("train", (0, 0))
+    usual = TrainingConfig.model_fields["batch_size"].default
+    size = max(1 << max(rows // _STEPS, 1).bit_length() - 1, _LEAST_BATCH)
+    return {"training": {"batch_size": size}} if size < usual else {}
+
+
+def explain_training(document: Document) -> None:
+    """Add the comment of `training`, if the document has it."""
+    if "training" in document.content:
+        why = "Few rows: smaller batches give an epoch more steps."
+        document.explain(why, "training", "batch_size")
 
 
 def log_scaled(names: Iterable[str]) -> dict[str, dict[str, bool]]:

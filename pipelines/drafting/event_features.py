@@ -10,6 +10,7 @@ from pipelines.drafting.calendar import Calendar
 from pipelines.drafting.event_roles import EventRoles
 from pipelines.drafting.names import identifier, unused
 from pipelines.drafting.profile import ColumnProfile
+from pipelines.drafting.roles import is_category
 from pipelines.sources.formats.names import plain_or_quoted as sql
 
 _MOST_CATEGORIES = 1_000  # different values of a category that a snapshot takes from the last event
@@ -47,6 +48,14 @@ class EventFeatures:
         """Add a number that is computed from a finished sample."""
         self.sample_columns[name] = expression
         self.numeric.append(name)
+
+    def add_columns(self, columns: Sequence[ColumnProfile]) -> None:
+        """Add columns that a join gives each sample, as they are."""
+        for c in columns:
+            if is_category(c):
+                self.categorical.append(c.name)
+            elif c.sort == "number" and not c.reader:
+                self.numeric.append(c.name)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import SparkSession
 
+from pipelines.drafting.changes import Changes, find_changes
+from pipelines.drafting.events import is_table_of_events
 from pipelines.drafting.names import identifier, unused
 from pipelines.drafting.profile import ColumnProfile, TableProfile
 from pipelines.sources.formats.names import plain_or_quoted
@@ -42,6 +44,7 @@ class Joins:
     joined: list[Joined]
     notes: list[str]
     children: list[tuple[TableProfile, list[str]]]  # tables with several rows of a key
+    changes: list[Changes] = field(default_factory=list)  # those of them that say since when
 
     def columns(self) -> list[ColumnProfile]:
         """The columns that the joined tables add."""
@@ -69,6 +72,9 @@ def find_joins(spark: SparkSession, main: TableProfile, others: Sequence[TablePr
         if by is None:
             names = ", ".join(c.name for c in shared)
             found.children.append((other, [c.name for c in shared]))
+            if not is_table_of_events(other):
+                changes = find_changes(spark, other, [c.name for c in shared])
+                found.changes.extend([changes] if changes else [])
             found.notes.append(
                 f"{other.name} is not joined: it has several rows of one {names}. A total of them "
                 f"would see what came after the sample's day (joins[].aggregate, if that is known "

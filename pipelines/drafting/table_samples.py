@@ -11,7 +11,12 @@ from optdist.config import Config
 from optdist.log import LOG
 from pipelines.drafting import roles
 from pipelines.drafting.checking import Check
-from pipelines.drafting.common import left_out, tables_setting
+from pipelines.drafting.common import (
+    explain_training,
+    left_out,
+    tables_setting,
+    training_setting,
+)
 from pipelines.drafting.document import Document
 from pipelines.drafting.joins import Joins
 from pipelines.drafting.names import unused
@@ -70,7 +75,10 @@ def draft_samples(
     document = Document(_content(request, main, joins, found, free))
     LOG.info("  counts samples and positive labels")
     tiny = Document(_content(request, main, joins, found, free[:1]))
-    verdict = judge_splits(count_samples(spark, check(str(tiny))))
+    splits = count_samples(spark, check(str(tiny)))
+    document.content |= training_setting(splits)
+    explain_training(document)
+    verdict = judge_splits(splits)
     document.facts, document.doubts = verdict.facts, verdict.doubts
     check(str(document))
     _explain(document, found, joins)

@@ -10,8 +10,15 @@ from pyspark.sql import SparkSession
 from optdist.log import LOG
 from pipelines.drafting import roles
 from pipelines.drafting.calendar import Calendar, choose_first_purchases, choose_snapshots
+from pipelines.drafting.changes import known_changes
 from pipelines.drafting.checking import Check
-from pipelines.drafting.common import left_out, log_scaled, tables_setting
+from pipelines.drafting.common import (
+    explain_training,
+    left_out,
+    log_scaled,
+    tables_setting,
+    training_setting,
+)
 from pipelines.drafting.document import Document
 from pipelines.drafting.event_comments import explain_events
 from pipelines.drafting.event_features import (
@@ -22,6 +29,7 @@ from pipelines.drafting.event_features import (
 )
 from pipelines.drafting.event_roles import EventRoles
 from pipelines.drafting.events import find_event_roles
+from pipelines.drafting.joined_changes import explain_changes, join_changes
 from pipelines.drafting.joins import Joins
 from pipelines.drafting.names import points
 from pipelines.drafting.profile import ColumnProfile, TableProfile
@@ -98,10 +106,14 @@ def draft_transactions(
         features = snapshot_features(material, calendar)
         dates = {"snapshots": {"start": calendar.start, "every": calendar.every}}
     LOG.info("  counts samples and positive labels")
-    splits = judge_splits(count_samples(spark, check(_tiny(base, dates, calendar.horizon))))
+    by_split = count_samples(spark, check(_tiny(base, dates, calendar.horizon)))
+    changes = known_changes(joins.changes, found.entity, calendar.latest)
+    join_changes(base, features, changes)
     document = Document(_content(base, dates, calendar, features, returns=found.returns))
-    document.facts = [*judge_events(counts, calendar).facts, *splits.facts]
-    document.doubts = [*judge_events(counts, calendar).doubts, *splits.doubts]
+    document.content |= training_setting(by_split)
+    events, splits = judge_events(counts, calendar), judge_splits(by_split)
+    document.facts = [*events.facts, *splits.facts]
+    document.doubts = [*events.doubts, *splits.doubts]
     limit = check(str(document)).build.max_quarantined_share
     if counts.bad_share > limit:
         document.doubts.append(
@@ -109,7 +121,11 @@ def draft_transactions(
             f"rows: convert them in source.columns, or leave them out in source.where"
         )
     explain_events(document, found, joins, calendar, features)
-    document.notes += [*left_out(suspects), *suspects.notes, *joins.notes]
+    explain_changes(document, changes, len(joins.joined))
+    explain_training(document)
+    used = tuple(f"{one.table.name} is not joined" for one in changes)
+    notes = [note for note in joins.notes if not note.startswith(used)]
+    document.notes += [*left_out(suspects), *suspects.notes, *notes]
     return document
 
 

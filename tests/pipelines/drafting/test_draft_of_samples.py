@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from drafts import draft, purchases, write
 
+from pipelines.drafting.checking import checker
 from pipelines.drafting.request import DraftError
+from pipelines.features.samples import build_samples
 
 
 def users(rows=600, seed=1):
@@ -31,6 +33,20 @@ def test_a_table_with_a_row_for_each_id_is_one_of_samples(spark, tmp_path):
     assert features["categorical"] == ["country", "premium"]
     assert features["numeric"]["age"] == {} and features["numeric"]["visits"] == {"log1p": True}
     assert "600 samples" in made.text and "positive" in made.text
+
+
+def test_a_category_that_tells_the_label_is_no_feature_and_one_of_many_values_is(spark, tmp_path):
+    frame = users(1500)
+    paid = frame["spend_90d"] > 0
+    rng = np.random.default_rng(3)
+    plain = rng.choice(["new", "old"], len(frame))
+    frame["status"] = np.where(paid & (rng.random(len(frame)) < 0.4), "refunded", plain)
+    frame["level"] = np.where(paid, rng.choice(["B", "C"], len(frame)), "A")
+    frame["shop"] = rng.choice([f"s{i}" for i in range(400)], len(frame))
+    made = draft(spark, write(tmp_path, frame, "users.csv"))
+    assert "status is no feature: it has a value whose rows have positive labels" in made.text
+    assert "- level is no feature: it tells alone who has a positive label" in made.text
+    assert made.content["features"]["categorical"] == ["country", "premium", "shop"]
 
 
 def test_what_tells_the_label_alone_is_no_feature(spark, tmp_path):
@@ -94,6 +110,30 @@ def test_a_table_with_one_row_for_each_key_is_joined_by_it(spark, tmp_path):
     assert made.source["joins"] == [{"table": "products", "by": ["product_id"], "how": "left"}]
     assert "products has one row for each product_id; 7" in made.text
     assert "last_brand_all" in made.content["features"]["categorical"]
+
+
+def test_a_table_that_changes_is_joined_as_it_was_known(spark, tmp_path):
+    frame = purchases(customers=60)
+    days = ["2023-01-01", "2023-05-01", "2023-07-01"]
+    rows = [
+        (customer, day, "gs"[place % 2], 10 + place)
+        for customer in frame["customer"].unique()
+        for place, day in enumerate(days)
+    ]
+    tiers = pd.DataFrame(rows, columns=["customer", "valid_from", "tier", "score"])
+    paths = [write(tmp_path, frame, "sales.csv"), write(tmp_path, tiers, "tiers.csv")]
+    made = draft(spark, *paths)
+    assert made.source["joins"] == [
+        {"table": "tiers", "by": ["customer"], "valid_from": "valid_from"}
+    ]
+    features = made.content["features"]
+    assert "tier" in features["categorical"] and "score" in features["numeric"]
+    assert made.content["training"] == {"batch_size": 128}
+    assert "each sample gets the one that was valid at its cut" in made.text.replace("\n  #", "")
+    config = checker("local", [f"paths.root={tmp_path}"])(made.text)
+    samples = build_samples(spark, config.dataset)
+    assert {row[0] for row in samples.rows.select("tier").distinct().collect()} == {"g", "s"}
+    samples.release()
 
 
 def test_tables_that_cannot_be_joined_are_named_with_the_reason(spark, tmp_path):
