@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from optdist.config.report import ReportConfig
+from optdist.data.feature_table import SPLITS
 from pipelines.monitoring.data_report.statistics import DataReport, FeatureStatistics
 
 # one feature that is good, and that much better than the next best of those that are not flagged
 APART_AUC, APART_GINI, APART = 0.85, 0.75, 0.2
 MOST_POSITIVE = 0.5  # share of positive labels up to which a category of nothing else is odd
+HELD_OUT = SPLITS[1:]
 DRIFT, AUDIT = "drift", "audit"  # kinds of flags that are no leaks
 
 
@@ -70,7 +72,7 @@ def _telling(
     features: Sequence[FeatureStatistics], report: DataReport, limits: ReportConfig
 ) -> Iterator[Flag]:
     """Features with a category that gives a positive label away."""
-    splits = [report.splits[name] for name in report.measured_on if name in report.splits]
+    splits = [report.splits[name] for name in HELD_OUT if name in report.splits]
     share = sum(s.positives for s in splits) / max(sum(s.rows for s in splits), 1)
     if share > MOST_POSITIVE:
         return
@@ -78,7 +80,7 @@ def _telling(
         best = feature.telling
         if best and best.share > limits.max_category_share and not feature.is_id:
             text = (
-                f"of {best.rows:,} rows of {' and '.join(report.measured_on)} with "
+                f"of {best.rows:,} rows of {' and '.join(HELD_OUT)} with "
                 f"{best.text or 'one of its values'} {best.share:.1%} have a positive label, and "
                 f"of all {share:.1%} (report.max_category_share). Was it known then?"
             )

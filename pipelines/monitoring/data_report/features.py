@@ -104,7 +104,6 @@ def describe(
     name, is_number = feature.name, isinstance(feature, NumericFeature)
     bins = cells[BIN, name]
     late = cells.get((AFTER_CUT, name))
-    places = [SPLITS.index(split) for split in audited]
     about: dict[str, Any] = {}
     if isinstance(feature, NumericFeature):
         about["out_of_range"] = _shares(bins, [1, bin_count(feature) - 1])
@@ -114,8 +113,8 @@ def describe(
         about["unknown"] = _shares(bins, [UNKNOWN_ID])
         about["vocabulary"] = len(feature.vocabulary)
         about["common"] = {} if name in ids else common_categories(feature, bins, least_rows)
-        about["telling"] = most_telling(feature, bins, places, least_rows)
-    auc, gini = audit_bins(bins, cells[LABEL_BIN, ""], places)
+        about["telling"] = most_telling(feature, bins, least_rows)
+    auc, gini = audit_bins(bins, cells[LABEL_BIN, ""], [SPLITS.index(s) for s in audited])
     periods = cells.get((PERIOD, name))
     return FeatureStatistics(
         name=name,
@@ -150,18 +149,16 @@ def audit_bins(
     )
 
 
-def most_telling(
-    feature: CategoricalFeature, bins: np.ndarray, places: Sequence[int], least_rows: int
-) -> Category | None:
+def most_telling(feature: CategoricalFeature, bins: np.ndarray, least_rows: int) -> Category | None:
     """The category that says most surely that a label is positive.
 
     Args:
         feature: its vocabulary.
         bins: [splits, bins, 3] rows, positive labels and value.
-        places: the splits that are held out.
         least_rows: training rows that a category must have to be named.
     """
-    counts = np.stack([bins[0], bins[list(places)].sum(axis=0)])
+    held_out = bins[1 : len(SPLITS)].sum(axis=0)
+    counts = np.stack([bins[0], held_out])
     rows, positives = counts[..., 0], counts[..., 1]
     share = (positives / np.maximum(rows, 1)).min(axis=0)
     share[(rows < LEAST_OF_CATEGORY).any(axis=0)] = -1.0
