@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from optdist.config import load_config
 from optdist.config.loading import conf_folder, named_file, read_yaml
 from optdist.config.secrets import unset_variables
+from optdist.errors import ConfigError
 from optdist.log import LOG
 from pipelines.scheduling.commands import hook_settings
 from pipelines.scheduling.plan import Schedule
@@ -32,13 +33,18 @@ def check_settings(schedule: Schedule) -> None:
         missing = [name for name in unset if name not in schedule.variables]
         if missing:
             LOG.warning(f"{dataset}: not set here: {', '.join(missing)}; the jobs need them")
-        with _set(schedule.variables, missing):
-            load_config(dataset, schedule.env, changes)
+        try:
+            with _set(schedule.variables, missing):
+                load_config(dataset, schedule.env, changes)
+        except ConfigError as error:
+            problems = str(error).splitlines()[1:]
+            if not missing or not problems or any("${env:" not in line for line in problems):
+                raise
 
 
 @contextmanager
 def _set(variables: dict[str, str], missing: Sequence[str]) -> Iterator[None]:
-    """Environment variables while a configuration is checked; the missing ones have any value."""
+    """Environment variables while a configuration is checked, also the missing ones."""
     before = dict(os.environ)
     os.environ.update(dict.fromkeys(missing, "1") | variables)
     try:

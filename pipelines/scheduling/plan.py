@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from optdist.config.loading import conf_folder, read_yaml
 from optdist.config.problems import problems
+from optdist.config.secrets import secret_name
 from optdist.config.section import Positive, Section
 from optdist.errors import ConfigError
 
@@ -167,6 +168,12 @@ class Schedule(Section):
         wrong += [name for name in self.jobs if not NAME.fullmatch(name)]
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: names of jobs and variables are plain words")
+        secrets = [name for name in self.variables if secret_name(name)]
+        if secrets:
+            raise ValueError(
+                f"variables.{secrets[0]} would stand in what is rendered: give a secret to the "
+                f"scheduler's workers (kubernetes.secret)"
+            )
         names = [run_name(job, dataset) for job in self.jobs for dataset in self.datasets_of(job)]
         long = [name for name in names if len(name) > _LONGEST]
         if long or len(set(names)) < len(names):

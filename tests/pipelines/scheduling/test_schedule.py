@@ -1,15 +1,27 @@
 import datetime as dt
+import os
 import shlex
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
+from optdist.config.loading import read_on_failure
 from optdist.errors import ConfigError
 from pipelines.scheduling.airflow import render_airflow
+from pipelines.scheduling.checking import check_settings
+from pipelines.scheduling.commands import hook_settings
 from pipelines.scheduling.crontab import render_crontab
 from pipelines.scheduling.kubernetes import render_kubernetes
-from pipelines.scheduling.plan import Schedule, load_schedule
+from pipelines.scheduling.plan import (
+    JobConfig,
+    KubernetesConfig,
+    NotificationConfig,
+    RetryConfig,
+    Schedule,
+    load_schedule,
+)
 from pipelines.scheduling.running import StepError, plan_run, run_steps
 from pipelines.scheduling.slots import date_of, last_slot, named_slot, next_slot
 
@@ -54,6 +66,7 @@ def test_the_schedule_in_conf_is_valid_and_scores_daily_and_learns_weekly():
         ({"datasets": ["a.yaml", "b/a.yaml"]}, "there twice"),
         ({"datasets": ["a" * 50]}, "longer than 52"),
         ({"project": "here"}, "absolute"),
+        ({"variables": {"DB_PASSWORD": "x"}}, "would stand in what is rendered"),
         ({"retries": {"exit_codes": [0]}}, "greater than"),
         ({"jbos": {}}, "not permitted"),
     ],
@@ -176,3 +189,32 @@ def test_the_exit_code_of_a_step_decides_whether_it_is_tried_again(
     assert len(lines) == calls
     assert lines[0] == "jobs/train.py --dataset ta_feng --env local --as-of 2026-06-06"
     assert set(waits) <= {600.0}
+
+
+def test_the_page_explains_every_setting():
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    names = [*Schedule.model_fields, *JobConfig.model_fields]
+    for section in (RetryConfig, NotificationConfig, KubernetesConfig):
+        names += section.model_fields
+    missing = [name for name in names if f"{name}`" not in page and f"{name}." not in page]
+    assert not missing
+
+
+def test_settings_are_checked_before_night_and_variables_may_be_set_only_there(caplog):
+    plan = schedule(datasets=["ta_feng"], notification={"url": "${env:ALERT_URL_OF_A_TEST}"})
+    check_settings(plan)
+    assert "not set here: ALERT_URL_OF_A_TEST" in caplog.text
+    assert "ALERT_URL_OF_A_TEST" not in os.environ
+    with pytest.raises(ConfigError, match=r"training\.epoch is not a setting"):
+        check_settings(schedule(datasets=["ta_feng"], settings=["training.epoch=3"]))
+    with pytest.raises(ConfigError, match=r"my/Own Table.yaml does not exist"):
+        check_settings(schedule())
+
+
+def test_only_a_step_that_could_not_tell_is_told_of_by_the_schedule():
+    plan = schedule(notification={"url": "http://alerts.example/x", "command": ["mail", "me"]})
+    hook = read_on_failure("ta_feng", "local", hook_settings(plan))
+    assert (hook.url, hook.command) == ("http://alerts.example/x", ["mail", "me"])
+    none = read_on_failure("ta_feng", "local", hook_settings(plan, told=True))
+    assert (none.url, none.command) == (None, [])
+    assert StepError("", 3).was_told and not StepError("", 137).was_told
