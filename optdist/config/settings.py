@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from optdist.config.on_failure import OnFailureConfig
 from optdist.config.report import ReportConfig
 from optdist.config.section import FolderName, Positive, Section, Share
 from optdist.config.training import HorovodConfig, TrainingConfig
+from optdist.config.transactions import TransactionsSourceConfig
 from optdist.layout import Layout
 
 
@@ -89,6 +90,9 @@ class PromotionConfig(Section):
     )
 
 
+ScoreColumn = Literal["decile", "percentile", "historic_value", "total_value"]
+
+
 class ScoringConfig(Section):
     """The daily scoring job."""
 
@@ -116,6 +120,13 @@ class ScoringConfig(Section):
         description="Share of quarantined rows above which the job stops [share of the rows read]",
     )
 
+    columns: list[ScoreColumn] = Field(
+        default=[],
+        description="More score columns. percentile and decile: the rank of predicted value among "
+        "the date's customers, 100 and 1 the highest. historic_value: what a customer has spent "
+        "before the days that the prediction counts; total_value: that and the predicted value, "
+        "both of transactions alone (docs/operations.md)",
+    )
     max_unknown_share: Share = Field(
         default=0.5,
         description="Unknown categories above which the job stops, for features of which training "
@@ -227,6 +238,18 @@ class Config(Section):
                 f"training.ranks ({self.training.ranks}) is more than build.min_row_groups "
                 f"({self.build.min_row_groups}): each rank needs a row group of its own"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _score_columns_can_be_made(self) -> Self:
+        columns, dataset = self.scoring.columns, self.dataset
+        features = {*dataset.features.categorical, *dataset.features.numeric}
+        taken = sorted({*columns, "historic_value"} & {*dataset.id, *features}) if columns else []
+        if taken:
+            raise ValueError(f"scoring.columns: the data set has a column {', '.join(taken)}")
+        past = [name for name in columns if name in {"historic_value", "total_value"}]
+        if past and not isinstance(dataset.source, TransactionsSourceConfig):
+            raise ValueError(f"scoring.columns: {', '.join(past)} needs a source of transactions")
         return self
 
     @model_validator(mode="after")

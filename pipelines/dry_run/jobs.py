@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pyspark.sql import SparkSession
 
@@ -85,18 +85,30 @@ def dry_run_promotion(read: Read, as_of: dt.date | None, reference: str, *, forc
     return _dry_run("promote", read, look)
 
 
-def dry_run_scoring(read: Read, run_date: dt.date, model: str | None, *, refresh: bool) -> Report:
+def dry_run_scoring(
+    read: Read,
+    run_date: dt.date,
+    model: str | None,
+    *,
+    refresh: bool,
+    later: Sequence[dt.date] = (),
+) -> Report:
     """What `jobs/score.py` would do.
 
     Args:
         read: reads the configuration.
-        run_date: the job's option.
+        run_date: the date, or the first of several.
         model: the job's option.
         refresh: the job's option.
+        later: the other dates, of which the last is looked at too.
     """
 
     def look(report: Report, config: Config) -> None:
-        check_scoring(report, _session(config), config, run_date, model, refresh=refresh)
+        for date in [run_date, *later[-1:]]:
+            check_scoring(report, _session(config), config, date, model, refresh=refresh)
+        if later:
+            count = len(later) + 1
+            report.estimate("dates", f"{count:,}; rows, disk and time are those of the last")
 
     return _dry_run("score", read, look)
 

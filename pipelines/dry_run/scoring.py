@@ -81,7 +81,9 @@ def _published(
                 f"{pinned.model_version}): the job would replace it"
             )
             if not refresh:
-                kept = find_kept_samples(scores, pinned, known_fingerprint(config))
+                kept = find_kept_samples(
+                    scores, pinned, known_fingerprint(config), config.scoring.columns
+                )
     holder = find_holder(scores.date(run_date))
     if holder:
         report.add("run date", WARNING, f"a job seems to be scoring it ({holder})")

@@ -29,6 +29,7 @@ def main(
     run: Callable[[argparse.Namespace], Facts],
     options: argparse.ArgumentParser,
     dry_run: Callable[[argparse.Namespace], object],
+    check: Callable[[argparse.Namespace], str | None] | None = None,
 ) -> None:
     """Run a job and exit with 0, or with the code of its error: docs/operations.md.
 
@@ -40,8 +41,12 @@ def main(
         options: its command line.
         dry_run: looks at what the job would do, with `--dry-run`, and returns a report with
             `problems`.
+        check: what is wrong with options that do not fit each other, or None.
     """
     args = options.parse_args()
+    problem = check(args) if check else None
+    if problem:
+        options.error(problem)
     write_logs_as(getattr(args, "log_format", "text"))
     started = dt.datetime.now(dt.UTC)
     result = JobResult(
@@ -81,7 +86,7 @@ def _run(result: JobResult, run: Callable[[], Facts], args: argparse.Namespace) 
         result.facts = plain(run())
     except KeyboardInterrupt as error:
         is_stopped, code = True, stopping.exit_code(error)
-        name = str(error) or "SIGINT"
+        name, result.facts = str(error) or "SIGINT", plain(getattr(error, "facts", None))
         message = f"error: stopped by {name}. The same command continues or starts again."
         failure = Failure(code, message, "Stopped")
         LOG.error(message)

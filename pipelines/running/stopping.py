@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -24,6 +26,7 @@ class Stopped(KeyboardInterrupt):
         """Name the signal."""
         super().__init__(signal.Signals(number).name)
         self.number = number
+        self.facts: Mapping[str, Any] | None = None  # what the job made before, for its result
 
 
 def exit_code(stopped: KeyboardInterrupt) -> int:

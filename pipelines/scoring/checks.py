@@ -6,13 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import LimitsConfig
 from optdist.files import uri
 from pipelines.checks import Statistics, enforce
+from pipelines.sources.columns import column
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,14 @@ def check_reach(run_date: dt.date, last: dt.date | None, max_days_behind: int | 
 def check_scores(
     spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
 ) -> tuple[int, float]:
+    """The number of staged rows and the sum of their predicted value, as `measure_scores`."""
+    found = measure_scores(spark, staged, expected, names)
+    return found["rows"], found["total_predicted"]
+
+
+def measure_scores(
+    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
+) -> dict[str, Any]:
     """Count the staged rows and check their values before anything is published.
 
     Args:
@@ -81,7 +91,7 @@ def check_scores(
         names: the columns that must have a finite number in each row.
 
     Returns:
-        The number of rows and the sum of their predicted value.
+        The manifest's `rows`, `total_predicted` and `checksum`.
 
     Raises:
         CheckError: rows were lost or added, or a value is null, NaN, infinite or a negative value.
@@ -92,7 +102,23 @@ def check_scores(
         (every_score_is_sound, LimitsConfig(max=0)),
     ]
     enforce(statistics, checks, f"Nothing was published; see {staged}.")
-    return int(statistics["rows"]), float(statistics["total"] or 0.0)
+    return {
+        "rows": int(statistics["rows"]),
+        "total_predicted": float(statistics["total"] or 0.0),
+        "checksum": statistics["checksum"],
+    }
+
+
+def checksum(columns: Sequence[str]) -> Column:
+    """An aggregate that is the same for the same rows, in whatever order and files they are.
+
+    It is the sum of 64-bit hashes of rows and the exclusive or of other ones, so that neither rows
+    that change places nor a row that is there twice goes unseen.
+    """
+    row = [F.lit("|".join(columns)), *map(column, columns)]
+    total = F.sum(F.xxhash64(*row).cast("decimal(38,0)"))
+    other = F.bit_xor(F.xxhash64(F.lit("other"), *row))
+    return F.concat_ws("-", F.lit("xxhash64"), total.cast("string"), F.hex(other))
 
 
 def score_statistics(spark: SparkSession, staged: Path, names: Sequence[str]) -> Statistics:
@@ -107,13 +133,11 @@ def score_statistics(spark: SparkSession, staged: Path, names: Sequence[str]) ->
     for name in names:
         value = F.col(name).cast("double")
         unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
-    [row] = (
-        spark.read.parquet(uri(staged))
-        .agg(
-            F.count("*").alias("rows"),
-            F.count_if(unsound).alias("unsound"),
-            F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
-        )
-        .collect()
-    )
+    rows = spark.read.parquet(uri(staged))
+    [row] = rows.agg(
+        F.count("*").alias("rows"),
+        F.count_if(unsound).alias("unsound"),
+        F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
+        checksum(rows.columns).alias("checksum"),
+    ).collect()
     return dict(row.asDict())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import uuid
+from collections.abc import Sequence
 
 from pydantic import BaseModel
 from pyspark.sql import SparkSession
@@ -19,6 +20,7 @@ from pipelines.features.fingerprint import without_versions
 from pipelines.features.pinning import table_versions
 from pipelines.features.samples import scoring_samples
 from pipelines.scoring.checks import check_reach
+from pipelines.scoring.columns import needs_history, with_historic_value
 from pipelines.scoring.manifest import ScoresManifest
 from pipelines.sources.formats.base import NotPinnedError
 from pipelines.sources.formats.registry import explain_read_errors, input_fingerprint
@@ -57,7 +59,10 @@ def known_fingerprint(config: Config) -> str | None:
 
 
 def find_kept_samples(
-    scores: ScoresFolder, pinned: ScoresManifest, source: str | None
+    scores: ScoresFolder,
+    pinned: ScoresManifest,
+    source: str | None,
+    columns: Sequence[str] = (),
 ) -> KeptSamples | None:
     """The samples that a date was scored with; if they are gone, None and a printed line.
 
@@ -65,10 +70,14 @@ def find_kept_samples(
         scores: the data set's scores.
         pinned: the date's manifest.
         source: the fingerprint of the source as it is now; None: not known before it is read.
+        columns: the setting `scoring.columns`, which may need more than what was kept.
     """
     folder = scores.path / pinned.input
     if not (folder / "_SUCCESS").exists():
         LOG.info(f"  the samples of this date's last run are gone ({pinned.input}): reading again")
+        return None
+    if needs_history(columns) and not needs_history(pinned.columns):
+        LOG.info("  the samples of this date's last run have no past value: reading again")
         return None
     LOG.info(f"  using the samples that this date was scored with: {folder}")
     if source is None:
@@ -125,7 +134,10 @@ def read_samples(
     last = samples.reach[1] if samples.reach else None
     try:
         check_reach(run_date, last, config.scoring.max_days_behind)
-        samples.rows.write.parquet(uri(folder))
+        rows = samples.rows
+        if needs_history(config.scoring.columns):
+            rows = with_historic_value(rows, samples.events, config.dataset)
+        rows.write.parquet(uri(folder))
         good = {"samples": spark.read.parquet(uri(folder)).count()}
         events, value = samples.count_events()
         quarantine = scores.quarantine(run_date)

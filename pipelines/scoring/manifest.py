@@ -24,6 +24,7 @@ class ScoresManifest(BaseModel):
     model_digest: str = ""  # of the package's checksums; "": of an older version
     inference: str  # the rule of the model's package, such as "hard" or "soft"
     quantiles: list[float]
+    columns: list[str] = []  # those of scoring.columns
     input: str  # the samples that were scored, a folder below the data set's scores
     input_fingerprint: str  # of the source when they were read
     dataset_fingerprint: str = ""  # of the description that they were read with; "": not known
@@ -34,6 +35,8 @@ class ScoresManifest(BaseModel):
     imputed: dict[str, int] = {}  # numbers missing where training had none, by feature
     rows: int
     total_predicted: float
+    checksum: str = ""  # of the rows in any order; "": of an older version
+    replaced: str = ""  # the checksum of other rows that were published before
     seconds: float | None = None  # that the job took
 
 

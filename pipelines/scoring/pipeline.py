@@ -67,7 +67,10 @@ def score(
             f"{version}"
         )
         source = known_fingerprint(config) if pinned and not refresh else None
-        kept = find_kept_samples(scores, pinned, source) if pinned and not refresh else None
+        columns = config.scoring.columns
+        kept = (
+            find_kept_samples(scores, pinned, source, columns) if pinned and not refresh else None
+        )
         described = description_of(config, pinned, kept)
         package = tracker.package(version)
         require_same_data(tracker, version, described, moved_features(config, package, kept))
@@ -94,6 +97,8 @@ def score(
             model_digest=package.digest or "",
             inference=package.inference,
             quantiles=config.scoring.quantiles,
+            columns=list(columns),
+            replaced=replaced_rows(pinned, staged["checksum"]),
             input=kept.folder,
             input_fingerprint=kept.fingerprint,
             dataset_fingerprint=described,
@@ -106,6 +111,22 @@ def score(
         )
         move_to_date(scores, manifest)
     return manifest
+
+
+def replaced_rows(pinned: ScoresManifest | None, checksum: str) -> str:
+    """The checksum of a date's published rows, if others replace them, which is said; else "".
+
+    Args:
+        pinned: the date's manifest.
+        checksum: of the rows that replace them.
+    """
+    if pinned is None or pinned.checksum in {"", checksum}:
+        return ""
+    LOG.warning(
+        f"the rows differ from those that were published before (checksum {pinned.checksum}, now "
+        f"{checksum}), which they replace"
+    )
+    return pinned.checksum
 
 
 def description_of(config: Config, pinned: ScoresManifest | None, kept: KeptSamples | None) -> str:

@@ -16,7 +16,8 @@ from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
 from pipelines.features.fitting import count_imputed
 from pipelines.prediction import explain_worker_errors, predict
-from pipelines.scoring.checks import check_scores
+from pipelines.scoring.checks import measure_scores
+from pipelines.scoring.columns import HISTORIC, needs_history, with_ranks, with_values
 from pipelines.unknown_categories import check_categories
 
 
@@ -43,7 +44,7 @@ def stage_scores(
         staged: the folder to write.
 
     Returns:
-        The manifest's `rows`, `total_predicted` and `imputed`.
+        The manifest's `rows`, `total_predicted`, `checksum` and `imputed`.
 
     Raises:
         DataError: rows were lost or are not finite, or too many categories are unknown.
@@ -54,13 +55,16 @@ def stage_scores(
     filled = count_imputed(samples, package.schema)
     if filled:
         LOG.warning(f"filled with the training mean, because training had no null: {filled}")
-    predicted = predict(samples, package, levels, scoring.batch_rows, keep=keys)
-    rows = select_score_columns(predicted, keys, levels, package.inference, version)
-    with explain_worker_errors():
+    past = [HISTORIC] if needs_history(scoring.columns) else []
+    predicted = predict(samples, package, levels, scoring.batch_rows, keep=[*keys, *past])
+    predicted = with_values(predicted, scoring.columns)
+    with explain_worker_errors(), with_ranks(predicted, scoring.columns) as ranked:
+        rows = select_score_columns(
+            ranked, keys, levels, package.inference, version, scoring.columns
+        )
         rows.write.mode("overwrite").parquet(uri(staged))
-    names = prediction_columns(package.model_class, levels)
-    count, total = check_scores(spark, staged, expected, names)
-    return {"rows": count, "total_predicted": total, "imputed": filled}
+    names = [*prediction_columns(package.model_class, levels), *scoring.columns]
+    return measure_scores(spark, staged, expected, names) | {"imputed": filled}
 
 
 def score_keys(dataset: DatasetConfig) -> list[str]:
@@ -69,7 +73,12 @@ def score_keys(dataset: DatasetConfig) -> list[str]:
 
 
 def select_score_columns(
-    predicted: DataFrame, keys: Sequence[str], levels: Sequence[float], inference: str, version: str
+    predicted: DataFrame,
+    keys: Sequence[str],
+    levels: Sequence[float],
+    inference: str,
+    version: str,
+    more: Sequence[str] = (),
 ) -> DataFrame:
     """The columns of a score table, in their order, whichever model scored.
 
@@ -79,10 +88,12 @@ def select_score_columns(
         levels: the quantiles' levels.
         inference: the rule that the model predicted by.
         version: the model's version.
+        more: the setting `scoring.columns`.
     """
     return predicted.select(
         *keys,
         *score_columns(levels),
+        *more,
         F.lit(inference).alias("inference"),
         F.lit(version).alias("model_version"),
     )
