@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from optdist.config.section import Section
+from optdist.config.section import Positive, Section
 
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _DAYS = {"day": 1, "week": 7}
@@ -26,6 +26,11 @@ class FirstPurchaseConfig(Section):
         default=None,
         description="The last day of first purchases, inclusive. Null: the last day whose label "
         "window has ended.",
+    )
+    last_days: Positive | None = Field(
+        default=None,
+        description="A window that moves: only first purchases of this many days, up to the last "
+        "one whose label window has ended; null: all [days]",
     )
 
     @model_validator(mode="after")
@@ -55,6 +60,11 @@ class SnapshotsConfig(Section):
         default=None,
         description="Step from one date of a series to the next: day, week, month, quarter or "
         "year, with an optional number in front, such as `2 weeks`.",
+    )
+    last_days: Positive | None = Field(
+        default=None,
+        description="A window that moves: only dates of this many days up to the last one whose "
+        "label window has ended; null: all [days]",
     )
 
     @model_validator(mode="after")

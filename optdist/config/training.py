@@ -62,6 +62,11 @@ class TrainingConfig(Section):
         description="Whether ranks sum an embedding's gradient as a whole table, or as the rows "
         "that a batch has: set it to false from about 100,000 categories on (docs/benchmarks.md)",
     )
+    warm_start: Literal["champion"] | None = Field(
+        default=None,
+        description="Start from the champion's weights, by category text and where bins have not "
+        "moved; null: from initial weights (docs/operations.md)",
+    )
     threads_per_rank: Positive | None = Field(
         default=None,
         description="TensorFlow's threads in a rank; null: the host's cores, shared by its ranks "

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from optdist.config import MACHINE_SETTINGS, AnyModelConfig, TrainingConfig, fingerprint
 from optdist.training.run_folder import RunFolder
+from optdist.training.warm_start import WarmStart
 
 
 class TrainingPlan(BaseModel):
@@ -20,6 +21,7 @@ class TrainingPlan(BaseModel):
     folder: str  # the run's folder: checkpoints, history, package and predictions
     model: AnyModelConfig
     training: TrainingConfig
+    warm_start: WarmStart | None = None  # None: from initial weights
     test: bool = True  # False leaves the test split unread, to choose settings on validation
 
     @property
@@ -35,5 +37,8 @@ class TrainingPlan(BaseModel):
     @property
     def fingerprint(self) -> str:
         """A hash of all that decides the weights; a checkpoint of another plan is not resumed."""
-        training = self.training.model_dump(exclude=set(MACHINE_SETTINGS))
-        return fingerprint([self.table_fingerprint, self.model.model_dump(), training])
+        training = self.training.model_dump(exclude={*MACHINE_SETTINGS, "warm_start"})
+        decisive = [self.table_fingerprint, self.model.model_dump(), training]
+        if self.warm_start:
+            decisive.append(self.warm_start.digest or self.warm_start.package)
+        return fingerprint(decisive)

@@ -21,6 +21,8 @@ class ProgressBar:
         """Show one event."""
         if event["event"] == "resume":
             LOG.info(f"resuming after epoch {event['epoch']}")
+        elif event["event"] == "warm_start":
+            LOG.info(event["text"])
         elif event["event"] == "step":
             self._step(event)
         elif event["event"] == "epoch":

@@ -22,6 +22,7 @@ from optdist.training.checkpoint import (
     save_checkpoint,
 )
 from optdist.training.result import EpochRecord, TrainingResult
+from optdist.training.warm_start import Carried
 
 if TYPE_CHECKING:
     import keras
@@ -120,6 +121,15 @@ class RunFolder:
     def write_history(self, records: Sequence[EpochRecord]) -> None:
         """Write the records of all epochs so far."""
         write_json(self.path / "history.json", [record.model_dump() for record in records])
+
+    def write_carried(self, carried: Carried) -> None:
+        """Keep what the run has taken over from another model."""
+        write_json(self.path / "warm_start.json", carried.model_dump())
+
+    def carried(self) -> Carried | None:
+        """What the run has taken over from another model; None: nothing."""
+        path = self.path / "warm_start.json"
+        return Carried.model_validate_json(path.read_text()) if path.exists() else None
 
     # The end --------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from optdist.training.learner import Learner
 from optdist.training.plan import TrainingPlan
 from optdist.training.result import EpochRecord, TrainingResult, best_epoch
 from optdist.training.resume import keep_epoch, resume
+from optdist.training.warm_start import carry_weights
 
 
 def train(
@@ -34,7 +35,7 @@ def train(
     Args:
         plan: what to train on and how.
         ranks: the processes that train together; None is this one alone.
-        on_event: called on rank 0 with {"event": "step" | "epoch" | "resume", ...}.
+        on_event: called on rank 0 with {"event": "step" | "epoch" | "resume" | "warm_start", ...}.
 
     Returns:
         The result, the same on all ranks.
@@ -52,6 +53,11 @@ def train(
     model = build_model(table.schema, plan.model, plan.training.seed)
     learner = Learner(model, plan.training, trainer.steps, ranks)
     evaluation = Evaluation(table, model, ranks, 4 * trainer.batch_size)
+    if plan.warm_start and ranks.rank == 0 and not plan.run_folder.checkpoint.exists():
+        start = plan.warm_start
+        carried = carry_weights(start.load(), model, start.version)
+        plan.run_folder.write_carried(carried)
+        report({"event": "warm_start", "text": str(carried)})
     history = resume(plan, learner, ranks, report)
     with trainer.passes(range(len(history) + 1, plan.training.epochs + 1)) as passes:
         while not _finished(history, plan.training):

@@ -20,7 +20,7 @@ class FirstPurchaseSampler(EventSampler[FirstPurchaseSourceConfig]):
     def choose_ended(self, first: DataFrame, last: dt.date) -> tuple[DataFrame, int]:
         """Entities acquired in the window, and how many of them are too late for a whole label."""
         window, last_cut = self.source.first_purchase, self.last_cut(last)
-        inside = first.where(F.col(FIRST_DAY) >= F.lit(window.start))
+        inside = first.where(F.col(FIRST_DAY) >= F.lit(self._start(last_cut)))
         if window.end is not None:
             inside = inside.where(F.col(FIRST_DAY) <= F.lit(window.end))
         ended = F.col(FIRST_DAY) <= F.lit(last_cut)
@@ -36,9 +36,19 @@ class FirstPurchaseSampler(EventSampler[FirstPurchaseSourceConfig]):
         window, last_cut = self.source.first_purchase, self.last_cut(last)
         end = min(window.end or last_cut, last_cut)
         first_day, last_day = map(dt.timedelta, self.source.label_days)
-        return [(window.start + first_day, end + last_day)] if end >= window.start else []
+        start = self._start(last_cut)
+        return [(start + first_day, end + last_day)] if end >= start else []
 
     def requested_days(self, last: dt.date) -> str:
         """The window of first purchases."""
         window = self.source.first_purchase
-        return f"{window.start} to {window.end or 'an open end'}"
+        start = self._start(self.last_cut(last))
+        return f"{start} to {window.end or 'an open end'}"
+
+    def _start(self, last_cut: dt.date) -> dt.date:
+        """The first day of first purchases, which moves with the data where `last_days` is set."""
+        window = self.source.first_purchase
+        if window.last_days is None:
+            return window.start
+        newest = min(window.end or last_cut, last_cut)
+        return max(window.start, newest - dt.timedelta(window.last_days - 1))

@@ -20,7 +20,7 @@ class SnapshotSampler(EventSampler[SnapshotSourceConfig]):
 
     def choose_ended(self, first: DataFrame, last: dt.date) -> tuple[DataFrame, int]:
         """Entities known at each date, and how many more at dates too late for a whole label."""
-        dates, last_cut = self.source.snapshots.days(last), self.last_cut(last)
+        dates, last_cut = self._dates(last), self.last_cut(last)
         ended = [date for date in dates if date <= last_cut]
         if not ended:
             raise DataError(
@@ -41,13 +41,23 @@ class SnapshotSampler(EventSampler[SnapshotSourceConfig]):
     def label_windows(self, last: dt.date) -> list[DayRange]:
         """The window of each date, if it has ended."""
         first_day, last_day = map(dt.timedelta, self.source.label_days)
-        dates = [day for day in self.source.snapshots.days(last) if day <= self.last_cut(last)]
+        dates = [day for day in self._dates(last) if day <= self.last_cut(last)]
         return [(date + first_day, date + last_day) for date in dates]
 
     def requested_days(self, last: dt.date) -> str:
         """The first and the last snapshot date."""
-        dates = self.source.snapshots.days(last)
+        dates = self._dates(last)
         return f"{dates[0]} to {dates[-1]}"
+
+    def _dates(self, last: dt.date) -> list[dt.date]:
+        """The dates asked for, of which the first ones go as the data grow with `last_days`."""
+        snapshots, last_cut = self.source.snapshots, self.last_cut(last)
+        dates = snapshots.days(last)
+        ended = [date for date in dates if date <= last_cut]
+        if snapshots.last_days is None or not ended:
+            return dates
+        first = ended[-1] - dt.timedelta(snapshots.last_days - 1)
+        return [date for date in dates if date >= first]
 
 
 def known_at(first: DataFrame, dates: list[dt.date]) -> DataFrame:

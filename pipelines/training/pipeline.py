@@ -28,9 +28,11 @@ from optdist.training import (
 )
 from optdist.training.event_file import Event
 from optdist.training.progress import ProgressBar
+from optdist.training.warm_start import WarmStart
 from pipelines.features.build import build_features
 from pipelines.registry.promotion import promote
 from pipelines.training.engines import launcher_of
+from pipelines.training.start import find_start
 
 
 class Report(BaseModel):
@@ -64,8 +66,8 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     """
     launcher = launcher_of(config)
     table = build_features(spark, config, as_of)
-    plan = training_plan(config, table)
     tracker = Tracker(config)
+    plan = training_plan(config, table, find_start(config, tracker))
     name = f"{config.dataset.name} {config.model.name} seed{config.training.seed}"
     with locked(plan.path):
         earlier = registered_before(tracker, plan.run_folder)
@@ -136,6 +138,9 @@ def train(
         fitted = result.calibration[inference].model_dump()
         run.log_metrics(fitted, prefix=f"calibration_{rule}")
     run.log_figures(figures(folder, result.inference))
+    carried = folder.carried()
+    if carried:
+        run.log_params({f"warm_start.{name}": v for name, v in carried.model_dump().items()})
 
 
 def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> str:
@@ -180,7 +185,9 @@ def run_tags(config: Config, as_of: dt.date | None) -> dict[str, str]:
     return tags | ({"as_of": as_of.isoformat()} if as_of else {})
 
 
-def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
+def training_plan(
+    config: Config, table: FeatureTable, start: WarmStart | None = None
+) -> TrainingPlan:
     """The plan of a run; its folder is named after what decides the weights, to be found again."""
     plan = TrainingPlan(
         table=str(table.path),
@@ -188,6 +195,7 @@ def training_plan(config: Config, table: FeatureTable) -> TrainingPlan:
         folder="",
         model=config.model,
         training=config.training,
+        warm_start=start,
     )
     folder = config.layout.unfinished_run(plan.fingerprint)
     return plan.model_copy(update={"folder": str(folder)})
