@@ -55,8 +55,11 @@ def main(
         started=started,
         dataset=getattr(args, "dataset", None),
         env=getattr(args, "env", None),
+        date=getattr(args, "run_date", None) or getattr(args, "as_of", None),
     )
     describe_lines(job=result.job, run=result.run)
+    if result.date:
+        describe_lines(date=result.date.isoformat())
     stopping.raise_when_stopped()
     is_stopped = _run(result, lambda: _look(dry_run, args) if args.dry_run else run(args), args)
     _tell(result, args)

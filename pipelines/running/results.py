@@ -38,6 +38,7 @@ class JobResult(BaseModel):
     seconds: float = 0.0
     dataset: str | None = None
     env: str | None = None
+    date: dt.date | None = None  # --run-date or --as-of
     host: str = socket.gethostname()
     process: int = os.getpid()
     version: str = __version__

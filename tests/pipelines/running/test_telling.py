@@ -71,6 +71,7 @@ def test_every_line_is_json_and_the_result_says_what_happened(shop, tmp_path):
     [line] = map(json.loads, done.stdout.splitlines())
     assert {*line} == {"timestamp", "level", "job", "run", "date", "message"}
     assert dt.datetime.fromisoformat(line["timestamp"]).tzinfo == dt.UTC
+    assert line["date"] == "2024-01-31"
     assert line["message"] == "looks at 3 rows\nof two lines"
     others = [json.loads(text) for text in done.stderr.splitlines()]
     assert [other["level"] for other in others] == ["warning", "warning", "error"]
