@@ -98,7 +98,6 @@ def score(
             inference=package.inference,
             quantiles=config.scoring.quantiles,
             columns=list(columns),
-            replaced=replaced_rows(pinned, staged["checksum"]),
             input=kept.folder,
             input_fingerprint=kept.fingerprint,
             dataset_fingerprint=described,
@@ -109,23 +108,30 @@ def score(
             seconds=round(time.monotonic() - started, 1),
             **staged,
         )
+        manifest.replaced = replaced_rows(pinned, manifest)
         move_to_date(scores, manifest)
     return manifest
 
 
-def replaced_rows(pinned: ScoresManifest | None, checksum: str) -> str:
+def replaced_rows(pinned: ScoresManifest | None, manifest: ScoresManifest) -> str:
     """The checksum of a date's published rows, if others replace them, which is said; else "".
 
     Args:
-        pinned: the date's manifest.
-        checksum: of the rows that replace them.
+        pinned: the date's manifest, if it is published.
+        manifest: describes the rows that replace them.
     """
-    if pinned is None or pinned.checksum in {"", checksum}:
+    if pinned is None or pinned.checksum in {"", manifest.checksum}:
         return ""
-    LOG.warning(
+    settings = ("model_name", "model_version", "input", "quantiles", "columns")
+    others = [name for name in settings if getattr(pinned, name) != getattr(manifest, name)]
+    text = (
         f"the rows differ from those that were published before (checksum {pinned.checksum}, now "
-        f"{checksum}), which they replace"
+        f"{manifest.checksum})"
     )
+    if others:
+        LOG.info(f"  {text}: other {', '.join(others)}")
+    else:
+        LOG.warning(f"{text}, though model and input are the same")
     return pinned.checksum
 
 
