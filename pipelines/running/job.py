@@ -60,11 +60,11 @@ def main(
     describe_lines(job=result.job, run=result.run)
     if result.date:
         describe_lines(date=result.date.isoformat())
-    stopping.raise_when_stopped()
-    is_stopped = _run(result, lambda: _look(dry_run, args) if args.dry_run else run(args), args)
-    _tell(result, args)
-    if is_stopped:
-        stopping.leave(result.exit_code)
+    with stopping.raising_when_stopped():
+        is_stopped = _run(result, lambda: _look(dry_run, args) if args.dry_run else run(args), args)
+        _tell(result, args)
+        if is_stopped:
+            stopping.leave(result.exit_code)
     sys.exit(result.exit_code)
 
 

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -35,13 +37,18 @@ def exit_code(stopped: KeyboardInterrupt) -> int:
     return 128 + int(number)
 
 
-def raise_when_stopped() -> None:
-    """Turn SIGTERM and SIGINT into `Stopped`, so that every `finally` of the job runs."""
-    for number in _SIGNALS:
-        signal.signal(number, _stop)
+@contextmanager
+def raising_when_stopped() -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into `Stopped`, so that every `finally` of the block runs."""
+    before = [signal.signal(number, _stop) for number in _SIGNALS]
     if "PYSPARK_GATEWAY_PORT" in os.environ and sys.platform == "linux":
         # Spark's own spark-submit is the parent; it ends on a signal and tells nobody
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    try:
+        yield
+    finally:
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(number, handler)
 
 
 def is_raising() -> bool:
@@ -77,16 +84,30 @@ def _descendants() -> list[psutil.Process]:
 
 
 def end_children() -> None:
-    """End the processes that this one started, and theirs: politely, then for certain."""
-    processes = {process.pid: process for process in [*_children, *_descendants()]}
-    for send in (psutil.Process.terminate, psutil.Process.kill):
-        for process in processes.values():
-            try:
-                send(process)
-            except psutil.NoSuchProcess:
-                continue
-        _, alive = psutil.wait_procs(list(processes.values()), timeout=_GRACE_SECONDS)
-        processes = {process.pid: process for process in alive}
+    """End the processes that this one started, and theirs: politely, then for certain.
+
+    First its own children, for Spark and Horovod end theirs in order. Meanwhile threads that speak
+    to Spark find that it has gone, and would print how: that is not shown.
+    """
+    everyone = list({process.pid: process for process in [*_children, *_descendants()]}.values())
+    own = [process for process in everyone if _is_child(process)]
+    with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):
+        for processes, send in (
+            (own, psutil.Process.terminate),
+            (everyone, psutil.Process.terminate),
+            (everyone, psutil.Process.kill),
+        ):
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    send(process)
+            psutil.wait_procs(processes, timeout=_GRACE_SECONDS)
+
+
+def _is_child(process: psutil.Process) -> bool:
+    try:
+        return bool(process.ppid() == os.getpid())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def leave(code: int) -> None:
