@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -65,6 +66,7 @@ def restore() -> None:
 def _stop(number: int, frame: FrameType | None) -> None:
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C changes nothing
+    logging.getLogger().setLevel(logging.CRITICAL + 1)  # py4j would log its interrupt with a trace
     _children.extend(_descendants())
     timer = threading.Timer(_LAST_SECONDS, os._exit, [128 + number])  # whatever hangs on the way
     timer.daemon = True
@@ -92,6 +94,7 @@ def end_children() -> None:
     everyone = list({process.pid: process for process in [*_children, *_descendants()]}.values())
     own = [process for process in everyone if _is_child(process)]
     with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):
+        _silence_spark()
         for processes, send in (
             (own, psutil.Process.terminate),
             (everyone, psutil.Process.terminate),
@@ -101,6 +104,16 @@ def end_children() -> None:
                 with suppress(psutil.NoSuchProcess):
                     send(process)
             psutil.wait_procs(processes, timeout=_GRACE_SECONDS)
+
+
+def _silence_spark() -> None:
+    """Let Spark say nothing of the tasks that it loses now; one that hangs is left alone."""
+    spark = getattr(sys.modules.get("pyspark"), "SparkContext", None)
+    context = getattr(spark, "_active_spark_context", None)
+    if context is not None:
+        thread = threading.Thread(target=context.setLogLevel, args=["OFF"], daemon=True)
+        thread.start()
+        thread.join(_GRACE_SECONDS)
 
 
 def _is_child(process: psutil.Process) -> bool:

@@ -53,7 +53,7 @@ def test_a_category_keeps_its_embedding_by_its_text_and_a_new_one_starts_anew():
 def test_the_same_schema_carries_everything_and_predicts_the_same():
     old, new = model(raw(), 1), model(raw(), 2)
     carried = carry_weights(old, new, "1")
-    assert carried.parameters[0] == carried.parameters[1] == old.count_params()
+    assert carried.parameters == (387, 387)
     for theirs, ours in zip(old.trainable_variables, new.trainable_variables, strict=True):
         np.testing.assert_array_equal(np.array(theirs), np.array(ours))
 

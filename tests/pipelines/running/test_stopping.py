@@ -109,4 +109,6 @@ def test_a_stopped_job_ends_its_spark_and_the_workers_of_spark(tmp_path):
     mark = f"spark {os.getpid()}"
     code, _, err, left = stopped(command, signal.SIGTERM, mark, "stderr")
     assert code == 143 and left == []
-    assert "error: stopped by SIGTERM" in err and "Traceback" not in err
+    lines = err.splitlines()
+    assert sum("error: stopped by SIGTERM" in line for line in lines) == 1, err
+    assert not any(word in err for word in ("Traceback", "ERROR", "Exception")), err
