@@ -188,7 +188,13 @@ def run_tags(config: Config, as_of: dt.date | None) -> dict[str, str]:
 def training_plan(
     config: Config, table: FeatureTable, start: WarmStart | None = None
 ) -> TrainingPlan:
-    """The plan of a run; its folder is named after what decides the weights, to be found again."""
+    """The plan of a run; its folder is named after what decides the weights, to be found again.
+
+    Args:
+        config: the settings of model and training.
+        table: the features.
+        start: what the weights start from; None: from initial ones.
+    """
     plan = TrainingPlan(
         table=str(table.path),
         table_fingerprint=table.manifest.fingerprint,
