@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> dict[str, object]:
 
 def dry_run(args: argparse.Namespace) -> object:
     """Look at what the job would do."""
-    from pipelines.dry_run.jobs import dry_run_features
+    from pipelines.dry_run.feature_job import dry_run_features
 
     return dry_run_features(lambda: cli.load(args), args.as_of)
 

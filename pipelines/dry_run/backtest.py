@@ -16,9 +16,10 @@ from pipelines.backtest.dates import Request, choose_dates
 from pipelines.backtest.pipeline import segment_names
 from pipelines.backtest.results import PUBLISHED, TRAINED
 from pipelines.backtest.scorers import learned_until, sample_of
+from pipelines.dry_run.engine import check_engine
 from pipelines.dry_run.estimates import START_SECONDS, in_time, seconds_of_scoring
 from pipelines.dry_run.features import say_rows
-from pipelines.dry_run.machine import check_engine, check_root
+from pipelines.dry_run.machine import check_root
 from pipelines.dry_run.registry import check_registry, require_registry
 from pipelines.dry_run.report import PROBLEM, WARNING, Report
 from pipelines.dry_run.samples import Rehearser

@@ -1,41 +1,23 @@
-"""Runs each job dry: all of its checks, and what it would read, write and take."""
+"""Runs the jobs of models dry: all of their checks, and what they would read, write and take."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-
-from pyspark.sql import SparkSession
+from collections.abc import Sequence
 
 from optdist.config import Config
 from optdist.files import find_holder
 from pipelines.backtest.dates import Request
 from pipelines.cleaning import leftovers
 from pipelines.dry_run.backtest import check_backtest
+from pipelines.dry_run.engine import check_engine
 from pipelines.dry_run.estimates import in_time, seconds_of_training
+from pipelines.dry_run.feature_job import Read, dry_run_of, session_of
 from pipelines.dry_run.features import check_features
-from pipelines.dry_run.machine import check_engine
 from pipelines.dry_run.registry import check_comparison, check_registry, require_registry
 from pipelines.dry_run.report import Report
 from pipelines.dry_run.scoring import check_scoring
 from pipelines.dry_run.sizes import in_words
-from pipelines.session import spark_session
-
-Read = Callable[[], Config]
-
-
-def dry_run_features(read: Read, as_of: dt.date | None) -> Report:
-    """What `jobs/build_features.py` would do.
-
-    Args:
-        read: reads the configuration.
-        as_of: the job's option.
-    """
-
-    def look(report: Report, config: Config) -> None:
-        check_features(report, _session(config), config, as_of)
-
-    return _dry_run("build_features", read, look)
 
 
 def dry_run_training(read: Read, as_of: dt.date | None) -> Report:
@@ -47,7 +29,7 @@ def dry_run_training(read: Read, as_of: dt.date | None) -> Report:
     """
 
     def look(report: Report, config: Config) -> None:
-        spark = _session(config)
+        spark = session_of(config)
         registry, _ = check_registry(report, config)
         check_engine(report, config)
         forecast = check_features(report, spark, config, as_of)
@@ -56,7 +38,7 @@ def dry_run_training(read: Read, as_of: dt.date | None) -> Report:
             built = f"features about {in_time(forecast.seconds)}, " if forecast.seconds else ""
             report.estimate("time", f"{built}training about {in_time(time.value)} ({time.source})")
 
-    return _dry_run("train", read, look)
+    return dry_run_of("train", read, look)
 
 
 def dry_run_promotion(read: Read, as_of: dt.date | None, reference: str, *, force: bool) -> Report:
@@ -78,11 +60,11 @@ def dry_run_promotion(read: Read, as_of: dt.date | None, reference: str, *, forc
                 then = ": the job makes it champion without a comparison" if force else ""
                 attempt.say(f"{reference} is version {version}{then}")
         if not force:
-            forecast = check_features(report, _session(config), config, as_of)
+            forecast = check_features(report, session_of(config), config, as_of)
             if registry and version:
                 check_comparison(report, config, registry, version, forecast.schema)
 
-    return _dry_run("promote", read, look)
+    return dry_run_of("promote", read, look)
 
 
 def dry_run_scoring(
@@ -105,12 +87,12 @@ def dry_run_scoring(
 
     def look(report: Report, config: Config) -> None:
         for date in [run_date, *later[-1:]]:
-            check_scoring(report, _session(config), config, date, model, refresh=refresh)
+            check_scoring(report, session_of(config), config, date, model, refresh=refresh)
         if later:
             count = len(later) + 1
             report.estimate("dates", f"{count:,}; rows, disk and time are those of the last")
 
-    return _dry_run("score", read, look)
+    return dry_run_of("score", read, look)
 
 
 def dry_run_backtest(read: Read, request: Request) -> Report:
@@ -122,9 +104,9 @@ def dry_run_backtest(read: Read, request: Request) -> Report:
     """
 
     def look(report: Report, config: Config) -> None:
-        check_backtest(report, _session(config), config, request)
+        check_backtest(report, session_of(config), config, request)
 
-    return _dry_run("backtest", read, look)
+    return dry_run_of("backtest", read, look)
 
 
 def dry_run_cleaning(read: Read, keep_days: int, *, delete: bool) -> Report:
@@ -150,21 +132,4 @@ def dry_run_cleaning(read: Read, keep_days: int, *, delete: bool) -> Report:
             hint = "" if delete or not folders else "; --delete would remove them"
             attempt.say(f"{len(folders)} folders of {config.dataset.name}, {total}{hint}")
 
-    return _dry_run("clean", read, look)
-
-
-def _dry_run(job: str, read: Read, look: Callable[[Report, Config], None]) -> Report:
-    """The report of a job on one data set, as far as its configuration can be read."""
-    report, config = Report(job), None
-    with report.check("configuration") as attempt:
-        config = read()
-        report.written = config.written
-        attempt.say(f"data set {config.dataset.name}, model {config.model.name}")
-    if config is not None:
-        report.job = f"{job} {config.dataset.name}"
-        look(report, config)
-    return report
-
-
-def _session(config: Config) -> SparkSession:
-    return spark_session(config.spark, f"dry run of {config.dataset.name}")
+    return dry_run_of("clean", read, look)

@@ -1,6 +1,8 @@
 """A dry run finds all problems at once, estimates what the job takes, and writes nothing."""
 
 import datetime as dt
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +13,12 @@ from shop import config, transactions
 
 from optdist.config import config_from, load_config
 from optdist.tracking import CHAMPION, Tracker
+from pipelines.drafting.request import Request
+from pipelines.dry_run.drafts import dry_run_draft
 from pipelines.dry_run.experiments import dry_run_experiment
+from pipelines.dry_run.feature_job import dry_run_features
 from pipelines.dry_run.jobs import (
     dry_run_cleaning,
-    dry_run_features,
     dry_run_promotion,
     dry_run_scoring,
     dry_run_training,
@@ -231,6 +235,28 @@ def test_a_registry_that_cannot_be_reached_is_a_problem_and_none_yet_is_not(shop
     is_server = uri.startswith("http")
     assert bool(found(report, "registry")) == is_server
     assert bool(found(report, "registry", OK)) != is_server
+
+
+def test_a_dry_run_of_a_draft_names_tables_that_cannot_be_read_and_writes_nothing(
+    spark, raw, tmp_path
+):
+    missing, out = tmp_path / "no.csv", tmp_path / "draft.yaml"
+    request = Request((str(raw), str(missing)))
+    report = dry_run_draft(request, out, "local", [], force=False)
+    assert found(report, f"table {raw}", OK)[0].startswith("csv, 4 columns, ")
+    assert [line.check for line in report.problems] == [f"table {missing}"]
+    assert not out.exists()
+    out.write_text("mine")
+    report = dry_run_draft(Request((str(raw),)), out, "local", [], force=False)
+    assert [line.check for line in report.problems] == ["--out"]
+    assert not dry_run_draft(Request((str(raw),)), out, "local", [], force=True).problems
+    assert out.read_text() == "mine"
+
+
+def test_the_feature_job_runs_dry_without_the_libraries_of_models():
+    code = "import sys, pipelines.dry_run.feature_job; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.slow
