@@ -8,9 +8,9 @@ from pathlib import Path
 from pipelines.drafting.checking import checker, refuse_existing, shared_config
 from pipelines.drafting.files import table_of
 from pipelines.drafting.request import Request
+from pipelines.dry_run.quick_session import quick_session
 from pipelines.dry_run.report import Report
 from pipelines.dry_run.tables import look_at_table
-from pipelines.session import spark_session
 
 
 def dry_run_draft(
@@ -33,7 +33,7 @@ def dry_run_draft(
         config = shared_config(check)
     if attempt.failed:
         return report
-    spark = spark_session(config.spark, "dry run of a draft")
+    spark = quick_session(config.spark, "dry run of a draft")
     for argument in request.tables:
         with report.check(f"table {argument}") as attempt:
             name, _, table = table_of(argument, request, check)

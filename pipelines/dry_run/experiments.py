@@ -8,6 +8,7 @@ from optdist.config import Config
 from optdist.files import find_holder
 from pipelines.dry_run.estimates import in_time
 from pipelines.dry_run.features import check_features
+from pipelines.dry_run.quick_session import quick_session
 from pipelines.dry_run.registry import check_registry
 from pipelines.dry_run.report import WARNING, Report
 from pipelines.experiments.pipeline import records_folder
@@ -17,7 +18,6 @@ from pipelines.experiments.plan.grid import Grid
 from pipelines.experiments.plan.schedule import choose_tasks
 from pipelines.experiments.plan.store import Store
 from pipelines.experiments.run.estimate import Estimate
-from pipelines.session import spark_session
 
 
 def dry_run_experiment(
@@ -65,7 +65,7 @@ def dry_run_experiment(
 def _check_dataset(report: Report, config: Config) -> None:
     """Look at one of the data sets, with its name in front of what is found."""
     own = Report(config.dataset.name, written=config.written)
-    spark = spark_session(config.spark, f"dry run of {config.dataset.name}")
+    spark = quick_session(config.spark, f"dry run of {config.dataset.name}")
     check_features(own, spark, config, None)
     name = config.dataset.name
     for line in own.lines:

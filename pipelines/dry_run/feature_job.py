@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config
 from pipelines.dry_run.features import check_features
+from pipelines.dry_run.quick_session import quick_session
 from pipelines.dry_run.report import Report
-from pipelines.session import spark_session
 
 Read = Callable[[], Config]
 
@@ -50,4 +50,4 @@ def dry_run_of(job: str, read: Read, look: Callable[[Report, Config], None]) -> 
 
 def session_of(config: Config) -> SparkSession:
     """The session of a dry run."""
-    return spark_session(config.spark, f"dry run of {config.dataset.name}")
+    return quick_session(config.spark, f"dry run of {config.dataset.name}")
