@@ -6,6 +6,7 @@ else the machine does. Against another clone (`--against`) the ratio is taken wi
 """
 
 import argparse
+import ctypes
 import os
 import re
 import resource
@@ -14,9 +15,11 @@ import statistics
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 TREE = Path(__file__).resolve().parents[1]
 _STEP = re.compile(r"^  (?:\d.*?samples|(schema|encoded)\b).*\((\d+) s\)$")
 
@@ -33,6 +36,7 @@ class Build:
 def main() -> None:
     """Print the medians of the current tree, and the ratios to another one."""
     options = _options()
+    _adopt_orphans()
     trees = {"this tree": TREE} | ({"other": options.against} if options.against else {})
     rounds: list[dict[str, Build]] = []
     for i in range(options.rounds):
@@ -70,12 +74,25 @@ def build(tree: Path, dataset: str, changes: list[str]) -> Build:
         done = subprocess.run(
             [*command, *settings], cwd=tree, stdout=subprocess.PIPE, text=True, check=True
         )
+        _wait_for_orphans()
     finally:
         shutil.rmtree(root)
     after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found = [match for line in done.stdout.splitlines() if (match := _STEP.match(line))]
     return Build(cpu, wall, {match[1] or "samples": int(match[2]) for match in found})
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of processes whose own parent ends first, as Java's may."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _wait_for_orphans() -> None:
+    """CPU time counts once a process has been waited for."""
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def _spread(values: list[float], digits: int = 0) -> str:
