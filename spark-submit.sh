@@ -79,7 +79,7 @@ setting() { [[ ! -r $defaults ]] || sed -nE "s/^[[:space:]]*${1//./\\.}[[:space:
 if [[ -z $master ]]; then
   cores=$(nproc)
   master=${SPARK_MASTER:-${MASTER:-$(setting spark.master)}}
-  master=${master:-local[$((cores < 2 ? 2 : cores))]}
+  master=${master:-local[$((cores < 2 ? 2 : cores)),4]}  # 4: a task whose Python worker dies is done again
   options=(--master "$master" "${options[@]}")
 fi
 # The repository's own default is for plain spark-submit, which cannot look at the machine.
@@ -104,6 +104,7 @@ if [[ $master == local || $master == local\[* ]]; then
   [[ -n $memory ]] || options=(--driver-memory "$(half_of_memory)" "${options[@]}")
 fi
 export SPARK_HOME
+umask 077  # what Spark keeps for itself while it runs; the settings say who may read what the job makes
 
 # spark-submit runs a script as Java's child: it joins the script's stderr to stdout, hands on no signal, and leaves the
 # script behind if Java is killed. So the script runs here, and its session starts spark-submit with the same options.

@@ -9,6 +9,7 @@ from typing import Any
 
 from optdist.config import Config, load_config
 from optdist.config.explain import as_text
+from optdist.privacy import make_private
 from pipelines.running.job import main
 
 __all__ = ["add_as_of", "date", "days", "load", "main", "parser", "settings_parser"]
@@ -146,4 +147,6 @@ def load(args: argparse.Namespace) -> Config:
     """The configuration that the options name; `pipelines.running` gets to know it too."""
     config = load_config(args.dataset, args.env, args.set)
     args.config = config
+    if not args.dry_run:
+        make_private(config.root, config.paths.group)
     return config

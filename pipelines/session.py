@@ -12,6 +12,7 @@ from pyspark import SparkContext, SparkFiles
 from pyspark.sql import SparkSession
 
 from optdist.log import is_json
+from optdist.privacy import current_umask
 from pipelines.running import stopping
 
 # In an executor's working directory: ranks, which Horovod starts there, find it by this name.
@@ -30,7 +31,10 @@ def spark_session(settings: Mapping[str, str], app_name: str) -> SparkSession:
         settings: Spark's settings, the section `spark`.
         app_name: the job's name in Spark's lists.
     """
+    _stay_on_loopback(settings)
     builder = SparkSession.builder.appName(app_name)
+    # Hadoop gives files their rights itself, whatever the process's umask is
+    builder = builder.config("spark.hadoop.fs.permissions.umask-mode", f"{current_umask():03o}")
     for key, value in settings.items():
         builder = builder.config(key, value)
     if is_json():
@@ -44,6 +48,13 @@ def spark_session(settings: Mapping[str, str], app_name: str) -> SparkSession:
     if not _is_local(session.sparkContext.master):
         _send_code(session)
     return session
+
+
+def _stay_on_loopback(settings: Mapping[str, str]) -> None:
+    """Let a Spark on this machine alone listen to nobody else, as spark-submit.sh does."""
+    chosen = {"PYSPARK_SUBMIT_ARGS", "PYSPARK_GATEWAY_PORT", "MASTER", "SPARK_MASTER"}
+    if not chosen & os.environ.keys() and _is_local(settings.get("spark.master", "local")):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
 def _log_as_json(session: SparkSession) -> None:

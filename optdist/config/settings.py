@@ -155,6 +155,11 @@ class PathsConfig(Section):
         description="Folder for everything that jobs write; a relative path starts where the "
         "command runs",
     )
+    group: str | None = Field(
+        default=None,
+        description="Unix group that may read what jobs write; null: nobody but the user who runs "
+        "them",
+    )
 
 
 class TrackingConfig(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import sys
 import time
 import uuid
@@ -16,6 +17,7 @@ from optdist.config.loading import read_on_failure
 from optdist.config.secrets import hide_secrets
 from optdist.errors import ConfigError
 from optdist.log import LOG, describe_lines, write_logs_as
+from optdist.privacy import USER_ALONE
 from pipelines.running import stopping
 from pipelines.running.failures import Failure, explain
 from pipelines.running.hook import call_hook
@@ -47,6 +49,7 @@ def main(
     problem = check(args) if check else None
     if problem:
         options.error(problem)
+    os.umask(USER_ALONE)  # until the settings say more: `cli.load`
     write_logs_as(getattr(args, "log_format", "text"))
     started = dt.datetime.now(dt.UTC)
     result = JobResult(
