@@ -160,9 +160,14 @@ class FeatureTable(_Folders):
     @classmethod
     def open_and_mark(cls, path: Path) -> Self:
         """Read a finished table and renew its folder's time, so that cleaning leaves it."""
+        table = cls.open(path)
+        table.mark()
+        return table
+
+    def mark(self) -> None:
+        """Renew the folder's time, so that cleaning leaves it: a job uses the table now."""
         with suppress(OSError):  # another user's
-            os.utime(path)
-        return cls.open(path)
+            os.utime(self.path)
 
     def split_files(self, split: str) -> list[SplitFile]:
         """The files of a split, one row group each."""

@@ -91,6 +91,23 @@ class Tracker(Registry):
             raise
         self.client.set_terminated(run_id, "FINISHED")
 
+    def end_interrupted(self, run_id: str | None) -> None:
+        """Give a run the status KILLED if it is still RUNNING: its job is gone.
+
+        Args:
+            run_id: the run's; one that this store does not know is left alone, as None is.
+        """
+        from mlflow.exceptions import MlflowException
+
+        if run_id is None:
+            return
+        try:
+            status = self.client.get_run(run_id).info.status
+        except MlflowException:
+            return
+        if status == "RUNNING":
+            self.client.set_terminated(run_id, "KILLED")
+
     def describe(self) -> dict[str, str]:
         """Where runs and models are."""
         return {

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from optdist.data.schema import first_problem
 from optdist.errors import TrainingError
 from optdist.files import write_atomically, write_json
+from optdist.ranks.crew import rank_log
 from optdist.serving.package import Package
 from optdist.training.checkpoint import (
     CHECKPOINT,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
 _BEST, _FAILURE = "best-{}.npz", "error-{}.txt"  # of an epoch, of a rank
+_STARTED = "mlflow_run.txt"
 _HISTORY = TypeAdapter(list[EpochRecord])
 
 
@@ -62,18 +64,23 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What the ranks print."""
+        """The name after which the files of what ranks print are named."""
         return self.path / "horovod.log"
 
-    @property
-    def plan(self) -> Path:
-        """The plan, for a launcher whose ranks read it from a file."""
-        return self.path / "plan.json"
+    def log_of(self, rank: int | str) -> Path:
+        """What a rank prints; '*' stands for every rank."""
+        return rank_log(self.log, rank)
 
     def prepare(self) -> None:
         """Make the folder and remove what an earlier start reported; checkpoints stay."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for old in [self.events, *self.path.glob(_FAILURE.format("*"))]:
+        for old in [self.events, *self.path.glob(self.log_of("*").name)]:
+            old.unlink(missing_ok=True)
+        self.forget_failures()
+
+    def forget_failures(self) -> None:
+        """Remove the reasons why ranks of an earlier start failed."""
+        for old in self.path.glob(_FAILURE.format("*")):
             old.unlink(missing_ok=True)
 
     # Epochs ---------------------------------------------------------------------------------------
@@ -155,6 +162,17 @@ class RunFolder:
         write_atomically(
             self.path / "test_predictions.npz", lambda file: np.savez(file, **dict(rows))
         )
+
+    def started_run(self) -> str | None:
+        """The MLflow run of the last start, or None; a damaged file is as good as none."""
+        try:
+            return (self.path / _STARTED).read_text()
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def write_started_run(self, run_id: str) -> None:
+        """Say which MLflow run has started, for the next start if this one is killed."""
+        write_atomically(self.path / _STARTED, lambda file: file.write(run_id.encode()))
 
     def registration(self) -> Registration | None:
         """The version that this run has registered, or None."""

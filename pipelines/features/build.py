@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint, secrets_hidden
 from optdist.data.feature_table import SPLITS, FeatureTable
+from optdist.errors import DataError
 from optdist.files import locked, uri
 from optdist.log import LOG
 from pipelines.features.auto_history import with_learned
@@ -56,9 +57,9 @@ def build_features(
     with secrets_hidden(config.written), pinned_config(spark, config) as config:
         content = describe_content(config, as_of)
         path = config.layout.feature_table(fingerprint(content))
-        if not FeatureTable.is_finished(path):
+        if not _is_usable(path):
             with locked(path):
-                if not FeatureTable.is_finished(path):  # by a job that has just ended
+                if not _is_usable(path):  # by a job that has just ended
                     return _build(spark, config, as_of, path, content)
     table = FeatureTable.open_and_mark(path)
     reach = _up_to(table.manifest.last_event)
@@ -67,6 +68,18 @@ def build_features(
     print_page(table)
     refuse_leaks(warnings, config.report, table.page)
     return table
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether a table is finished; one with a damaged manifest or schema is built again."""
+    if not FeatureTable.is_finished(path):
+        return False
+    try:
+        FeatureTable.open(path)
+    except DataError as error:
+        LOG.warning(f"{error} It is built again now.")
+        return False
+    return True
 
 
 def finished_features(config: Config, as_of: dt.date | None = None) -> FeatureTable | None:

@@ -158,10 +158,10 @@ def promote(
         return _champion_already(version)
     arena = Arena.of(spark, config, table)
     decision = compare(arena, config.promotion, tracker, version, champion)
-    if decision.promoted:
-        tracker.set_alias(CHAMPION, version)
     tracker.tag_version(version, PROMOTION_REASON, decision.reason)
     tracker.tag_version(version, "promotion_data_fingerprint", table.manifest.fingerprint)
+    if decision.promoted:  # last: a champion has its reason, wherever the job is interrupted
+        tracker.set_alias(CHAMPION, version)
     return decision
 
 
@@ -171,8 +171,8 @@ def promote_by_force(tracker: Tracker, version: str) -> Decision:
     if champion == version:
         return _champion_already(version)
     reason = "promoted by --force" + (f", instead of version {champion}" if champion else "")
-    tracker.set_alias(CHAMPION, version)
     tracker.tag_version(version, PROMOTION_REASON, reason)
+    tracker.set_alias(CHAMPION, version)
     return Decision(promoted=True, reason=reason)
 
 

@@ -16,6 +16,7 @@ from optdist.errors import DataError
 from optdist.files import uri
 from optdist.layout import ScoresFolder
 from optdist.log import LOG
+from optdist.sums import folder_digest
 from pipelines.features.fingerprint import without_versions
 from pipelines.features.pinning import table_versions
 from pipelines.features.samples import scoring_samples
@@ -36,6 +37,7 @@ class KeptSamples(BaseModel):
     versions: dict[str, int] = {}  # raw table -> its version, where it has one
     quarantined: dict[str, int]
     last_event: str | None = None  # the newest event's day; None without transactions
+    digest: str | None = None  # of its files; None: an older version kept them
 
 
 def fingerprint_source(config: Config) -> str:
@@ -71,6 +73,9 @@ def find_kept_samples(
         pinned: the date's manifest.
         source: the fingerprint of the source as it is now; None: not known before it is read.
         columns: the setting `scoring.columns`, which may need more than what was kept.
+
+    Raises:
+        DataError: their files are not those that were kept.
     """
     folder = scores.path / pinned.input
     if not (folder / "_SUCCESS").exists():
@@ -89,7 +94,13 @@ def find_kept_samples(
             f"source or data set changed since ({pinned.input_fingerprint} then, "
             f"{source} now); --refresh reads the input again"
         )
+    if pinned.input_digest not in (None, folder_digest(folder)):
+        raise DataError(
+            f"{folder} is damaged: its files are not those that {pinned.run_date} was scored with. "
+            f"--refresh reads the input again, as it is now."
+        )
     return KeptSamples(
+        digest=pinned.input_digest,
         folder=pinned.input,
         rows=pinned.rows,
         fingerprint=pinned.input_fingerprint,
@@ -156,6 +167,7 @@ def read_samples(
     finally:
         samples.release()
     return KeptSamples(
+        digest=folder_digest(folder),
         folder=folder.relative_to(scores.path).as_posix(),
         rows=good["samples"],
         fingerprint=source,

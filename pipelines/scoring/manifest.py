@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from optdist.errors import DataError
 from optdist.files import write_json
+from optdist.sums import agrees_with_sum, folder_digest, with_sum
 
 _MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
 
@@ -38,11 +40,13 @@ class ScoresManifest(BaseModel):
     checksum: str = ""  # of the rows in any order; "": of an older version
     replaced: str = ""  # the checksum of other rows that were published before
     seconds: float | None = None  # that the job took
+    input_digest: str | None = None  # of the kept samples' files; older manifests have none
+    files_digest: str | None = None  # of the files of the scores
 
 
 def write_manifest(folder: Path, manifest: ScoresManifest) -> None:
     """Put a manifest into the folder of its scores."""
-    write_json(folder / _MANIFEST, manifest.model_dump())
+    write_json(folder / _MANIFEST, with_sum(manifest.model_dump(mode="json")))
 
 
 def read_manifest(folder: Path) -> ScoresManifest | None:
@@ -52,10 +56,34 @@ def read_manifest(folder: Path) -> ScoresManifest | None:
         DataError: the manifest is damaged.
     """
     try:
-        return ScoresManifest.model_validate_json((folder / _MANIFEST).read_text())
+        content = json.loads((folder / _MANIFEST).read_bytes())
+        manifest = ScoresManifest.model_validate(content)
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise DataError(
             f"{folder / _MANIFEST} cannot be read: {error} Remove {folder} to score the date again."
         ) from error
+    if not agrees_with_sum(content):
+        raise DataError(
+            f"{folder / _MANIFEST} is damaged: it is not what the job wrote. Remove {folder} to "
+            f"score the date again."
+        )
+    return manifest
+
+
+def require_whole(folder: Path, manifest: ScoresManifest) -> None:
+    """Refuse published scores whose files are not those that the job wrote.
+
+    Args:
+        folder: a date's scores.
+        manifest: the manifest in it.
+
+    Raises:
+        DataError: a file is damaged, missing or new.
+    """
+    if manifest.files_digest not in (None, folder_digest(folder)):
+        raise DataError(
+            f"{folder} is damaged: its files are not those that the job wrote. Score "
+            f"{manifest.run_date} again: it gives the same rows."
+        )

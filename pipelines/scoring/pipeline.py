@@ -14,6 +14,7 @@ from optdist.files import locked, uri, write_json
 from optdist.layout import ScoresFolder
 from optdist.log import LOG
 from optdist.serving.package import Package
+from optdist.sums import folder_digest
 from optdist.tracking import Tracker
 from pipelines.features.auto_history import with_learned
 from pipelines.features.pinning import pinned_config
@@ -99,6 +100,8 @@ def score(
             quantiles=config.scoring.quantiles,
             columns=list(columns),
             input=kept.folder,
+            input_digest=kept.digest,
+            files_digest=folder_digest(scores.staging(run_date)),
             input_fingerprint=kept.fingerprint,
             dataset_fingerprint=described,
             source_fingerprint=source or "",

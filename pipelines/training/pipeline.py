@@ -72,7 +72,9 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     with locked(plan.path):
         earlier = registered_before(tracker, plan.run_folder)
         run_id = earlier.run_id if earlier else None
+        tracker.end_interrupted(plan.run_folder.started_run())
         with tracker.run(name, tags=run_tags(config, as_of), run_id=run_id) as run:
+            plan.run_folder.write_started_run(run.run_id)
             if earlier:
                 version = earlier.version
                 LOG.info(
@@ -125,6 +127,8 @@ def train(
     logged = _EpochLog(run)
 
     def on_event(event: Event) -> None:
+        if event["event"] == "epoch":
+            table.mark()  # training may take longer than cleaning keeps what nobody uses
         bar(event)
         logged(event)
 
