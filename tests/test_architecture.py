@@ -21,8 +21,8 @@ from imports import (
 # The rooms or modules that may import a library which a wheel without extras does not bring.
 DOORS = {
     "horovod": {
+        "optdist.ranks.rendezvous",
         "optdist.training.communicator",
-        "optdist.training.local_launcher",
         "pipelines.training.spark_launcher",
     },
     "croniter": {"pipelines.scheduling"},
@@ -41,7 +41,7 @@ DOORS = {
     "petastorm": {"optdist.data.shards"},
     "deltalake": {"pipelines.sources.formats.delta_log"},
     "py4j": {"pipelines.sources.formats.messages"},
-    "psutil": {"pipelines.running"},
+    "psutil": {"optdist.ranks.rendezvous", "pipelines.running"},
     "requests": {"optdist.tracking"},  # MLflow's errors of the network
     "sqlalchemy": {"optdist.tracking"},
     "pyspark": {"pipelines"},

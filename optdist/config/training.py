@@ -88,11 +88,29 @@ class HorovodConfig(Section):
 
     nics: list[str] = Field(
         default=[],
-        description="Network interfaces that ranks may use on hosts with several; empty: all",
+        description="Network interfaces that ranks on several hosts may use, the first that a host "
+        "has; empty: the one that reaches the driver. On one machine it is the loopback",
     )
     start_timeout_seconds: Positive = Field(
         default=300, description="How long ranks may take to start [seconds]"
     )
     stall_timeout_seconds: Positive = Field(
-        default=600, description="How long ranks wait for one that hangs, before all end [seconds]"
+        default=600,
+        description="How long Horovod itself waits for a rank that hangs while silence_seconds "
+        "finds nothing, before all end [seconds]",
+    )
+    silence_seconds: Positive = Field(
+        default=120,
+        description="How long a rank may give no sign of life, or no rank finish a batch, before "
+        "all are killed and started again [seconds]",
+    )
+    first_batch_seconds: Positive = Field(
+        default=600,
+        description="The same until each rank's first batch, before which it imports, compiles and "
+        "reads [seconds]",
+    )
+    restarts: Annotated[int, Field(ge=0)] = Field(
+        default=2,
+        description="How often a job starts its ranks again when one was killed or hung; they "
+        "continue after the last finished epoch [times]",
     )

@@ -101,6 +101,12 @@ class HorovodRanks:
         return result
 
 
+def misses_a_rank(error: Exception) -> bool:
+    """Whether Horovod raised an error because another rank is gone."""
+    text = str(error).lower()
+    return isinstance(error, tf.errors.OpError) and ("horovod" in text or "gloo" in text)
+
+
 def broadcast_text(ranks: Ranks, text: str) -> str:
     """The text of rank 0, on all ranks."""
     data = np.frombuffer(text.encode(), np.uint8)

@@ -15,6 +15,7 @@ from optdist.config import TrainingConfig
 from optdist.data.feature_table import FeatureTable
 from optdist.data.shards import Batch, Shard, shard_rows
 from optdist.errors import DataError, TrainingError
+from optdist.ranks import pulse
 from optdist.seeds import derive
 from optdist.training.communicator import Ranks
 from optdist.training.event_file import OnEvent
@@ -81,6 +82,7 @@ class EpochTrainer:
                 )
             rows = int(keys["label"].shape[0])
             total, read = total + loss * rows, read + rows
+            pulse.beat()
             on_event(
                 {
                     "event": "step",

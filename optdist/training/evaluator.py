@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from optdist.data.feature_table import FeatureTable
-from optdist.data.shards import Shard, shard_rows
+from optdist.data.shards import Batch, Shard, shard_rows
 from optdist.errors import DataError
 from optdist.evaluation.metrics import evaluate, evaluate_distribution
 from optdist.models.base import CltvModel, DistributionModel, Inputs
 from optdist.models.calibration import calibration_counts, set_calibration
+from optdist.ranks import pulse
 from optdist.training.communicator import Ranks
 
 Rows = dict[str, np.ndarray]
@@ -45,7 +47,8 @@ class Evaluation:
         shares of rows whose (selected) mu and sigma lie at a bound: no gradient moves those.
         """
         rows = self._rows(split, self.at_epoch)
-        metrics = evaluate(rows["label"], rows["predicted_cltv"], self.table.schema.label)
+        with pulse.working():
+            metrics = evaluate(rows["label"], rows["predicted_cltv"], self.table.schema.label)
         for name in ("nll", "at_mu_bound", "at_sigma_bound"):
             if name in rows:
                 metrics[name] = float(rows[name].mean())
@@ -76,9 +79,10 @@ class Evaluation:
                 if name.startswith(f"{inference}/")
             }
             predicted = kept[f"predicted_{inference}"] = mine["predicted_cltv"]
-            metrics[inference] = evaluate(rows["label"], predicted, self.table.schema.label)
-            if self.model.has_distribution:
-                metrics[inference] |= evaluate_distribution(rows["label"], mine)
+            with pulse.working():
+                metrics[inference] = evaluate(rows["label"], predicted, self.table.schema.label)
+                if self.model.has_distribution:
+                    metrics[inference] |= evaluate_distribution(rows["label"], mine)
             if "selected_sdn" in mine:
                 kept["selected_sdn"] = mine["selected_sdn"]
         return metrics, kept
@@ -120,7 +124,7 @@ class Evaluation:
     def _calibration_counts(self, split: str, levels: bool) -> np.ndarray:
         """What calibration needs of a split: counts that add up, so no process holds the rows."""
         with self._shard(split).one_pass() as batches:
-            labelled = ((inputs, keys["label"]) for inputs, keys in batches)
+            labelled = ((inputs, keys["label"]) for inputs, keys in _beating(batches))
             counts = calibration_counts(self.model, labelled, levels)
         total: np.ndarray = self.ranks.gather(counts[None]).sum(axis=0)
         return total
@@ -136,7 +140,7 @@ class Evaluation:
     def _batches(self, split: str, reading: Any) -> Iterator[Rows]:
         """This rank's rows of a split: its keys and the reading."""
         with self._shard(split).one_pass() as batches:
-            for inputs, keys in batches:
+            for inputs, keys in _beating(batches):
                 columns = reading(inputs, keys["label"]) | keys
                 yield {name: values.numpy() for name, values in columns.items()}
 
@@ -153,3 +157,13 @@ class Evaluation:
                 f"({distinct} distinct). Build the features again."
             )
         return rows
+
+
+def _beating(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches, each a sign of life; with the first one TensorFlow may still compile."""
+    for batch in islice(batches, 1):
+        with pulse.working():
+            yield batch
+    for batch in batches:
+        pulse.beat()
+        yield batch

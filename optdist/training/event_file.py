@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from optdist.log import LOG
 
-Event = dict[str, Any]  # {"event": "step" | "epoch" | "resume" | "warm_start", ...}
+Event = dict[str, Any]  # {"event": "step" | "epoch" | "resume" | "restart" | ...}
 OnEvent = Callable[[Event], None]
 _POLL_SECONDS = 0.3
 

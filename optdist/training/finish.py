@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optdist.ranks import pulse
 from optdist.serving.package import Package
 from optdist.training.evaluator import Evaluation
 from optdist.training.plan import TrainingPlan
@@ -26,7 +27,8 @@ def finish(
     folder, model, ranks = plan.run_folder, evaluation.model, evaluation.ranks
     best = best_epoch(history, plan.training.stop_metric)
     if ranks.rank == 0:
-        folder.load_best(best, model.variables)
+        with pulse.working():
+            folder.load_best(best, model.variables)
     ranks.broadcast([variable.value for variable in model.variables])
     evaluation.calibrate()
     validation, _ = evaluation.final("validation")
@@ -46,8 +48,9 @@ def finish(
         plan=plan.fingerprint,
     )
     if ranks.rank == 0:
-        Package.save(model, folder.package)
-        if rows is not None:
-            folder.write_predictions(rows)
-        folder.write_result(result)
+        with pulse.working():
+            Package.save(model, folder.package)
+            if rows is not None:
+                folder.write_predictions(rows)
+            folder.write_result(result)
     return result

@@ -32,7 +32,9 @@ class Launcher(Protocol):
 
         Args:
             plan: what to train on and how.
-            on_event: called in this process with rank 0's events; its errors do not stop training.
+            on_event: called in this process with rank 0's events, and with {"event": "restart",
+                "reason": ..., "restart": n, "restarts": of} where lost ranks are started again;
+                its errors do not stop training.
 
         Raises:
             TrainingError: a rank failed; the message says why and names the log.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import Self
 
 from optdist.config import Config, HorovodConfig
-from optdist.errors import ConfigError, TrainingError
+from optdist.errors import ConfigError
+from optdist.ranks.crew import run_here
+from optdist.ranks.process import Call
 from optdist.training.communicator import stall_limit
+from optdist.training.entry import RANK
 from optdist.training.event_file import OnEvent, following, tolerate_errors
 from optdist.training.plan import TrainingPlan
+from optdist.training.restarts import with_restarts
 from optdist.training.result import TrainingResult
 from optdist.training.worker import train
 
@@ -40,7 +43,7 @@ class OneProcess:
 
 
 class LocalHorovod:
-    """Trains on Horovod ranks of this machine, as `horovodrun` starts them."""
+    """Trains on Horovod ranks that are children of this process."""
 
     def __init__(self, horovod: HorovodConfig) -> None:
         """Take Horovod's settings."""
@@ -59,25 +62,16 @@ class LocalHorovod:
         """
         run = plan.run_folder
         run.prepare()
-        run.plan.write_text(plan.model_dump_json())
-        with run.log.open("w") as log, following(run.events, on_event):
-            ended = subprocess.run(
-                [*self._horovodrun(plan.training.ranks), str(run.plan)],
-                stdout=log,
-                stderr=log,
-                env=self._environment(),
-                check=False,
+        call, ranks = Call(RANK, [plan.model_dump_json()]), plan.training.ranks
+        environment = self._environment()
+        with following(run.events, on_event):
+            with_restarts(
+                lambda: run_here(call, ranks, run.log, environment, self.horovod),
+                run,
+                self.horovod.restarts,
+                tolerate_errors(on_event),
             )
-        if ended.returncode:
-            raise TrainingError(f"{run.failure() or 'A rank failed.'} Details: {run.log}")
         return run.result()
-
-    def _horovodrun(self, ranks: int) -> list[str]:
-        """The command up to the plan's file."""
-        nics = ["--network-interfaces", ",".join(self.horovod.nics)] if self.horovod.nics else []
-        wait = ["--start-timeout", str(self.horovod.start_timeout_seconds)]
-        launcher = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", str(ranks)]
-        return [*launcher, *nics, *wait, sys.executable, "-m", "optdist.training.entry"]
 
     def _environment(self) -> dict[str, str]:
         """This process's environment; ranks can import whatever this process can."""

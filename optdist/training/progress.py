@@ -23,6 +23,12 @@ class ProgressBar:
             LOG.info(f"resuming after epoch {event['epoch']}")
         elif event["event"] == "warm_start":
             LOG.info(event["text"])
+        elif event["event"] == "restart":
+            self.close()
+            LOG.warning(
+                f"{event['reason']} The ranks start again, restart {event['restart']} of "
+                f"{event['restarts']}."
+            )
         elif event["event"] == "step":
             self._step(event)
         elif event["event"] == "epoch":

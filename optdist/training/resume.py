@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from optdist.errors import TrainingError
+from optdist.ranks import pulse
 from optdist.training.communicator import Ranks, broadcast_text
 from optdist.training.event_file import OnEvent
 from optdist.training.learner import Learner
@@ -35,7 +36,8 @@ def resume(
     """
     folder, history = plan.run_folder, list[EpochRecord]()
     if ranks.rank == 0 and folder.checkpoint.exists():
-        state = folder.load_checkpoint(learner.variables)
+        with pulse.working():
+            state = folder.load_checkpoint(learner.variables)
         if state["plan"] != plan.fingerprint:
             raise TrainingError(
                 f"{folder.checkpoint} was written with other settings. Remove it to train from "

@@ -11,6 +11,7 @@ from optdist.config import TrainingConfig
 from optdist.data.feature_table import FeatureTable
 from optdist.errors import DataError
 from optdist.models import build_model
+from optdist.ranks import pulse
 from optdist.training.communicator import OneRank, Ranks
 from optdist.training.devices import use_devices
 from optdist.training.epoch import EpochTrainer, Passes
@@ -63,7 +64,8 @@ def train(
         while not _finished(history, plan.training):
             history.append(_epoch(len(history) + 1, passes, trainer, learner, evaluation, report))
             if ranks.rank == 0:
-                keep_epoch(plan, learner, history)
+                with pulse.working():
+                    keep_epoch(plan, learner, history)
             report({"event": "epoch", "epochs": plan.training.epochs, **history[-1].model_dump()})
     return finish(plan, evaluation, history)
 

@@ -80,9 +80,7 @@ def test_local_horovod_trains_on_ranks_and_says_why_one_failed(tmp_path):
 
 
 def test_local_ranks_get_horovods_settings_and_import_what_this_process_imports():
-    launcher = LocalHorovod(HorovodConfig(nics=["lo", "eth0"], stall_timeout_seconds=7))
-    command = " ".join(launcher._horovodrun(3))
-    assert "-np 3 --network-interfaces lo,eth0 --start-timeout 300" in command
+    launcher = LocalHorovod(HorovodConfig(stall_timeout_seconds=7))
     environment = launcher._environment()
     assert environment["HOROVOD_STALL_SHUTDOWN_TIME_SECONDS"] == "7"
     assert set(filter(None, sys.path)) <= set(environment["PYTHONPATH"].split(os.pathsep))

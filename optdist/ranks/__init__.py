@@ -1,0 +1,1 @@
+"""Starts the processes of a distributed run, watches them, and ends all when one is lost."""
