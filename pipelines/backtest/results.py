@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+import numpy as np
 from pydantic import BaseModel
+
+from optdist.evaluation.by_group import interval_of
 
 OUT, IN, UNKNOWN = "out of sample", "in sample", "not known"
 PUBLISHED, TRAINED = "published", "trained"  # who scored a date, next to a version or an alias
 RULE, CHANCE = "recency-frequency", "chance"
+SEED = 2024  # of resamples and splits: a backtest that is repeated gives the same figures
 INTERVAL = 0.9  # the share of resamples inside each interval
 
 
@@ -16,6 +22,12 @@ class Interval(BaseModel):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, value: float, resampled: np.ndarray) -> Self:
+        """A value with the middle `INTERVAL` of its resamples [n]."""
+        low, high = interval_of(resampled, INTERVAL)
+        return cls(value=float(value), low=low, high=high)
 
 
 class Skipped(BaseModel):

@@ -97,6 +97,11 @@ def collect(
         rows.unpersist()
 
 
+def scores_of(rows: DateRows, number: int) -> np.ndarray:
+    """The predictions [N] of a scorer by its number, 0 where it has none [currency]."""
+    return np.nan_to_num(rows.scores[number][PREDICTED], nan=0.0)
+
+
 def _collected(
     rows: DataFrame,
     scorers: Sequence[Scores],

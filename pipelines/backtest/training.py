@@ -11,10 +11,10 @@ from optdist.config import Config
 from optdist.files import locked
 from optdist.log import LOG
 from optdist.serving.package import Package
-from optdist.training import TrainingPlan
 from optdist.training.progress import ProgressBar
 from pipelines.features.build import build_features
 from pipelines.training.engines import launcher_of
+from pipelines.training.pipeline import training_plan
 
 
 def train_as_of(spark: SparkSession, config: Config, run_date: dt.date) -> Package:
@@ -32,20 +32,13 @@ def train_as_of(spark: SparkSession, config: Config, run_date: dt.date) -> Packa
         TrainingError: a rank failed.
     """
     table = build_features(spark, config, run_date)
-    plan = TrainingPlan(
-        table=str(table.path),
-        table_fingerprint=table.manifest.fingerprint,
-        folder="",
-        model=config.model,
-        training=config.training,
-        test=False,
-    )
+    plan = training_plan(config, table)
     target = config.layout.backtest.trained(plan.fingerprint)
     if target.exists():
         LOG.info(f"  trained as of {run_date} before: {target}")
         return Package(target)
     folder = target.with_name(f"unfinished-{target.name}")
-    plan = plan.model_copy(update={"folder": str(folder)})
+    plan = plan.model_copy(update={"folder": str(folder), "test": False})
     with locked(folder):
         if not target.exists():
             LOG.info(f"  training {config.model.name} as of {run_date}")

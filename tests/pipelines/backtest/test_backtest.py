@@ -16,11 +16,11 @@ from optdist.config.backtest import BacktestConfig
 from optdist.errors import AlarmError, ConfigError, DataError
 from optdist.tracking import LEARNED_UNTIL, Tracker
 from pipelines.backtest.dates import Request, choose_dates, series_of, thinned
-from pipelines.backtest.measures import rule_score
 from pipelines.backtest.pipeline import run_backtest
 from pipelines.backtest.results import IN, OUT, UNKNOWN
 from pipelines.backtest.scorers import sample_of
 from pipelines.backtest.summary import raise_alarms, summary
+from pipelines.backtest.targeting import rule_score
 from pipelines.backtest.training import train_as_of
 from pipelines.dry_run.jobs import dry_run_backtest
 from pipelines.features.build import build_features
