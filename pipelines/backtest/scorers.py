@@ -151,6 +151,12 @@ class Past:
                 f"of the date, and --by champion the champion of now."
             )
         rows = self.spark.read.parquet(uri(self.layout.scores.date(run_date)))
+        missing = [n for n in score_keys(self.config.dataset) if n not in rows.columns]
+        if missing:
+            raise DataError(
+                f"The scores that were published at {run_date} have no {', '.join(missing)}: an "
+                f"older optdist or another data set wrote them. Found: {', '.join(rows.columns)}."
+            )
         version, until = manifest.model_version, None
         if manifest.model_name == self.registry.model_name and self.registry.find(version):
             until = learned_until(self.registry, self.layout, version)
