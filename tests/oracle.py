@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from oracle_of_auto import Deviation, blocks, chosen_attributes, chosen_windows, trends
+
 # ids that name nobody
 NOBODY = {"", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined"}
 COLUMNS = ["customer", "shop", "segment", "qty", "amount", "day"]
@@ -42,6 +44,17 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Tier:
+    """A row of a table that changes: what a customer was, since when and until when."""
+
+    customer: str | None
+    since: dt.date | dt.datetime | None
+    until: dt.date | None
+    tier: str | None
+    points: int | None
+
+
+@dataclass(frozen=True)
 class Oracle:
     """The right samples of a log.
 
@@ -52,6 +65,7 @@ class Oracle:
         events: the log.
         customers: rows of the joined table: customer, country.
         visits: rows of the table that is joined aggregated: customer, number.
+        tiers: rows of the table that is joined as it was known.
     """
 
     zone: str
@@ -60,6 +74,7 @@ class Oracle:
     events: list[Event]
     customers: list[tuple[str | None, str | None]]
     visits: list[tuple[str | None, int | None]]
+    tiers: list[Tier]
 
     def training(self, as_of: dt.date | None = None) -> tuple[list[dict[str, Any]], int]:
         """The samples with a label, and how many rows and samples are quarantined."""
@@ -72,9 +87,11 @@ class Oracle:
         if self.source.get("days_incomplete") is not None:
             until = min(until, max(days) - self.source["days_incomplete"])
         self._require_events(db, until)
+        chosen = list(self._chosen(db, until))
+        features = self._all_features(db, chosen)
         rows = [
-            self._features(db, entity, first, cut) | {"label": self._label(db, entity, cut)}
-            for entity, first, cut in self._chosen(db, until)
+            row | {"label": self._label(db, [row[name] for name in self.entity], cut)}
+            for row, cut in features
         ]
         good = [row for row in rows if row["label"] >= 0]
         return good, bad + len(rows) - len(good)
@@ -83,11 +100,10 @@ class Oracle:
         """The samples of everyone known at the end of a day, and the quarantined rows."""
         db, bad, _ = self._clean(run_date)
         cut = run_date.toordinal() + 1
-        rows = [
-            self._features(db, entity, first, cut if self._is_snapshot else first)
-            for entity, first in self._first_days(db)
+        chosen = [
+            (e, first, cut if self._is_snapshot else first) for e, first in self._first_days(db)
         ]
-        return rows, bad
+        return [row for row, _ in self._all_features(db, chosen)], bad
 
     @property
     def _is_snapshot(self) -> bool:
@@ -103,6 +119,7 @@ class Oracle:
         """The good events in a table, the number of bad ones, and the days that the data reach."""
         db = sqlite3.connect(":memory:")
         db.row_factory = sqlite3.Row
+        db.create_aggregate("deviation", 1, Deviation)  # type: ignore[arg-type]
         db.execute(f"CREATE TABLE log (n INTEGER PRIMARY KEY, {', '.join(COLUMNS)}, unreadable)")
         for event in self.events:
             number = event.amount if isinstance(event.amount, float) else None
@@ -158,7 +175,7 @@ class Oracle:
                 f" {how['visits']} JOIN (SELECT customer, sum(number) AS visits FROM visits "
                 "GROUP BY customer) AS grouped ON grouped.customer = log.customer"
             )
-        for table in how:
+        for table in how.keys() & {"customers", "visits"}:
             self._require_partner(db, table)
         db.execute(f"CREATE TABLE joined AS SELECT {', '.join(columns)} FROM {tables}")
 
@@ -225,7 +242,57 @@ class Oracle:
             if not db.execute("SELECT 1 FROM events WHERE day BETWEEN ? AND ?", window).fetchone():
                 raise Refused("a label window without an event of anybody")
 
-    def _features(
+    def _all_features(
+        self, db: sqlite3.Connection, chosen: list[tuple[tuple[str, ...], int, int]]
+    ) -> list[tuple[dict[str, Any], int]]:
+        """The features and the cut of each sample, without those that an inner join drops."""
+        samples = [(self._attributes(db, *one), one[2]) for one in chosen]
+        auto = [h for h in self.source.get("history", []) if h.get("kind") == "auto"]
+        written = [h for h in self.source.get("history", []) if h not in auto]
+        windows = chosen_windows(db, [cut for _, cut in samples]) if auto else {}
+        for one in auto:
+            attributes = chosen_attributes(db, one["key"], samples)
+            written += blocks(one["key"], windows, attributes)
+        for sample, cut in samples:
+            for history in written:
+                sample |= self._history(db, history, sample, cut)
+            if auto:
+                sample |= trends(sample, windows)
+            self._add_sample_columns(db, sample)
+        return self._join_tiers(samples)
+
+    def _join_tiers(
+        self, samples: list[tuple[dict[str, Any], int]]
+    ) -> list[tuple[dict[str, Any], int]]:
+        """The samples with what was valid at their cut."""
+        joins = [join for join in self.source.get("joins", []) if join["table"] == "tiers"]
+        if not joins or not samples:
+            return samples
+        known = [
+            self._tier(sample["customer"], cut, "valid_to" in joins[0]) for sample, cut in samples
+        ]
+        if not any(known):
+            raise Refused("no sample has a tier that was valid at its cut")
+        rows = [
+            (sample | {"tier": tier and tier.tier, "points": tier and tier.points}, cut, tier)
+            for (sample, cut), tier in zip(samples, known, strict=True)
+        ]
+        return [(row, cut) for row, cut, tier in rows if tier or joins[0]["how"] == "left"]
+
+    def _tier(self, customer: str, cut: int, ends: bool) -> Tier | None:
+        """The customer's latest tier of before the cut, if it has not ended."""
+        day = cut if self._is_snapshot else cut + 1  # a first day itself is known
+        earlier = [
+            tier
+            for tier in self.tiers
+            if tier.customer == customer and tier.since and tier.since.toordinal() < day
+        ]
+        latest = max(earlier, key=lambda tier: _moment(tier.since), default=None)
+        if latest and ends and latest.until and latest.until.toordinal() < day - 1:
+            return None
+        return latest
+
+    def _attributes(
         self, db: sqlite3.Connection, entity: tuple[str, ...], first: int, cut: int
     ) -> dict[str, Any]:
         sample: dict[str, Any] = dict(zip(self.entity, entity, strict=True))
@@ -234,37 +301,54 @@ class Oracle:
         for name, sql in self.source.get("attributes", {}).items():
             query = f"SELECT {sql} FROM events WHERE {of_entity} AND day = ?"
             sample[name] = db.execute(query, (*entity, first)).fetchone()[0]
-        for history in self.source.get("history", []):
-            key = [sample[name] for name in history["key"]]
-            of_key = " AND ".join(f"{name} = ?" for name in history["key"])  # null is no key
-            earlier = " AND ".join(f"other.{name} = e.{name}" for name in history["key"])
-            dated = f"""
-                SELECT e.*, {cut} - day AS days_before, CASE WHEN n = (
-                    SELECT min(n) FROM events AS other WHERE {earlier} AND other.day = e.day
-                ) THEN day - (
-                    SELECT max(day) FROM events AS other WHERE {earlier} AND other.day < e.day
-                ) END AS days_since_previous
-                FROM events AS e WHERE {of_key} AND day < {cut}"""
-            for suffix, window in history["windows"].items():
-                low, high = window if isinstance(window, list) else (1, window or 10**6)
-                for name, sql in history["features"].items():
-                    query = (
-                        f"SELECT {sql} FROM ({dated}) WHERE days_before BETWEEN {low} AND {high}"
-                    )
-                    sample[f"{name}_{suffix}"] = db.execute(query, key).fetchone()[0]
+        return sample
+
+    def _history(
+        self,
+        db: sqlite3.Connection,
+        history: Mapping[str, Any],
+        sample: Mapping[str, Any],
+        cut: int,
+    ) -> dict[str, Any]:
+        key = [sample[name] for name in history["key"]]
+        of_key = " AND ".join(f"{name} = ?" for name in history["key"])  # null is no key
+        earlier = " AND ".join(f"other.{name} = e.{name}" for name in history["key"])
+        dated = f"""
+            SELECT e.*, {cut} - day AS days_before, CASE WHEN n = (
+                SELECT min(n) FROM events AS other WHERE {earlier} AND other.day = e.day
+            ) THEN day - (
+                SELECT max(day) FROM events AS other WHERE {earlier} AND other.day < e.day
+            ) END AS days_since_previous
+            FROM events AS e WHERE {of_key} AND day < {cut}"""
+        values = {}
+        for suffix, window in history["windows"].items():
+            low, high = window if isinstance(window, list) else (1, window or 10**6)
+            names, sql = zip(*history["features"].items(), strict=True)
+            query = (
+                f"SELECT {', '.join(sql)} FROM ({dated}) WHERE days_before BETWEEN {low} AND {high}"
+            )
+            row = db.execute(query, key).fetchone()
+            values |= {f"{name}_{suffix}": value for name, value in zip(names, row, strict=True)}
+        return values
+
+    def _add_sample_columns(self, db: sqlite3.Connection, sample: dict[str, Any]) -> None:
         for name, sql in self.source.get("sample_columns", {}).items():
             columns = ", ".join(f"? AS {column}" for column in sample)
             query = f"SELECT {sql} FROM (SELECT {columns})"
             sample[name] = db.execute(query, list(sample.values())).fetchone()[0]
-        return sample
 
-    def _label(self, db: sqlite3.Connection, entity: tuple[str, ...], cut: int) -> float:
+    def _label(self, db: sqlite3.Connection, entity: list[str], cut: int) -> float:
         of_entity = " AND ".join(f"{name} = ?" for name in self.entity)
         query = f"SELECT sum(amount) FROM events WHERE {of_entity} AND day - ? BETWEEN ? AND ?"
         spend = db.execute(query, (*entity, cut, *self._label_days)).fetchone()[0]
         label = round(spend or 0.0, 6)
         floor = self.source.get("label_floor")
         return label if floor is None else max(label, floor)
+
+
+def _moment(since: Any) -> tuple[int, int]:
+    """A day, and the hour of a time of it."""
+    return since.toordinal(), since.hour if isinstance(since, dt.datetime) else 0
 
 
 def ordinal(day: str) -> int:

@@ -12,7 +12,7 @@ from oracle import Oracle
 
 from optdist.config import DatasetConfig, config_from
 
-TEXTS = {"segment", "country"}  # features that are categories
+TEXTS = {"segment", "country", "tier"}  # features that are categories
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,30 @@ class World:
             numbers = pa.array([row[1] for row in self.oracle.visits], pa.int64())
             table = pa.table({"customer": pa.array(names, pa.string()), "number": numbers})
             tables["visits"] = self._write(folder / "visits", table)
+        if "tiers" in joined:
+            tables["tiers"] = self._write(folder / "tiers", self._tiers())
         return self._dataset(folder, tables)
+
+    def _tiers(self) -> pa.Table:
+        tiers = self.oracle.tiers
+        has_times = any(isinstance(tier.since, dt.datetime) for tier in tiers)
+        kinds = {"customer": pa.string(), "tier": pa.string(), "points": pa.int64()}
+        kinds |= {"since": pa.timestamp(self.unit) if has_times else pa.date32()}
+        kinds |= {"until": pa.date32()}
+        return pa.table(
+            {
+                name: pa.array([getattr(t, name) for t in tiers], kind)
+                for name, kind in kinds.items()
+            }
+        )
 
     def _dataset(self, folder: Path, tables: dict[str, Any]) -> DatasetConfig:
         source = dict(self.oracle.source)
         histories, attributes = source.get("history", []), source.get("attributes", {})
-        names = [f"{n}_{w}" for h in histories for w in h["windows"] for n in h["features"]]
+        blocks = [block for block in histories if "windows" in block]
+        names = [f"{n}_{w}" for h in blocks for w in h["windows"] for n in h["features"]]
+        if "tiers" in tables:
+            names += ["tier", "points"]
         names += [*attributes, *source.get("sample_columns", {})]
         dataset = {
             "name": "world",

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 from hypothesis import strategies as st
-from oracle import Event, Oracle
+from oracle import Event, Oracle, Tier
 from world import World
 
 # zones, and days near which a night is shorter or longer there, or which have other quirks
@@ -62,6 +62,10 @@ def worlds(draw: st.DrawFn) -> World:
     # before its first purchase an id has no events, but its customer or segment may
     keys = [["segment"]] if is_first and len(entity) == 1 else [["customer"], ["segment"]]
     source["history"] = [draw(_history(i, keys)) for i in range(2)]
+    is_scored = draw(st.booleans())
+    if not is_scored and draw(st.integers(0, 2)) == 0:
+        auto = {"kind": "auto", "key": draw(st.sampled_from(keys)), "categories": {}}
+        source["history"] = [draw(_history(0, keys)), auto]
     source["attributes"] = ATTRIBUTES
     for name, values in {
         "where": st.sampled_from(WHERE),
@@ -80,8 +84,8 @@ def worlds(draw: st.DrawFn) -> World:
         events.append(_plain(cut + dt.timedelta(days + 1), zone, clock))
     if draw(st.integers(0, 4)):
         events.append(_plain(max(cuts) + dt.timedelta(horizon + 1), zone, clock))
-    joins = draw(st.sampled_from([[], ["customers"], ["visits"]]))
-    customers, visits = draw(_customers()), draw(_visits())
+    joins = draw(st.sampled_from([[], ["customers"], ["visits"], ["tiers"], ["tiers"]]))
+    customers, visits, tiers = draw(_customers()), draw(_visits()), draw(_tiers(cuts))
     if "customers" in joins:
         source["joins"] = [{"table": "customers", "by": ["customer"], "how": draw(_HOW)}]
         source["attributes"] = {**ATTRIBUTES, "country": "min(country)"}
@@ -89,10 +93,13 @@ def worlds(draw: st.DrawFn) -> World:
         aggregate = {"visits": "sum(number)"}
         source["joins"] = [{"table": "visits", "by": ["customer"], "aggregate": aggregate}]
         source["attributes"] = {**ATTRIBUTES, "visits": "max(visits)"}
+    if "tiers" in joins:
+        join = {"table": "tiers", "by": ["customer"], "how": draw(_HOW), "valid_from": "since"}
+        source["joins"] = [join | ({"valid_to": "until"} if draw(st.booleans()) else {})]
     source["sample_columns"] = {"trend": "first_spend - first_events"}
     days = st.none() | st.integers(-5, 100).map(lambda d: base + dt.timedelta(d))
-    oracle = Oracle(zone, entity, source, events, customers, visits)
-    run_date = draw(days) if draw(st.booleans()) else None
+    oracle = Oracle(zone, entity, source, events, customers, visits, tiers)
+    run_date = draw(days) if is_scored else None
     unit = draw(st.sampled_from(["us", "ns", "ms"]))
     as_of = draw(days) if draw(st.integers(0, 5)) == 0 else None
     return World(oracle, file, clock, unit, as_of, run_date)
@@ -154,7 +161,7 @@ def _edges(cuts: list[dt.date], histories: list[dict[str, Any]], horizon: int) -
     """Days at, before and after the ends of windows."""
     ends = {-1, 0, 1, horizon - 1, horizon, horizon + 1}
     for history in histories:
-        for window in history["windows"].values():
+        for window in history.get("windows", {}).values():
             for end in window if isinstance(window, list) else [window or 1]:
                 ends |= {-end - 1, -end, -end + 1}
     return sorted({cut + dt.timedelta(end) for cut in cuts for end in ends})
@@ -210,3 +217,29 @@ def _customers() -> st.SearchStrategy[list[tuple[str | None, str | None]]]:
 def _visits() -> st.SearchStrategy[list[tuple[str | None, int | None]]]:
     rows = st.tuples(st.none() | _NAMES, st.none() | st.integers(0, 9))
     return st.lists(rows, max_size=6).map(lambda rows: [("c0", 1), *rows])
+
+
+@st.composite
+def _tiers(draw: st.DrawFn, cuts: list[dt.date]) -> list[Tier]:
+    """Changes of a few customers on the days around cuts, where what is known is decided."""
+    near = sorted({cut + dt.timedelta(days) for cut in cuts for days in (-9, -2, -1, 0, 1, 8)})
+    has_times = draw(st.booleans())
+    rows = [Tier("c0", _at(min(near), 12, has_times), None, "a", 0)]
+    days = st.lists(st.sampled_from(near), min_size=1, max_size=5, unique=True)
+    for customer in ("c1", "c2", "c3", "007"):
+        for day in draw(days):
+            until = draw(st.none() | st.sampled_from([0, 1, 3, 30]))
+            rows.append(
+                Tier(
+                    customer,
+                    _at(day, draw(st.sampled_from([12, 18])), has_times),
+                    None if until is None else day + dt.timedelta(until),
+                    draw(st.none() | PLAIN),
+                    draw(st.none() | st.integers(0, 9)),
+                )
+            )
+    return [*rows, Tier(None, rows[0].since, None, "b", 1), Tier("c1", None, None, "b", 2)]
+
+
+def _at(day: dt.date, hour: int, has_times: bool) -> dt.date:
+    return dt.datetime.combine(day, dt.time(hour)) if has_times else day
