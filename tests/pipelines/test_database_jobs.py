@@ -13,6 +13,8 @@ from optdist.config import load_config
 from optdist.config.identity import identity
 from optdist.errors import DataError
 from optdist.tracking import CHAMPION, Tracker
+from pipelines.dry_run.feature_job import dry_run_features
+from pipelines.dry_run.report import SKIPPED
 from pipelines.features.build import build_features, finished_features
 from pipelines.scoring.pipeline import score
 
@@ -62,6 +64,17 @@ def test_a_table_of_a_database_gives_the_samples_of_the_same_file(spark, shop, s
     of_database = build_features(spark, shop())
     pd.testing.assert_frame_equal(samples(of_database), samples(of_file), check_dtype=False)
     assert finished_features(shop()) is None  # only Spark can tell
+
+
+def test_a_dry_run_looks_at_a_table_of_a_database_and_writes_nothing(spark, shop):
+    report = dry_run_features(shop, None)
+    assert report.problems == []
+    samples = next(line for line in report.lines if line.check == "features")
+    assert int(samples.sentence.split(" samples")[0].split()[-1]) == 300
+    assert any(line.check == "feature table" and line.state == SKIPPED for line in report.lines)
+    assert not shop().root.exists()
+    missing = dry_run_features(lambda: shop("dataset.source.tables.sales.path=nothing"), None)
+    assert [line.check for line in missing.problems] == ["table sales"]
 
 
 def test_features_are_built_again_where_the_table_has_changed(spark, shop, database, capsys):
