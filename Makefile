@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-fast check format imports settings quality airflow lock bench clean
+.PHONY: help setup test test-fast check format imports settings quality reliability airflow lock bench clean
 
 BIN := .venv/bin
 PYTHON_SOURCES := $(wildcard optdist pipelines jobs benchmarks tests requirements setup.py)
@@ -46,6 +46,10 @@ quality:  ## Write docs/data_quality.md from what the tests of tables with quirk
 	@$(READY); results=$$(mktemp); export DATA_QUALITY_RESULTS=$$results; \
 	$(PYTEST) tests/pipelines/sources/test_quirky_tables.py tests/pipelines/sources/test_kinds_of_quirks.py \
 	  tests/integration/test_scored_files.py && $(BIN)/python tests/quality_page.py "$$results"
+
+reliability:  ## Write docs/reliability.md from what the tests see that break something
+	@$(READY); results=$$(mktemp); export RELIABILITY_RESULTS=$$results; \
+	$(PYTEST) tests/reliability && $(BIN)/python tests/reliability_page.py "$$results"
 
 airflow:  ## Test rendered schedules in a real Airflow, in an environment of its own
 	@$(READY); requirements/airflow.sh; $(PYTEST) -m airflow tests/pipelines/scheduling $(ARGS)

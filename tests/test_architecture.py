@@ -23,7 +23,6 @@ DOORS = {
     "horovod": {
         "optdist.ranks.rendezvous",
         "optdist.training.communicator",
-        "pipelines.training.spark_launcher",
     },
     "croniter": {"pipelines.scheduling"},
     "jinja2": {"pipelines.rendering"},

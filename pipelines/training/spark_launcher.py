@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,12 +14,17 @@ from pyspark.sql import SparkSession
 
 from optdist.config import Config, HorovodConfig
 from optdist.errors import TrainingError
+from optdist.privacy import current_umask
+from optdist.ranks.process import Call
+from optdist.ranks.rendezvous import Rendezvous, address_of, interface_towards
 from optdist.training.communicator import stall_limit
 from optdist.training.entry import run_rank
-from optdist.training.event_file import OnEvent, following
+from optdist.training.event_file import OnEvent, following, tolerate_errors
 from optdist.training.plan import TrainingPlan
+from optdist.training.restarts import with_restarts
 from optdist.training.result import TrainingResult
 from pipelines.session import CODE_ARCHIVE
+from pipelines.training.spark_ranks import RankTask, run_in_tasks
 
 # The part of the driver's environment that ranks are sent: not all of it, because Horovod does not
 # encrypt it. The rest comes from Spark's executors.
@@ -53,15 +60,15 @@ class SparkHorovod:
         run = plan.run_folder
         self.check_slots(plan.training.ranks)
         run.prepare()
+        arguments = (plan.model_dump_json(),)
         with following(run.events, on_event):
-            try:
-                results = self.run_ranks(
-                    run_rank, (plan.model_dump_json(),), plan.training.ranks, run.log
-                )
-            except Exception as error:  # Horovod raises what its ranks, Spark or gloo raise
-                reason = run.failure() or str(error).splitlines()[0]
-                raise TrainingError(f"Training failed: {reason} Details: {run.path}") from error
-        return TrainingResult.model_validate_json(results[0])
+            with_restarts(
+                lambda: self.run_ranks(run_rank, arguments, plan.training.ranks, run.log),
+                run,
+                self.horovod.restarts,
+                tolerate_errors(on_event),
+            )
+        return run.result()
 
     def run_ranks(
         self, function: Callable[..., Any], args: Sequence[Any], ranks: int, log: Path
@@ -69,30 +76,47 @@ class SparkHorovod:
         """Call a function on every rank.
 
         Args:
-            function: importable on the executors.
-            args: its arguments.
+            function: of a module that executors can import.
+            args: its arguments, as JSON has them.
             ranks: number of ranks.
-            log: the file that takes what they print.
+            log: the files that take what they print are named after it.
 
         Returns:
             What each rank returned, in their order.
-        """
-        import horovod.spark
 
-        with log.open("w") as output:
-            results: list[Any] = horovod.spark.run(
-                function,
-                args=tuple(args),
-                num_proc=ranks,
-                start_timeout=self.horovod.start_timeout_seconds,
-                use_gloo=True,
-                nics=set(self.horovod.nics) or None,
-                env=rank_environment(os.environ, self.horovod),
-                stdout=output,
-                stderr=output,
-                verbose=0,
+        Raises:
+            RanksFailed: a rank ended too early or hung.
+            TrainingError: ranks could not be started.
+        """
+        call = Call(f"{function.__module__}:{function.__qualname__}", list(args))
+        with self._rendezvous() as meeting:
+            task = RankTask(
+                meeting.channel,
+                call,
+                str(log),
+                rank_environment(os.environ, self.horovod),
+                self.horovod,
+                current_umask(),
             )
-        return results
+            return run_in_tasks(self.spark.sparkContext, task, meeting, ranks)
+
+    def _rendezvous(self) -> Rendezvous:
+        """Where ranks meet: on the driver's address, which is the loopback on one machine."""
+        context = self.spark.sparkContext
+        if context.master.startswith("local"):
+            return Rendezvous()
+        host = str(context.getConf().get("spark.driver.host", socket.gethostname()))
+        try:
+            chosen = [address_of(interface_towards(host, self.horovod.nics))]
+        except OSError:
+            chosen = []
+        for address in [*chosen, socket.gethostbyname(host)]:
+            with suppress(OSError):
+                return Rendezvous(address)
+        raise TrainingError(
+            f"The ranks' rendezvous cannot listen on {host}, the address of spark.driver.host. Set "
+            f"spark.driver.host to an address of the driver that executors reach."
+        )
 
     def check_slots(self, ranks: int) -> None:
         """Refuse more ranks than this machine's Spark has task slots.

@@ -2,11 +2,17 @@
 
 import ipaddress
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
-from contextlib import suppress
+import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
+import pytest
 
 
 def ranks_below(pid=None):
@@ -50,6 +56,84 @@ class Breaker:
 
 
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextmanager
+def job_at(function, folder, name, *args, seconds=120, env=None):
+    """A job's process, when it has come to a function, and the file of what it prints.
+
+    `Popen.tree` has the process's descendants at that moment. All are gone after the block.
+    """
+    mark, log = folder / f"mark-{uuid.uuid4().hex[:6]}", folder / "job.log"
+    command = [sys.executable, str(Path(__file__).with_name("pausing.py")), function, str(mark)]
+    command += [str(seconds), str(ROOT / "jobs" / name), *map(str, args)]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env=os.environ | {"PYSPARK_PYTHON": sys.executable} | (env or {}),
+        ) as process,
+    ):
+        process.tree, process.log = [], log
+        try:
+            until = time.monotonic() + 180
+            while not mark.exists():
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < until, log.read_text()
+                time.sleep(0.05)
+            process.tree = psutil.Process(process.pid).children(recursive=True)
+            yield process
+        finally:
+            with suppress(psutil.Error):
+                process.tree += psutil.Process(process.pid).children(recursive=True)
+            for each in [process, *process.tree]:
+                with suppress(psutil.Error, OSError):
+                    each.kill()
+
+
+def run_job(name, *args, env=None):
+    """A job from beginning to end: its exit code and what it prints."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "jobs" / name), *map(str, args)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYSPARK_PYTHON": sys.executable} | (env or {}),
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@contextmanager
+def small_disk(folder, megabytes):
+    """A file system of a few megabytes in a folder; a skip where mounting is not allowed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"no file system can be mounted here: {error}")
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder, leave=0):
+    """Fill a file system up to some bytes; return the file to remove."""
+    file = folder / "filler"
+    free = shutil.disk_usage(folder).free - leave
+    with file.open("wb") as output:
+        output.write(bytes(max(0, free // 4096) * 4096))
+    return file
 
 
 def open_to_others(*pids):

@@ -4,10 +4,12 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from processes import KILL, STOP, Breaker, gone, ranks_below
+from reliability_page import record, sentence
 from table import write_table
 
 from optdist.config import HorovodConfig, OptDistConfig, TrainingConfig
@@ -16,6 +18,7 @@ from optdist.ranks.watch import RanksFailed, Sign, Watch
 from optdist.serving.package import load_model
 from optdist.training import TrainingPlan
 from optdist.training.local_launcher import LocalHorovod
+from pipelines.training.spark_launcher import SparkHorovod
 
 SILENCE = 8
 QUICK = HorovodConfig(silence_seconds=SILENCE, restarts=1)
@@ -78,6 +81,27 @@ def test_ranks_that_are_killed_or_stopped_start_again_and_end_at_the_same_bytes(
     assert not ranks_below()
     assert result.test == metrics
     assert weights(made) == expected
+
+
+@pytest.mark.slow
+def test_ranks_in_spark_that_are_killed_or_stopped_start_again(spark, undisturbed, tmp_path):
+    table, expected, metrics = undisturbed
+    made = plan(table, tmp_path / "run")
+    breaker = Breaker((1, 0, KILL), (2, 1, STOP))
+    horovod = QUICK.model_copy(update={"restarts": 2})
+    result = SparkHorovod(spark, horovod).launch(made, breaker)
+    seconds = time.monotonic() - breaker.times[1]
+    assert breaker.open == []
+    killed, stopped = (event["reason"] for event in breaker.of("restart"))
+    assert killed.startswith("Rank 0 (process ") and "killed by signal 9 (SIGKILL" in killed
+    assert stopped.startswith("Rank 1 (process ") and "a signal had stopped it" in stopped
+    assert not ranks_below()
+    assert result.test == metrics
+    assert weights(made) == expected
+    again, lost = " All start again by themselves, to the same bytes.", "the epoch's steps"
+    took = breaker.times[1] - breaker.times[0]
+    record("rank_killed_in_spark", sentence(killed, tmp_path) + again, took, lost)
+    record("rank_stopped_in_spark", sentence(stopped, tmp_path) + again, seconds, lost)
 
 
 START = """
