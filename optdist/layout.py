@@ -7,6 +7,7 @@
 - `results/JOB/DATASET`: what each run of a job did, as JSON
 - `experiments/NAME/{runs,results,report}`
 - `backtests/DATASET`: the last backtest, and the models that were trained for backtests
+- `receipts/DATASET`: which customers were forgotten, as hashes
 - `mlflow.db`, `mlartifacts`: the local registry
 """
 
@@ -191,6 +192,11 @@ class Layout:
     def results(self, job: str) -> Path:
         """The result files of a job on the data set."""
         return _child(_child(self.root / "results", job), self.dataset)
+
+    @property
+    def receipts(self) -> Path:
+        """The receipts of customers who were forgotten."""
+        return _child(self.root / "receipts", self.dataset)
 
     @property
     def registry(self) -> Path:

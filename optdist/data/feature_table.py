@@ -77,6 +77,7 @@ class Manifest(_Record):
     joins: list[JoinMatch] = []
     history_sql: str | None = None  # of the features from before the cut; None: there are none
     warnings: list[str] = []  # of the data report's leak audit
+    forgotten: dict[str, int] = {}  # rows of forgotten customers, taken out since, by split
     seconds: float | None = None  # that the build took
     sums: dict[str, str] = {}  # SHA-256 of schema, encoded files and this record; older: none
     written: dict[str, Any] = {}  # the settings behind the fingerprint, secrets as written

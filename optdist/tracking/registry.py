@@ -83,6 +83,27 @@ class Registry:
         versions = self.client.search_model_versions(f"name = '{self.model_name}'")
         return {str(version.version): version.run_id for version in versions}
 
+    def run_tags(self, run_id: str) -> dict[str, str]:
+        """A run's tags; none where MLflow does not know the run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self.client.get_run(run_id).data.tags)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return {}
+            raise
+
+    def delete_version(self, version: str, run_id: str) -> None:
+        """Delete a version and the run that logged it; `mlflow gc` then removes their files.
+
+        Args:
+            version: a registered version's number.
+            run_id: its run.
+        """
+        self.client.delete_model_version(self.model_name, version)
+        self.client.delete_run(run_id)
+
     def finished_runs(self, experiment: str, most: int = 50) -> list[Any]:
         """MLflow's records of the newest finished runs of an experiment, the newest first.
 

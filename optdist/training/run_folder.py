@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BEST, _FAILURE = "best-{}.npz", "error-{}.txt"  # of an epoch, of a rank
 _STARTED = "mlflow_run.txt"
+_PREDICTIONS = "test_predictions.npz"
 _HISTORY = TypeAdapter(list[EpochRecord])
 
 
@@ -153,15 +154,18 @@ class RunFolder:
         """Write the finished run's result."""
         write_json(self.path / "metrics.json", result.model_dump())
 
+    @property
+    def has_predictions(self) -> bool:
+        """Whether test rows were predicted, and are still kept."""
+        return (self.path / _PREDICTIONS).exists()
+
     def predictions(self) -> dict[str, np.ndarray]:
         """The test rows' arrays, [N] each, as `Evaluation.final` describes them."""
-        return load_arrays(self.path / "test_predictions.npz")
+        return load_arrays(self.path / _PREDICTIONS)
 
     def write_predictions(self, rows: Mapping[str, np.ndarray]) -> None:
         """Write the test rows' arrays, [N] each."""
-        write_atomically(
-            self.path / "test_predictions.npz", lambda file: np.savez(file, **dict(rows))
-        )
+        write_atomically(self.path / _PREDICTIONS, lambda file: np.savez(file, **dict(rows)))
 
     def started_run(self) -> str | None:
         """The MLflow run of the last start, or None; a damaged file is as good as none."""

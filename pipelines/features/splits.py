@@ -13,7 +13,7 @@ from pipelines.sources.columns import GROUP_KEY, ROW_KEY, column
 
 def with_keys(samples: DataFrame, dataset: DatasetConfig) -> DataFrame:
     """Add `row_key` and `group_key`, hashes of the sample's id and of the split key."""
-    keys = {ROW_KEY: _hash(dataset.sample_id), GROUP_KEY: _hash(dataset.split_key)}
+    keys = {ROW_KEY: hash_of(dataset.sample_id), GROUP_KEY: hash_of(dataset.split_key)}
     return samples.withColumns(keys)
 
 
@@ -27,5 +27,6 @@ def split_of(split: SplitConfig) -> Column:
     )
 
 
-def _hash(names: Sequence[str]) -> Column:
+def hash_of(names: Sequence[str]) -> Column:
+    """The hash of columns, which names a row in encoded files."""
     return F.xxhash64(*[column(name).cast("string") for name in names])

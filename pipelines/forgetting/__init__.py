@@ -1,0 +1,1 @@
+"""Removes customers from everything that jobs have written: `jobs/forget.py`."""
