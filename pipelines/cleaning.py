@@ -11,7 +11,7 @@ from pathlib import Path
 from optdist.errors import BusyError
 from optdist.files import locked
 from optdist.layout import Layout, ScoresFolder
-from optdist.tracking import CHALLENGER, CHAMPION, Registry
+from optdist.tracking import CHALLENGER, CHAMPION, PREVIOUS, Registry
 from pipelines.scoring.manifest import ScoresManifest, read_manifest
 
 _DAY = 86_400  # seconds
@@ -61,7 +61,7 @@ def remove(leftover: Leftover, keep_days: int) -> bool:
 def _candidates(layout: Layout, tracker: Registry | None) -> Iterator[tuple[Path, Path]]:
     """Each folder that a job could build or fetch again, with the folder that it locks."""
     scores = layout.scores
-    aliases = (CHAMPION, CHALLENGER) if tracker else ()
+    aliases = (CHAMPION, CHALLENGER, PREVIOUS) if tracker else ()
     used = [v for alias in aliases if tracker and (v := tracker.find(alias))]
     features = {tracker.tags(version).get("data_fingerprint") for version in used if tracker}
     dates = [m for folder in scores.dates() if (m := read_manifest(folder))]

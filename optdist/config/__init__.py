@@ -20,18 +20,18 @@ from optdist.config.models import (
     ZilnConfig,
 )
 from optdist.config.on_failure import OnFailureConfig
+from optdist.config.promotion import PromotionConfig
 from optdist.config.secrets import secrets_hidden
 from optdist.config.settings import (
     BuildConfig,
     Config,
     PathsConfig,
-    PromotionConfig,
     ScoreColumn,
     ScoringConfig,
-    SplitConfig,
     TrackingConfig,
 )
 from optdist.config.source import SourceConfig
+from optdist.config.split import SplitConfig
 from optdist.config.training import MACHINE_SETTINGS, HorovodConfig, TrainingConfig
 
 __all__ = [

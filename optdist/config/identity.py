@@ -26,7 +26,8 @@ _TABLES, _CONTENT = "source.tables", "source.tables, in any format"
 def identity(config: Config) -> dict[str, str]:
     """Return the tags: what raw features and label mean, and which rows are test rows.
 
-    Paths, a table's version and format, a database's address and the dates of samples may change.
+    Paths, a table's version and format, a database's address and the dates of samples may change,
+    and so may which dates are held out: `split.by: time` leaves each customer in its split.
     Tables with a format have two hashes, with it and without: older tags have the first.
     How features are encoded travels with the model, so `features` is left out too.
     """
@@ -44,7 +45,7 @@ def identity(config: Config) -> dict[str, str]:
     content = {name: _without_format(table) for name, table in tables.items()}
     if content != tables:
         described[_CONTENT] = content
-    split = {f"split.{name}": value for name, value in config.split.model_dump().items()}
+    split = {f"split.{name}": value for name, value in config.split.of_customers.items()}
     return {
         DATASET: _hashes(described),
         SPLIT: _hashes(split | {"split_key": dataset["split_key"]}),

@@ -52,6 +52,7 @@ class Metric:
 
 _POSITIVE = "rows with a positive label"
 _CONSTANTS = "always zero {mae_zero:.3f}, mean {mae_mean:.3f}, median {mae_median:.3f}"
+_BY_TENTHS = "share of all value that tenths of the rows, by prediction, are off"
 _Ranking = partial(Metric, better="higher", in_paper=True)
 _OfIntervals = partial(Metric, digits=3, needs_distribution=True, each_epoch=False)
 
@@ -62,6 +63,7 @@ _ALL = (
     _Ranking("normalized_gini_positive", "Norm-GINI(+)", note=_POSITIVE),
     _Ranking("spearman_positive", "Spearman(+)", note=_POSITIVE),
     Metric("total_ratio", "total ratio", None, 3, "predicted / actual"),
+    Metric("decile_error", "decile error", "lower", 3, _BY_TENTHS, each_epoch=False),
     Metric("nll", "NLL", "lower", 3, "nats", needs_distribution=True),
     _OfIntervals("mae_q50", "MAE of median", "lower", note="the median as the prediction"),
     _OfIntervals("coverage", "coverage", None, note="of the prediction interval"),

@@ -9,41 +9,17 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from optdist.config.backtest import BacktestConfig
 from optdist.config.dataset import DatasetConfig
-from optdist.config.limits import LimitsConfig
-from optdist.config.metrics import METRICS, ComparedMetric, GateMetric
+from optdist.config.metrics import METRICS
 from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
 from optdist.config.models import OptDistConfig
 from optdist.config.on_failure import OnFailureConfig
+from optdist.config.promotion import PromotionConfig
 from optdist.config.report import ReportConfig
 from optdist.config.section import FolderName, Positive, Section, Share
+from optdist.config.split import SplitConfig
 from optdist.config.training import HorovodConfig, TrainingConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from optdist.layout import Layout
-
-
-class SplitConfig(Section):
-    """Shares of train, validation and test, and the seed of the hash (paper 4.1.1: 7:1:2)."""
-
-    train: Share = Field(default=0.7, description="Entities that the model is fitted on [share]")
-    validation: Share = Field(
-        default=0.1,
-        description="Entities for stopping the training and calibrating intervals [share]",
-    )
-    test: Share = Field(
-        default=0.2, description="Entities for the final metrics and the promotion rule [share]"
-    )
-    seed: int = Field(
-        default=20240,
-        description="Seed of the hash of `dataset.split_key` that chooses a row's split",
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if abs(self.train + self.validation + self.test - 1) > 1e-9:
-            raise ValueError("train + validation + test must be 1")
-        if not all((self.train, self.validation, self.test)):
-            raise ValueError("train, validation and test must each be more than 0")
-        return self
 
 
 class BuildConfig(Section):
@@ -60,33 +36,6 @@ class BuildConfig(Section):
     max_quarantined_share: Share = Field(
         default=0.01,
         description="Share of quarantined rows above which the job stops [share of the rows read]",
-    )
-
-
-class PromotionConfig(Section):
-    """When a challenger becomes champion."""
-
-    metric: ComparedMetric = Field(
-        default="normalized_gini",
-        description="Metric that compares challenger and champion on the same test rows",
-    )
-    min_improvement: float = Field(
-        default=0.0, description="Gain that the challenger must exceed, in the metric's unit"
-    )
-    confidence: float = Field(
-        default=0.9,
-        ge=0.5,
-        lt=1,
-        description="Share of resamples of the test entities in which the gain must exceed "
-        "`min_improvement` (paired bootstrap); 0.5 is about the plain comparison, with which "
-        "equal models replace each other half of the time (docs/choices.md)",
-    )
-    resamples: Positive = Field(
-        default=500, description="Number of resamples of the paired bootstrap"
-    )
-    gates: dict[GateMetric, LimitsConfig] = Field(
-        default={},
-        description="Limits on the challenger's test metrics, by name; also for a first champion",
     )
 
 
@@ -258,12 +207,25 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _newest_dates_can_be_held_out(self) -> Self:
+        if self.split.by == "time":
+            problem = self.split.explain_no_time(self.dataset.source)
+            if problem:
+                raise ValueError(problem)
+        elif self.promotion.reads_out_of_time:
+            raise ValueError(
+                "promotion.split: out_of_time and promotion.out_of_time_gates need split.by: time"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _model_has_the_metrics(self) -> Self:
         named = {
             "training.stop_metric": [self.training.stop_metric],
             "promotion.metric": [self.promotion.metric],
             "promotion.gates": self.promotion.gates,
             "backtest.alarms": self.backtest.alarms,
+            "promotion.out_of_time_gates": self.promotion.out_of_time_gates,
         }
         refused = [
             f"{setting} cannot use {name}"

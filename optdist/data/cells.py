@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from optdist.data.clocks import Clock, days_of
 from optdist.data.encoding import encode, log_transform, read_numbers, table_columns
-from optdist.data.feature_table import SPLITS
+from optdist.data.feature_table import EVERY_SPLIT
 from optdist.data.schema import (
     FIRST_ID,
     MISSING_ID,
@@ -140,7 +140,7 @@ class _Rows:
     @classmethod
     def of(cls, batch: Any, counting: Counting) -> _Rows:
         table = table_columns(batch, ["split", "label"])
-        split = pc.index_in(table["split"], value_set=pa.array(SPLITS)).to_numpy(False)
+        split = pc.index_in(table["split"], value_set=pa.array(EVERY_SPLIT)).to_numpy(False)
         day, period = np.zeros(0), np.zeros(0, np.int64)
         if counting.cut:
             column = table_columns(batch, [counting.cut])[counting.cut]
@@ -151,7 +151,7 @@ class _Rows:
 
     def by_split(self, bins: np.ndarray, size: int) -> np.ndarray:
         """[splits, size, 3]: rows, positive labels and value."""
-        return self._sums(self.split * size + bins, len(SPLITS), size, slice(None))
+        return self._sums(self.split * size + bins, len(EVERY_SPLIT), size, slice(None))
 
     def by_period(self, bins: np.ndarray, size: int, periods: int) -> np.ndarray:
         """[periods, size, 3] of the training rows."""

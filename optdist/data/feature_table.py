@@ -25,6 +25,8 @@ from optdist.errors import DataError
 from optdist.files import sha256_of, write_json
 
 SPLITS = ("train", "validation", "test")
+OUT_OF_TIME = "out_of_time"  # the newest dates, where `split.by` is time
+EVERY_SPLIT = (*SPLITS, OUT_OF_TIME)
 _MANIFEST, _SCHEMA, _QUARANTINE = "manifest.json", "schema.json", "quarantine"
 _SAMPLES, _ENCODED, _PARQUET = "samples", "encoded", "*.parquet"
 _REPORT, _PAGE = "report.json", "report.html"
@@ -67,6 +69,7 @@ class Manifest(_Record):
     dataset: str
     as_of: str | None = None  # the last day of data that was used; None: all data
     last_event: str | None = None  # the newest event's day; None: not known, or no events
+    out_of_time_from: str | None = None  # the first day that is held out; None: none is
     counts: dict[
         str, int
     ]  # rows: samples, each split, SPLIT_positive, quarantined, incomplete, ...
@@ -209,7 +212,7 @@ class FeatureTable(_Folders):
         """Raw samples of a split in memory.
 
         Args:
-            split: "train", "validation" or "test".
+            split: "train", "validation", "test" or "out_of_time".
             columns: which columns.
             rows: how many at most; files are read until there are enough.
         """
@@ -274,7 +277,7 @@ class UnfinishedTable(_Folders):
         Raises:
             DataError: a split's files do not have the number of rows in `counts`.
         """
-        splits = {split: self.split_manifest(split) for split in SPLITS if split in counts}
+        splits = {split: self.split_manifest(split) for split in EVERY_SPLIT if split in counts}
         for split, written in splits.items():
             if written.rows != counts[split]:
                 raise DataError(f"{split}: {counts[split]} samples, {written.rows} encoded rows.")

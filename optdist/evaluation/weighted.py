@@ -113,6 +113,15 @@ def _total_ratio(rows: WeightedMetrics, w: np.ndarray) -> float:
     return float((w * rows.prediction).sum() / total) if total > 0 else float("inf")
 
 
+def _decile_error(rows: WeightedMetrics, w: np.ndarray) -> float:
+    """The sum over tenths of the rows of |predicted - actual total|, over the actual total."""
+    total = (w * rows.y).sum()
+    place = rows.all.by_prediction.ranks(w) / w.sum() + 0.5  # of a row, in (0, 1)
+    tenth = np.minimum((place * 10).astype(int), 9)
+    off = np.bincount(tenth, w * (rows.prediction - rows.y), minlength=10)
+    return float(np.abs(off).sum() / total) if total > 0 else float("inf")
+
+
 # A metric of the registry takes the rows and their weights, float64 [N].
 FORMULAS: dict[str, Callable[[WeightedMetrics, np.ndarray], float]] = {
     "mae": lambda rows, w: _mean(np.abs(rows.y - rows.prediction), w),
@@ -121,6 +130,7 @@ FORMULAS: dict[str, Callable[[WeightedMetrics, np.ndarray], float]] = {
     "normalized_gini_positive": lambda rows, w: rows.some.normalized_gini(w[rows.positive]),
     "spearman_positive": lambda rows, w: rows.some.spearman(w[rows.positive]),
     "total_ratio": _total_ratio,
+    "decile_error": _decile_error,
     "nll": lambda rows, w: _mean(rows.columns["nll"], w),
     "mae_q50": lambda rows, w: _mean(np.abs(rows.y - rows.columns["q50"]), w),
     "coverage": lambda rows, w: _mean(rows.inside("interval"), w),

@@ -79,18 +79,18 @@ class Package:
             ModelError: a file is damaged or missing, or there is one that the package did not have.
         """
         with self._readable():
-            for name in self._checksums or _FILES:
+            known = {*(self._checksums or _FILES), _CHECKSUMS}
+            for name in sorted(known - {_CHECKSUMS}):
                 self._checked(name)
-            known = {*_FILES, _CHECKSUMS}
             names = (file.name for file in self.path.iterdir())
             extra = sorted(n for n in names if n not in known and not n.startswith("."))
             if extra:
                 raise ModelError(
-                    f"it contains {', '.join(extra)}, which no package has. Remove what does not "
-                    f"belong there, or copy the package again"
+                    f"it contains {', '.join(extra)}, which {_CHECKSUMS} does not name. Remove "
+                    f"what does not belong there, or copy the package again"
                 )
 
-    @cached_property
+    @property
     def digest(self) -> str | None:
         """The SHA-256 of the checksums: no file changes without it; None in an older package."""
         path = self.path / _CHECKSUMS
@@ -190,8 +190,9 @@ class Package:
         if content is None:
             return None
         sums = TypeAdapter(dict[str, str]).validate_json(content)
-        if sums.keys() != set(_FILES):
-            raise ModelError(f"{path} must name {', '.join(_FILES)}, and no other file")
+        missing = [name for name in _FILES if name not in sums]
+        if missing:
+            raise ModelError(f"{path} does not name {', '.join(missing)}")
         return sums
 
     def _checked(self, name: str) -> Path:

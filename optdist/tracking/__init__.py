@@ -6,6 +6,8 @@ from optdist.tracking.registry import (
     CHALLENGER,
     CHAMPION,
     LEARNED_UNTIL,
+    OUT_OF_TIME_FROM,
+    PREVIOUS,
     PROMOTION_REASON,
     Registry,
 )
@@ -16,7 +18,9 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "LEARNED_UNTIL",
+    "OUT_OF_TIME_FROM",
     "PACKAGE_DIGEST",
+    "PREVIOUS",
     "PROMOTION_REASON",
     "Registry",
     "Run",

@@ -16,9 +16,11 @@ from optdist.tracking.logged_model import PACKAGE_DIGEST
 from optdist.tracking.mlflow_globals import hide_credentials, point_to
 from optdist.tracking.store import explain_failure, store_errors
 
-CHALLENGER, CHAMPION = "challenger", "champion"
+CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 PROMOTION_REASON = "promotion_reason"  # a version's tag
 LEARNED_UNTIL = "learned_until"  # a version's tag: the last day of the data that training read
+OUT_OF_TIME_FROM = "out_of_time_from"  # a version's tag: no label that trained it reaches that day
+_ACCEPTED = "gate.accepted."  # a run's parameters: failed checks of its input that were accepted
 
 
 class Registry:
@@ -64,6 +66,11 @@ class Registry:
         """Point an alias at a version."""
         self.client.set_registered_model_alias(self.model_name, alias, version)
 
+    def drop_alias(self, alias: str) -> None:
+        """Remove an alias, if it is there."""
+        if self.find(alias):
+            self.client.delete_registered_model_alias(self.model_name, alias)
+
     def tag_version(self, version: str, key: str, value: str) -> None:
         """Tag a version.
 
@@ -77,6 +84,38 @@ class Registry:
     def tags(self, version: str) -> dict[str, str]:
         """A version's tags."""
         return dict(self._existing(version).tags)
+
+    def model_tag(self, key: str) -> str | None:
+        """A tag of the registered model itself; None where it has none."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self.client.get_registered_model(self.model_name).tags).get(key)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def tag_model(self, key: str, value: str) -> None:
+        """Tag the registered model itself."""
+        self.client.set_registered_model_tag(self.model_name, key, value)
+
+    def run_of(self, version: str) -> Any:
+        """MLflow's record of the run that made a version; None where it is gone."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.client.get_run(self._existing(version).run_id)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+
+    def open_alarms(self, version: str) -> list[str]:
+        """The checks that a version's training input failed and that somebody accepted."""
+        run = self.run_of(version)
+        names = run.data.params if run else {}
+        return sorted(n.removeprefix(_ACCEPTED) for n in names if n.startswith(_ACCEPTED))
 
     def runs(self) -> dict[str, str]:
         """The run of each registered version."""
@@ -192,14 +231,8 @@ class Registry:
     def _existing(self, reference: str) -> Any:
         record = self._version(reference)
         if record is None:
-            newest = self._newest() if reference == CHAMPION else None
-            if newest is not None:
-                reason = newest.tags.get(PROMOTION_REASON, "it was not compared with a champion")
-                raise ModelError(
-                    f"{self.model_name} has no champion. Version {newest.version} is not champion: "
-                    f"{reason}. To make it one: ./spark-submit.sh jobs/promote.py --version "
-                    f"{newest.version} --force"
-                )
+            if reference == CHAMPION and self._newest() is not None:
+                raise ModelError(f"{self.model_name} has no champion. {self.why_no_champion()}")
             raise ModelError(
                 f"The registry {hide_credentials(self.uri)} has no {self.model_name}@{reference}. "
                 f"Train a model first (./spark-submit.sh jobs/train.py), or name a version or "
@@ -219,6 +252,17 @@ class Registry:
             if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 return None
             raise StoreError(explain_failure(self.uri, error)) from error
+
+    def why_no_champion(self) -> str:
+        """Why the newest version is not champion, and how to make it one."""
+        newest = self._newest()
+        if newest is None:
+            return "nothing is registered. Train a model first (./spark-submit.sh jobs/train.py)"
+        reason = newest.tags.get(PROMOTION_REASON, "it was not compared with a champion")
+        return (
+            f"Version {newest.version} is not champion: {reason}. To make it one: "
+            f"./spark-submit.sh jobs/promote.py --version {newest.version} --force"
+        )
 
     def _newest(self) -> Any:
         """MLflow's record of the newest version, or None where nothing is registered."""

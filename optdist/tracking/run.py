@@ -11,7 +11,9 @@ import yaml
 
 from optdist.config import Config
 from optdist.data.feature_table import Manifest
+from optdist.data.schema import FeatureSchema
 from optdist.serving.package import Package
+from optdist.tracking.lineage import dataset_inputs
 from optdist.tracking.logged_model import log_package
 from optdist.tracking.mlflow_globals import point_to
 from optdist.tracking.store import store_errors
@@ -43,8 +45,16 @@ class Run:
             }
         )
 
-    def log_table(self, manifest: Manifest) -> None:
-        """Log the table's fingerprint and counts, raw tables' versions, and its history's SQL."""
+    def log_table(self, manifest: Manifest, schema: FeatureSchema | None = None) -> None:
+        """Log the table's fingerprint and counts, raw tables' versions, and its history's SQL.
+
+        Each split becomes an input of the run, with its raw tables as they were written.
+
+        Args:
+            manifest: the table's.
+            schema: its features; None: not known.
+        """
+        self.client.log_inputs(self.run_id, dataset_inputs(manifest, schema))
         params = {"name": manifest.dataset, "fingerprint": manifest.fingerprint, **manifest.counts}
         params |= {f"version.{table}": number for table, number in manifest.versions.items()}
         self.log_params({f"data.{key}": value for key, value in params.items()})

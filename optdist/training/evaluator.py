@@ -67,8 +67,9 @@ class Evaluation:
         """Metrics by rule of inference, and the rows, from one pass over the split.
 
         Returns:
-            Metrics; and `label`, `row_key`, `group_key`, `predicted_<inference>` and, where a
-            network is selected, `selected_sdn`, [N] each.
+            Metrics; and `label`, `row_key`, `group_key`, `predicted_<inference>`, and of the
+            configured rule, where the model has them, `interval_low`, `interval_high` and
+            `selected_sdn`, [N] each.
         """
         rows = self._rows(split, self._graph(self._final_reading))
         metrics, kept = {}, {name: rows[name] for name in ("label", "row_key", "group_key")}
@@ -85,6 +86,8 @@ class Evaluation:
                     metrics[inference] |= evaluate_distribution(rows["label"], mine)
             if "selected_sdn" in mine:
                 kept["selected_sdn"] = mine["selected_sdn"]
+            if inference == self.model.inference:
+                kept |= {n: mine[n] for n in ("interval_low", "interval_high") if n in mine}
         return metrics, kept
 
     def shares(self, rows: Rows) -> list[float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from optdist.data.feature_table import OUT_OF_TIME
 from optdist.ranks import pulse
 from optdist.serving.package import Package
 from optdist.training.evaluator import Evaluation
@@ -14,7 +15,9 @@ from optdist.training.result import EpochRecord, TrainingResult, best_epoch
 def finish(
     plan: TrainingPlan, evaluation: Evaluation, history: Sequence[EpochRecord]
 ) -> TrainingResult:
-    """Calibrate the best epoch on validation, evaluate it on test, and write the run's folder.
+    """Calibrate the best epoch on validation, evaluate it, and write the run's folder.
+
+    It is evaluated on validation and test, and on the newest dates where they are held out.
 
     Args:
         plan: the run's plan; it names the run's folder.
@@ -33,12 +36,18 @@ def finish(
     evaluation.calibrate()
     validation, _ = evaluation.final("validation")
     test, rows = evaluation.final("test") if plan.test else (None, None)
+    late, late_rows = (
+        evaluation.final(OUT_OF_TIME)
+        if plan.test and OUT_OF_TIME in evaluation.table.manifest.splits
+        else (None, None)
+    )
     result = TrainingResult(
         best_epoch=best,
         epochs=len(history),
         inference=model.inference,
         validation=validation,
         test=test,
+        out_of_time=late,
         test_sdn_share=None if rows is None else evaluation.shares(rows),
         calibration=model.calibrations,
         seconds=sum(record.seconds for record in history),
@@ -52,5 +61,7 @@ def finish(
             Package.save(model, folder.package)
             if rows is not None:
                 folder.write_predictions(rows)
+            if late_rows is not None:
+                folder.write_predictions(late_rows, OUT_OF_TIME)
             folder.write_result(result)
     return result

@@ -38,6 +38,7 @@ class TrainingResult(BaseModel):
     inference: str  # the configured rule of inference
     validation: dict[str, Metrics]  # by rule of inference
     test: dict[str, Metrics] | None  # None where the plan leaves the test split unread
+    out_of_time: dict[str, Metrics] | None = None  # of the newest dates, where they are held out
     test_sdn_share: list[float] | None = None  # of test rows that select each SDN
     calibration: dict[str, Calibration]  # by rule of inference
     seconds: float  # of training
@@ -65,6 +66,11 @@ class TrainingResult(BaseModel):
         if self.test is None:
             raise TrainingError("This run did not read the test split, so it has no test metrics.")
         return self.test[self.inference]
+
+    @property
+    def out_of_time_metrics(self) -> Metrics:
+        """Metrics of the newest dates by the configured rule; none where they are not held out."""
+        return (self.out_of_time or {}).get(self.inference, {})
 
 
 def best_epoch(history: Sequence[EpochRecord], metric: str) -> int:

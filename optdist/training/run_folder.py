@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _BEST, _FAILURE = "best-{}.npz", "error-{}.txt"  # of an epoch, of a rank
 _STARTED = "mlflow_run.txt"
-_PREDICTIONS = "test_predictions.npz"
+_PREDICTIONS = "{}_predictions.npz"  # of a split
 _HISTORY = TypeAdapter(list[EpochRecord])
 
 
@@ -155,17 +155,24 @@ class RunFolder:
         write_json(self.path / "metrics.json", result.model_dump())
 
     @property
+    def predicted_splits(self) -> list[str]:
+        """The splits whose rows were predicted, and are still kept."""
+        files = sorted(self.path.glob(_PREDICTIONS.format("*")))
+        return [file.name.removesuffix(_PREDICTIONS.format("")) for file in files]
+
+    @property
     def has_predictions(self) -> bool:
-        """Whether test rows were predicted, and are still kept."""
-        return (self.path / _PREDICTIONS).exists()
+        """Whether rows that were held out were predicted, and are still kept."""
+        return bool(self.predicted_splits)
 
-    def predictions(self) -> dict[str, np.ndarray]:
-        """The test rows' arrays, [N] each, as `Evaluation.final` describes them."""
-        return load_arrays(self.path / _PREDICTIONS)
+    def predictions(self, split: str = "test") -> dict[str, np.ndarray]:
+        """The arrays of a split's rows, [N] each, as `Evaluation.final` describes them."""
+        return load_arrays(self.path / _PREDICTIONS.format(split))
 
-    def write_predictions(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Write the test rows' arrays, [N] each."""
-        write_atomically(self.path / _PREDICTIONS, lambda file: np.savez(file, **dict(rows)))
+    def write_predictions(self, rows: Mapping[str, np.ndarray], split: str = "test") -> None:
+        """Write the arrays of a split's rows, [N] each."""
+        path = self.path / _PREDICTIONS.format(split)
+        write_atomically(path, lambda file: np.savez(file, **dict(rows)))
 
     def started_run(self) -> str | None:
         """The MLflow run of the last start, or None; a damaged file is as good as none."""

@@ -86,7 +86,7 @@ def count_samples(spark: SparkSession, config: Config) -> dict[str, tuple[int, i
     """
     samples = build_samples(spark, config.dataset)
     try:
-        return count_by_split(with_split(samples.rows, config.dataset, config.split))
+        return count_by_split(with_split(samples, config.dataset, config.split))
     finally:
         samples.release()
 

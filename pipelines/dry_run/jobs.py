@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from optdist.config import Config
+from optdist.config.identity import identity
 from optdist.files import find_holder
 from pipelines.backtest.dates import Request
 from pipelines.cleaning import leftovers
@@ -18,6 +19,7 @@ from pipelines.dry_run.registry import check_comparison, check_registry, require
 from pipelines.dry_run.report import Report
 from pipelines.dry_run.scoring import check_scoring
 from pipelines.dry_run.sizes import in_words
+from pipelines.registry.history import rollback_target
 
 
 def dry_run_training(read: Read, as_of: dt.date | None) -> Report:
@@ -63,6 +65,20 @@ def dry_run_promotion(read: Read, as_of: dt.date | None, reference: str, *, forc
             forecast = check_features(report, session_of(config), config, as_of)
             if registry and version:
                 check_comparison(report, config, registry, version, forecast.schema)
+
+    return dry_run_of("promote", read, look)
+
+
+def dry_run_rollback(read: Read) -> Report:
+    """What `jobs/promote.py --rollback` would do."""
+
+    def look(report: Report, config: Config) -> None:
+        registry, works = check_registry(report, config)
+        if works:
+            with report.check("rollback") as attempt:
+                known = require_registry(registry, config)
+                champion, before = rollback_target(known, identity(config))
+                attempt.say(f"version {before} would be champion again, instead of {champion}")
 
     return dry_run_of("promote", read, look)
 

@@ -97,7 +97,7 @@ class Rehearser:
 
     def _check_training(self, samples: Samples) -> Rehearsal | None:
         with self._check("features") as attempt:
-            keyed = with_split(samples.rows, self._dataset, self.config.split)
+            keyed = with_split(samples, self._dataset, self.config.split)
             by_split = count_by_split(keyed)
             rows = sum(count for count, _ in by_split.values())
             attempt.say(f"{rows:,} samples")

@@ -85,7 +85,7 @@ def data_fingerprint(config: Config) -> str:
             "format": FORMAT,
             "dataset": dataset,
             "tables": tables,
-            "split": config.split.model_dump(),
+            "split": config.split.content,
             "build": config.build.model_dump(exclude={"max_quarantined_share"}),
             "time_zone": config.spark.get("spark.sql.session.timeZone"),
         }

@@ -15,6 +15,7 @@ from optdist.errors import DataError
 from optdist.log import LOG
 from pipelines.features.auto_blocks import write_history
 from pipelines.features.auto_choices import choose_categories, choose_windows
+from pipelines.features.out_of_time import OutOfTime
 from pipelines.features.splits import split_of, with_keys
 
 S = TypeVar("S", bound=TransactionsSourceConfig)
@@ -26,6 +27,7 @@ def learn_history(
     dataset: DatasetConfig,
     source: TransactionsSourceConfig,
     split: SplitConfig | None,
+    late: OutOfTime | None = None,
 ) -> LearnedHistory | None:
     """What `history: auto` makes, learned from what is known before the cuts of training samples.
 
@@ -35,6 +37,7 @@ def learn_history(
         dataset: the id, the split's key, and the features that are named.
         source: its history; None is returned where nothing in it is automatic.
         split: which samples are training ones; None: all of them.
+        late: the newest dates, which are none.
 
     Raises:
         DataError: no key is known, or a column is there already.
@@ -43,7 +46,7 @@ def learn_history(
     if auto is None:
         return None
     key = auto.key or _default_key(dataset, source)
-    training = _training(cuts, dataset, split)
+    training = _training(cuts, dataset, split, late)
     categories, attributes = choose_categories(events, training, key, dataset, source)
     learned = write_history(
         key,
@@ -107,7 +110,9 @@ def _default_key(dataset: DatasetConfig, source: TransactionsSourceConfig) -> li
     )
 
 
-def _training(cuts: DataFrame, dataset: DatasetConfig, split: SplitConfig | None) -> DataFrame:
+def _training(
+    cuts: DataFrame, dataset: DatasetConfig, split: SplitConfig | None, late: OutOfTime | None
+) -> DataFrame:
     """The cuts of training samples."""
     if split is None:
         return cuts
@@ -117,7 +122,7 @@ def _training(cuts: DataFrame, dataset: DatasetConfig, split: SplitConfig | None
             f"history: auto needs split_key among id and attributes; {', '.join(missing)} is in "
             f"neither."
         )
-    return with_keys(cuts, dataset).where(split_of(split) == "train")
+    return with_keys(cuts, dataset).where(split_of(split, late) == "train")
 
 
 def _require_new(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint, secrets_hidden
-from optdist.data.feature_table import SPLITS, FeatureTable
+from optdist.data.feature_table import EVERY_SPLIT, OUT_OF_TIME, FeatureTable
 from optdist.errors import DataError
 from optdist.files import locked, uri
 from optdist.log import LOG
@@ -25,7 +26,9 @@ from pipelines.features.fitting import (
     warn_of_letter_case,
 )
 from pipelines.features.history_sql import written_history
+from pipelines.features.out_of_time import OutOfTime
 from pipelines.features.pinning import pinned_config, table_versions
+from pipelines.features.splits import GAP
 from pipelines.features.training_samples import write_samples
 from pipelines.monitoring.data_report.writing import (
     make_report,
@@ -114,7 +117,7 @@ def _build(
     steps.done(
         f"{counts['samples']:,} samples, {counts['quarantined']:,} rows quarantined, "
         f"{counts['incomplete']:,} left out because their label windows have not ended"
-        f"{_up_to(last_event)}"
+        f"{_up_to(last_event)}{_held_out(samples.out_of_time, counts)}"
     )
     dataset = with_learned(config.dataset, samples.history)
     schema = fit_samples(spark.read.parquet(uri(table.samples_path("train"))), dataset.features)
@@ -130,9 +133,10 @@ def _build(
         LOG.info(
             f"  filled with the training mean, because training had no missing value: {filled}"
         )
-    for split in SPLITS:
+    splits = [split for split in EVERY_SPLIT if split in counts]
+    for split in splits:
         write_encoded(spark, table, split, counts[split], schema, config.build)
-    steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in SPLITS))
+    steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in splits))
     build = describe_build(dataset.source, written, as_of)
     warnings = make_report(spark, dataset, config.report, table, schema, build)
     steps.done("data report")
@@ -142,6 +146,7 @@ def _build(
         dataset=config.dataset.name,
         as_of=as_of and as_of.isoformat(),
         last_event=last_event,
+        out_of_time_from=samples.out_of_time and samples.out_of_time.start.isoformat(),
         imputed=filled,
         types=samples.types,
         versions=table_versions(config.dataset.source),
@@ -159,6 +164,16 @@ def _build(
 
 def _up_to(last_event: str | None) -> str:
     return f"; the data reach {last_event}" if last_event else ""
+
+
+def _held_out(late: OutOfTime | None, counts: Mapping[str, int]) -> str:
+    """How many samples are held out, and how many are in the gap before."""
+    if late is None:
+        return ""
+    return (
+        f"; {counts[OUT_OF_TIME]:,} from {late.start} on are out of time, and {counts[GAP]:,} "
+        f"whose label windows reach into those days are in no split"
+    )
 
 
 class _Steps:

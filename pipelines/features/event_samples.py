@@ -23,6 +23,7 @@ from optdist.errors import DataError
 from optdist.log import LOG
 from pipelines.features.auto_history import learn_history, learned_source, with_learned
 from pipelines.features.histories import with_history
+from pipelines.features.out_of_time import find_out_of_time
 from pipelines.features.sampler import Samples, explain_empty, listed
 from pipelines.sources.columns import AMOUNT, DAY, LABEL, column, explain_errors
 from pipelines.sources.completeness import find_completeness
@@ -85,7 +86,8 @@ class EventSampler(ABC, Generic[S]):
         require_events(self.label_windows(complete.until), events.reach, setting)
         chosen, incomplete = self.choose_ended(first, complete.until)
         cuts = with_attributes(events.good, chosen, self.dataset.id, self.source)
-        learned = learn_history(events.good, cuts, self.dataset, self.source, self.split)
+        late = find_out_of_time(chosen, self.source, self.split) if self.split else None
+        learned = learn_history(events.good, cuts, self.dataset, self.source, self.split, late)
         source = learned_source(self.source, learned)
         rows, joins = with_features(events.good, cuts, source)
         rows = with_label(rows, events.good, chosen, self.dataset.id, source)
@@ -97,6 +99,7 @@ class EventSampler(ABC, Generic[S]):
             complete_until=complete.until,
             joins=events.joins + joins,
             history=learned,
+            out_of_time=late,
             complete_because=complete.reason,
         )
 

@@ -32,7 +32,7 @@ def describe_content(config: Config, as_of: dt.date | None) -> dict[str, Any]:
         "dataset": without_versions(
             config.written.get("dataset") or config.dataset.model_dump(mode="json")
         ),
-        "split": config.split.model_dump(),
+        "split": config.split.content,
         "build": config.build.model_dump(exclude={"max_quarantined_share"}),
         "time_zone": config.spark.get("spark.sql.session.timeZone"),
         "as_of": as_of and as_of.isoformat(),

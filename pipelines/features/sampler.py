@@ -15,6 +15,7 @@ from optdist.data.feature_table import JoinMatch
 from optdist.data.schema import LearnedHistory
 from optdist.errors import DataError
 from optdist.log import LOG
+from pipelines.features.out_of_time import OutOfTime
 from pipelines.sources.columns import AMOUNT
 from pipelines.sources.inference import Types
 from pipelines.sources.reach import DayRange
@@ -35,6 +36,7 @@ class Samples:
     vanished: DataFrame | None = None  # entities all of whose events were quarantined
     joins: list[JoinMatch] = field(default_factory=list)
     history: LearnedHistory | None = None  # what `history: auto` makes
+    out_of_time: OutOfTime | None = None  # the newest dates, where they are held out
     types: Types = field(default_factory=dict)  # of columns that are text in the file
 
     def count_events(self) -> tuple[dict[str, int], dict[str, float]]:

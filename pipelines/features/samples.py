@@ -16,6 +16,7 @@ from optdist.data.schema import LearnedHistory
 from pipelines.features import first_purchases, snapshots, table_samples  # noqa: F401
 from pipelines.features.auto_history import with_learned
 from pipelines.features.event_samples import EventSampler
+from pipelines.features.out_of_time import find_out_of_time
 from pipelines.features.sampler import Samples, find_sampler
 from pipelines.sources.formats.registry import explain_read_errors
 from pipelines.sources.inference import Types, infer_types, print_types, typed_dataset
@@ -42,11 +43,15 @@ def build_samples(
     """
     types = infer_types(spark, dataset)
     print_types(types)
-    sampler = find_sampler(typed_dataset(dataset, types))
+    typed = typed_dataset(dataset, types)
+    sampler = find_sampler(typed)
     if isinstance(sampler, EventSampler):
         sampler = replace(sampler, split=split)
     samples = sampler.training_samples(spark, as_of)
-    return replace(samples, types=types)
+    late = samples.out_of_time  # transactions find it first, for what they learn of training rows
+    if split and not late:
+        late = find_out_of_time(samples.rows, typed.source, split)
+    return replace(samples, types=types, out_of_time=late)
 
 
 def scoring_samples(

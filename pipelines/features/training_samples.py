@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from optdist.config import Config, DatasetConfig, SplitConfig
-from optdist.data.feature_table import SPLITS, UnfinishedTable
+from optdist.data.feature_table import OUT_OF_TIME, SPLITS, UnfinishedTable
 from optdist.errors import DataError
 from optdist.files import uri
 from pipelines.features.no_positives import explain_no_positive
 from pipelines.features.sampler import Samples, find_sampler
 from pipelines.features.samples import build_samples
-from pipelines.features.splits import split_of, with_keys
+from pipelines.features.splits import GAP, split_of, with_keys
 from pipelines.monitoring.data_report.periods import count_by_date, day_of, sum_by_split
 from pipelines.monitoring.data_report.statistics import DateCount
 from pipelines.sources.categories import categorical_text
@@ -51,7 +52,10 @@ def write_samples(
     """
     samples = build_samples(spark, config.dataset, as_of, config.split)
     try:
-        keyed = with_split(samples.rows, config.dataset, config.split)
+        keyed = with_split(samples, config.dataset, config.split)
+        gap = keyed.where(F.col("split") == GAP)
+        left_out = gap.count() if samples.out_of_time else 0
+        keyed = keyed.where(F.col("split") != GAP)
         keyed.write.partitionBy("split").parquet(uri(table.samples))
         samples.quarantine.write.parquet(uri(table.quarantine))
         counts, value = samples.count_events()
@@ -63,26 +67,29 @@ def write_samples(
     day, _ = day_of(config.dataset.source)
     dated = count_by_date(written, day if day in written.columns else None)
     by_split = rows_and_positives(dated)
-    good = counts | {"samples": sum(rows for rows, _ in by_split.values())}
+    in_splits = sum(rows for rows, _ in by_split.values())
+    good = counts | {"samples": in_splits + left_out}
     setting = f"see {table.quarantine}; build.max_quarantined_share"
     limit = config.build.max_quarantined_share
     source = config.dataset.source
     quarantined = check_bad_rows(quarantine, good, limit, setting, value, source=source)
     reasons = rows_by_reason(quarantined)
+    if samples.out_of_time:
+        counts[GAP] = left_out
     counts |= {"incomplete": samples.incomplete, "quarantined": sum(reasons.values())}
     counts["vanished"] = int(vanished)
-    counts["samples"] = good["samples"]
+    counts["samples"] = in_splits
     require_labels(samples, config.dataset, by_split, reasons)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
     return Written(samples, counts, dated, quarantined, value.get("events"))
 
 
-def with_split(rows: DataFrame, dataset: DatasetConfig, split: SplitConfig) -> DataFrame:
-    """Samples with their keys and the split that each falls in.
+def with_split(samples: Samples, dataset: DatasetConfig, split: SplitConfig) -> DataFrame:
+    """Good samples with their keys and the split that each falls in, or `GAP`.
 
     Args:
-        rows: good samples.
+        samples: what was made.
         dataset: keys and features.
         split: the shares and the seed.
 
@@ -90,8 +97,9 @@ def with_split(rows: DataFrame, dataset: DatasetConfig, split: SplitConfig) -> D
         DataError: a categorical feature is of a type that scoring would refuse.
     """
     for name in dataset.features.categorical:
-        categorical_text(rows, name)
-    return with_keys(rows, dataset).withColumn("split", split_of(split))
+        categorical_text(samples.rows, name)
+    keyed = with_keys(samples.rows, dataset)
+    return keyed.withColumn("split", split_of(split, samples.out_of_time))
 
 
 def require_labels(
@@ -114,7 +122,8 @@ def require_labels(
     rows = sum(count for count, _ in by_split.values())
     if not rows:
         raise DataError(find_sampler(dataset).explain_no_sample(samples, reasons))
-    require_rows(by_split, dataset.split_key)
+    late = [OUT_OF_TIME] if samples.out_of_time else []
+    require_rows(by_split, dataset.split_key, [*SPLITS, *late])
     if not any(positive for _, positive in by_split.values()):
         raise DataError(explain_no_positive(rows, dataset, samples.events))
     require_positives(by_split)
@@ -130,9 +139,20 @@ def rows_and_positives(dated: Sequence[DateCount]) -> dict[str, tuple[int, int]]
     return {name: (split.rows, split.positives) for name, split in sum_by_split(dated).items()}
 
 
-def require_rows(by_split: dict[str, tuple[int, int]], split_key: list[str]) -> None:
-    """Raise a DataError if a split has no rows."""
-    for split in SPLITS:
+def require_rows(
+    by_split: dict[str, tuple[int, int]], split_key: list[str], splits: Sequence[str] = SPLITS
+) -> None:
+    """Require rows in each split.
+
+    Args:
+        by_split: rows and positive labels of each split that has rows.
+        split_key: what is split as a whole, for the message.
+        splits: the splits.
+
+    Raises:
+        DataError: a split has no rows.
+    """
+    for split in splits:
         if split not in by_split:
             raise DataError(
                 f"The {split} split is empty. Give more rows, another split.seed, or larger shares "

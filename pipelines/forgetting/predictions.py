@@ -1,4 +1,4 @@
-"""Takes customers' rows out of the test predictions that training runs keep."""
+"""Takes customers' rows out of the predictions of held-out rows that training runs keep."""
 
 from __future__ import annotations
 
@@ -33,32 +33,36 @@ def run_folders(layout: Layout, others: set[str]) -> Iterator[tuple[RunFolder, P
 
 
 def count_predictions(folder: RunFolder, hashes: Hashes) -> int:
-    """The customers' rows among a run's test predictions.
+    """The customers' rows among a run's predictions of rows that were held out.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: a file cannot be read.
     """
-    if not folder.has_predictions:
-        return 0
-    rows = _read(folder)
-    return int(hashes.contain(rows["row_key"], rows["group_key"]).sum())
+    count = 0
+    for split in folder.predicted_splits:
+        rows = _read(folder, split)
+        count += int(hashes.contain(rows["row_key"], rows["group_key"]).sum())
+    return count
 
 
 def remove_predictions(folder: RunFolder, hashes: Hashes) -> None:
-    """Write a run's test predictions again without the customers' rows."""
-    rows = _read(folder)
-    stay = ~hashes.contain(rows["row_key"], rows["group_key"])
-    folder.write_predictions({name: values[stay] for name, values in rows.items()})
+    """Write a run's predictions of held-out rows again without the customers' rows."""
+    for split in folder.predicted_splits:
+        rows = _read(folder, split)
+        stay = ~hashes.contain(rows["row_key"], rows["group_key"])
+        if not stay.all():
+            kept = {name: values[stay] for name, values in rows.items()}
+            folder.write_predictions(kept, split)
 
 
-def _read(folder: RunFolder) -> dict[str, np.ndarray]:
+def _read(folder: RunFolder, split: str) -> dict[str, np.ndarray]:
     try:
-        rows = folder.predictions()
+        rows = folder.predictions(split)
     except TrainingError as error:
         raise DataError(
-            f"The test predictions of {folder.path} cannot be read, so nobody can be found in "
+            f"The {split} predictions of {folder.path} cannot be read, so nobody can be found in "
             f"them: {error} Remove the file."
         ) from error
     if not {"row_key", "group_key"} <= rows.keys():
-        raise DataError(f"The test predictions of {folder.path} have no keys: remove the file.")
+        raise DataError(f"The {split} predictions of {folder.path} have no keys: remove the file.")
     return rows

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from optdist.config import LimitsConfig, PromotionConfig
 from optdist.config.metrics import METRICS, Metric
-from pipelines.checks import Check, Statistics, Within, failures
+from optdist.data.feature_table import OUT_OF_TIME
+from pipelines.checks import Statistics, Within, failures
+
+
+class Gate(BaseModel):
+    """What a gate found of a version."""
+
+    title: str
+    value: float | None  # None: it was not measured
+    limits: str
+    passed: bool
 
 
 class Decision(BaseModel):
@@ -18,6 +28,7 @@ class Decision(BaseModel):
 
     promoted: bool
     reason: str
+    gates: list[Gate] = []
 
 
 @dataclass(frozen=True)
@@ -51,18 +62,87 @@ class Improvement:
         )
 
 
-def gate_checks(rule: PromotionConfig) -> Iterator[tuple[Check, LimitsConfig]]:
+_GATES = TypeAdapter(list[Gate])
+
+
+def dump_gates(gates: list[Gate]) -> str:
+    """What the gates found, as a version's tag keeps it."""
+    return _GATES.dump_json(gates).decode()
+
+
+def load_gates(text: str) -> list[Gate]:
+    """What `dump_gates` wrote."""
+    return _GATES.validate_json(text)
+
+
+def gate_checks(rule: PromotionConfig) -> Iterator[tuple[Within, LimitsConfig]]:
     """The rule's gates; any metric of the registry can be one."""
+    for name in ("rows", "positives"):
+        least = getattr(rule, f"min_{name}")
+        if least:
+            title = f"number of {name} of {rule.split}"
+            yield Within(name, title, f"promotion.min_{name}"), LimitsConfig(min=least)
     for name, limits in rule.gates.items():
         yield Within(name, METRICS[name].title, f"promotion.gates.{name}"), limits
+    for name, limits in rule.out_of_time_gates.items():
+        title, setting = f"out-of-time {METRICS[name].title}", f"promotion.out_of_time_gates.{name}"
+        yield Within(f"{OUT_OF_TIME}.{name}", title, setting), limits
 
 
-def pass_gates(rule: PromotionConfig, metrics: Mapping[str, float]) -> Decision:
-    """Apply the gates to the challenger's test metrics; a first champion needs no more."""
-    reasons = failures(metrics, gate_checks(rule))
+def gate_statistics(
+    label: np.ndarray, metrics: Mapping[str, float], late: Mapping[str, float]
+) -> dict[str, float]:
+    """What the gates read of a challenger.
+
+    Args:
+        label: [N], of the rows that decide.
+        metrics: its metrics on them.
+        late: its metrics on the newest dates; none where no gate asks for them.
+    """
+    counts = {"rows": float(len(label)), "positives": float((label > 0).sum())}
+    return counts | dict(metrics) | {f"{OUT_OF_TIME}.{n}": value for n, value in late.items()}
+
+
+def pass_gates(rule: PromotionConfig, statistics: Mapping[str, float]) -> Decision:
+    """Apply the gates to the challenger; a first champion needs no more.
+
+    Args:
+        rule: has the gates.
+        statistics: its metrics, as of `gate_statistics`.
+    """
+    checks = list(gate_checks(rule))
+    gates = [
+        Gate(
+            title=check.title,
+            value=statistics.get(check.statistic),
+            limits=str(limits),
+            passed=check(statistics, limits) is None,
+        )
+        for check, limits in checks
+    ]
+    reasons = failures(statistics, checks)
     if reasons:
-        return Decision(promoted=False, reason="not promoted: " + "; ".join(reasons))
-    return Decision(promoted=True, reason="promoted: first champion, all gates passed")
+        return Decision(promoted=False, reason="not promoted: " + "; ".join(reasons), gates=gates)
+    reason = "promoted: first champion, all gates passed"
+    return Decision(promoted=True, reason=reason, gates=gates)
+
+
+def stop_open_alarms(rule: PromotionConfig, alarms: Sequence[str], force: str) -> Decision | None:
+    """Refuse a version whose training input failed checks, unless the rule allows them.
+
+    Args:
+        rule: says whether they are allowed.
+        alarms: the checks that failed and that somebody accepted.
+        force: a clause that says how to promote all the same.
+    """
+    if rule.allow_open_alarms or not alarms:
+        return None
+    reason = (
+        f"not promoted: its training input failed {', '.join(alarms)} and was accepted; "
+        f"promotion.allow_open_alarms is false; {force}"
+    )
+    gate = Gate(title="open alarms", value=len(alarms), limits="exactly 0", passed=False)
+    return Decision(promoted=False, reason=reason, gates=[gate])
 
 
 def beat_champion(

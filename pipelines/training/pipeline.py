@@ -17,7 +17,7 @@ from optdist.data.feature_table import FeatureTable
 from optdist.evaluation import plots
 from optdist.files import locked
 from optdist.log import LOG
-from optdist.tracking import LEARNED_UNTIL, PACKAGE_DIGEST, Run, Tracker
+from optdist.tracking import LEARNED_UNTIL, OUT_OF_TIME_FROM, PACKAGE_DIGEST, Run, Tracker
 from optdist.training import (
     EpochRecord,
     Launcher,
@@ -82,7 +82,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
                 )
             else:
                 train(launcher, config, table, plan, run)
-                version = register(config, tracker, plan, run)
+                version = register(config, tracker, table, plan, run)
             decision = promote(spark, config, tracker, table, version)
             run.log_metrics({"promoted": float(decision.promoted)})
             result = plan.run_folder.result()
@@ -115,7 +115,7 @@ def train(
     """
     folder = plan.run_folder
     run.log_config(config)
-    run.log_table(table.manifest)
+    run.log_table(table.manifest, table.schema)
     if table.page.exists():
         run.log_file(table.page)
     LOG.info(
@@ -139,6 +139,8 @@ def train(
         rule = "" if inference == result.inference else f"{inference}_"
         run.log_metrics(metrics, prefix=f"test_{rule}")
         run.log_metrics(result.validation[inference], prefix=f"validation_{rule}")
+        if result.out_of_time:
+            run.log_metrics(result.out_of_time[inference], prefix=f"out_of_time_{rule}")
         fitted = result.calibration[inference].model_dump()
         run.log_metrics(fitted, prefix=f"calibration_{rule}")
     run.log_figures(figures(folder, result.inference))
@@ -147,18 +149,21 @@ def train(
         run.log_params({f"warm_start.{name}": v for name, v in carried.model_dump().items()})
 
 
-def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> str:
+def register(
+    config: Config, tracker: Tracker, table: FeatureTable, plan: TrainingPlan, run: Run
+) -> str:
     """Log and register the package, and say so in the plan's folder for the next start.
 
     Args:
         config: configures data set and model; the version keeps hashes of it.
         tracker: the registry.
+        table: the features of the plan.
         plan: what was trained.
         run: the MLflow run that logs the model.
     """
     folder = plan.run_folder
     result = folder.result()
-    test = result.test_metrics
+    test, late = result.test_metrics, result.out_of_time_metrics
     version = tracker.register(
         run.log_model(folder.package, config.scoring.quantiles),
         run.run_id,
@@ -166,9 +171,11 @@ def register(config: Config, tracker: Tracker, plan: TrainingPlan, run: Run) -> 
             "data_fingerprint": plan.table_fingerprint,
             "inference": result.inference,
             PACKAGE_DIGEST: folder.package.digest or "",
-            LEARNED_UNTIL: FeatureTable.open(plan.table).manifest.last_event or "",
+            LEARNED_UNTIL: table.manifest.last_event or "",
             **identity(config),
             **{f"test_{name}": f"{test[name]:.4f}" for name in METRICS if name in test},
+            **{f"out_of_time_{name}": f"{late[name]:.4f}" for name in METRICS if name in late},
+            **({OUT_OF_TIME_FROM: table.manifest.out_of_time_from or ""} if late else {}),
         },
     )
     folder.write_registration(Registration(run_id=run.run_id, version=version))
@@ -227,10 +234,12 @@ def figures(folder: RunFolder, inference: str) -> dict[str, Figure]:
 
 
 def summary(report: Report) -> str:
-    """The closing lines: where everything is, and the test metrics as a table."""
-    test = report.result.test_metrics
-    rows = [
-        f"  {metric.title:<16}{metric.text(test[name]):>8}   {metric.note.format_map(test)}"
+    """The closing lines: where everything is, and the metrics of held-out rows as a table."""
+    test, late = report.result.test_metrics, report.result.out_of_time_metrics
+    rows = [f"  {'':<16}{'test':>8}{'out of time':>13}"] if late else []
+    rows += [
+        f"  {metric.title:<16}{metric.text(test[name]):>8}"
+        f"{f'{metric.text(late[name]):>13}' if late else ''}   {metric.note.format_map(test)}"
         for name, metric in METRICS.items()
         if name in test
     ]
@@ -245,7 +254,8 @@ def summary(report: Report) -> str:
     ]
     lines = "\n".join(f"  {name:<12}{place}" for name, place in places)
     best = f"best epoch {report.result.best_epoch}, inference {report.result.inference}"
-    return f"\ntest split, {best}:\n{table}\n\nwhere:\n{lines}"
+    splits = "test split and newest dates" if late else "test split"
+    return f"\n{splits}, {best}:\n{table}\n\nwhere:\n{lines}"
 
 
 def facts(report: Report) -> dict[str, object]:
@@ -258,6 +268,7 @@ def facts(report: Report) -> dict[str, object]:
         "training_seconds": round(result.seconds, 1),
         "rows": result.rows,
         "test": result.test_metrics,
+        "out_of_time": result.out_of_time_metrics or None,
     }
 
 

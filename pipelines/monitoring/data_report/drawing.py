@@ -14,7 +14,9 @@ from pipelines.monitoring.data_report.statistics import DataReport, FeatureStati
 
 WIDTH = 520  # of a figure on the page [CSS pixels]
 _INCHES = 5.2
-_COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#009e73"}
+_COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#009e73"} | {
+    "out_of_time": "#cc79a7"
+}
 _MOST_NAMES = 25  # features in one figure
 
 
@@ -42,7 +44,8 @@ def by_date(report: DataReport) -> Figure:
     figure = Figure(figsize=(_INCHES, 5.4), layout="constrained")
     upper, middle, lower = figure.subplots(3, 1, sharex=True)
     x = range(len(periods))
-    for name, colour in _COLOURS.items():
+    for name in report.splits:
+        colour = _COLOURS[name]
         splits = [period.splits.get(name) for period in periods]
         rows = [split.rows if split else 0 for split in splits]
         upper.plot(x, rows, "o-", ms=3, color=colour, label=name)

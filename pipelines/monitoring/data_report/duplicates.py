@@ -9,6 +9,7 @@ from pyspark.sql.types import DateType, TimestampType
 
 from optdist.config import DatasetConfig
 from optdist.data.clocks import raw_quantiles
+from optdist.data.feature_table import SPLITS
 from optdist.data.schema import FeatureSchema, NumericFeature
 from pipelines.monitoring.data_report.statistics import Duplicates
 from pipelines.sources.columns import GROUP_KEY, LABEL, about_distinct, column
@@ -29,6 +30,7 @@ def count_duplicates(
         schema: the features.
         dataset: what names samples and entities.
     """
+    samples = samples.where(F.col("split").isin(*SPLITS))  # a later date repeats its customers
     features = [column(name) for name in schema.raw_columns]
     content = F.xxhash64(*features, *[feature.isNull() for feature in features])  # it skips nulls
     is_train = F.col("split") == "train"

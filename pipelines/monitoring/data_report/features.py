@@ -16,7 +16,7 @@ from optdist.data.cells import (
     bin_count,
 )
 from optdist.data.clocks import Clock, raw_quantiles
-from optdist.data.feature_table import SPLITS
+from optdist.data.feature_table import EVERY_SPLIT, SPLITS
 from optdist.data.schema import (
     FIRST_ID,
     MISSING_ID,
@@ -49,7 +49,7 @@ def with_labels(
         labels: [splits, LABEL_BINS, 3], rows by label.
     """
     complete = {}
-    for place, name in enumerate(SPLITS):
+    for place, name in enumerate(EVERY_SPLIT):
         if name in splits:
             update = {
                 "quantiles": label_quantiles(labels[place]),
@@ -114,7 +114,7 @@ def describe(
         about["vocabulary"] = len(feature.vocabulary)
         about["common"] = {} if name in ids else common_categories(feature, bins, least_rows)
         about["telling"] = most_telling(feature, bins, least_rows)
-    auc, gini = audit_bins(bins, cells[LABEL_BIN, ""], [SPLITS.index(s) for s in audited])
+    auc, gini = audit_bins(bins, cells[LABEL_BIN, ""], [EVERY_SPLIT.index(s) for s in audited])
     periods = cells.get((PERIOD, name))
     return FeatureStatistics(
         name=name,
@@ -210,7 +210,7 @@ def _rounded(value: float) -> float:
 def _shares(counts: np.ndarray, bins: Sequence[int]) -> dict[str, float]:
     """The share of each split's rows in some bins."""
     shares = {}
-    for place, split in enumerate(SPLITS):
+    for place, split in enumerate(EVERY_SPLIT):
         rows = counts[place, :, 0].sum()
         if rows:
             inside = sum(counts[place, b, 0] for b in bins if b < counts.shape[1])

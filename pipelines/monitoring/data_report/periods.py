@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from optdist.config import SourceConfig
-from optdist.data.feature_table import SPLITS
+from optdist.data.feature_table import EVERY_SPLIT
 from pipelines.monitoring.data_report.statistics import DateCount, PeriodStatistics, SplitStatistics
 from pipelines.sources.columns import LABEL, column
 
@@ -86,7 +86,7 @@ def by_period(rows: Sequence[DateCount], starts: Sequence[dt.date]) -> list[Peri
 def sum_by_split(rows: Sequence[DateCount]) -> dict[str, SplitStatistics]:
     """The counts of each split that has rows."""
     counts = {}
-    for split in SPLITS:
+    for split in EVERY_SPLIT:
         own = [row for row in rows if row.split == split]
         if own:
             counts[split] = SplitStatistics(

@@ -21,7 +21,7 @@ from optdist.data.cells import (
     bin_count,
 )
 from optdist.data.clocks import Clock, clock_of
-from optdist.data.feature_table import SPLITS
+from optdist.data.feature_table import EVERY_SPLIT
 from optdist.data.schema import (
     FeatureSchema,
 )
@@ -129,7 +129,7 @@ def as_cells(sums: pd.DataFrame, counting: Counting) -> Cells:
     """
     sizes = {(BIN, feature.name): bin_count(feature) for feature in counting.schema.features}
     sizes[LABEL_BIN, ""] = LABEL_BINS
-    parts = max(len(counting.period_starts), len(SPLITS))
+    parts = max(len(counting.period_starts), len(EVERY_SPLIT))
     cells = {}
     for names, group in sums.groupby(["kind", "feature"]):
         key = (str(names[0]), str(names[1]))

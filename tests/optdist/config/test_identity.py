@@ -44,6 +44,11 @@ def test_what_decides_features_and_label_is_named_where_it_changes(written, path
     assert differ(written, other, SPLIT) == []
 
 
+def test_holding_out_the_newest_dates_leaves_each_customer_in_its_split(written):
+    other = changed(written, "split.by", "time")
+    assert differ(written, other, DATASET) == differ(written, other, SPLIT) == []
+
+
 def test_a_windows_length_is_the_history(written):
     other = copy.deepcopy(written)
     other["dataset"]["source"]["history"][0]["windows"] = {"30d": 60}

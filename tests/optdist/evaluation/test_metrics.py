@@ -136,3 +136,15 @@ def test_each_metric_of_the_registry_is_computed_and_no_other():
     distributions = evaluate_distribution([0.0, 6.0], {name: [1.0, 2.0] for name in names})
     assert set(distributions) == {n for n, m in METRICS.items() if m.needs_distribution}
     assert set(means) - {"mae_zero", "mae_mean", "mae_median"} == set(METRICS) - set(distributions)
+
+
+def test_the_decile_error_is_what_tenths_of_the_rows_are_off_in_total():
+    y = np.arange(1.0, 21.0)
+    exact = evaluate(y, y, label_statistics(y))
+    assert exact["decile_error"] == 0
+    off = np.where(np.arange(20) % 2 == 0, 0.25, -0.25)  # within a tenth one makes up for the other
+    assert evaluate(y, y + off, label_statistics(y))["decile_error"] == pytest.approx(0)
+    high = np.concatenate([y[:18], y[18:] + 2])  # the last two rows are one tenth
+    assert evaluate(y, high, label_statistics(y))["decile_error"] == pytest.approx(4 / y.sum())
+    constant = np.full(20, y.mean())  # no order: all rows are in one group
+    assert evaluate(y, constant, label_statistics(y))["decile_error"] == pytest.approx(0)

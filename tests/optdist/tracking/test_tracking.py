@@ -132,6 +132,30 @@ def test_config_table_and_epochs_are_logged_and_a_secret_stays_as_it_was_written
         assert not file.is_file() or SECRET.encode() not in file.read_bytes(), file
 
 
+def test_each_split_is_an_input_of_the_run_with_its_raw_tables_but_no_credentials(settings, schema):
+    tables = {
+        "sales": {"path": "s3a://key:secret@bucket/sales.csv?token=abc", "format": "csv"},
+        "base": {"format": "jdbc", "options": {"URL": "jdbc:x://me:pw@host/db", "password": "p"}},
+    }
+    about = manifest(train=7, train_positive=3, out_of_time=2)
+    written = {"dataset": {"source": {"tables": tables}}}
+    about = about.model_copy(update={"written": written, "versions": {"sales": 12}})
+    tracker = Tracker(settings)
+    with tracker.run("first") as run:
+        run.log_table(about, schema)
+    inputs = tracker.client.get_run(run.run_id).inputs.dataset_inputs
+    by_context = {one.tags[0].value: one.dataset for one in inputs}
+    assert by_context.keys() == {"training", "out_of_time"}
+    training = by_context["training"]
+    assert (training.name, training.digest) == ("shop.train", "abc")
+    assert json.loads(training.source) == {
+        "sales": {"path": "s3a://bucket/sales.csv", "format": "csv", "version": 12},
+        "base": {"format": "jdbc", "url": "jdbc:x://host/db"},
+    }
+    assert [c["name"] for c in json.loads(training.schema)["mlflow_colspec"]] == ["city", "spend"]
+    assert json.loads(training.profile)["positives"] == 3
+
+
 def test_a_printed_uri_holds_no_password():
     assert hide_credentials("https://me:secret@host:5000/x") == "https://host:5000/x"
     assert hide_credentials("postgresql://me:secret@host/db") == "postgresql://host/db"

@@ -10,10 +10,17 @@ from optdist.data.schema import CategoricalFeature
 from optdist.errors import ModelError
 from optdist.evaluation.metrics import evaluate, evaluate_distribution
 from optdist.serving.predictor import load_predictor
-from optdist.tracking import CHALLENGER, CHAMPION
+from optdist.tracking import CHALLENGER, CHAMPION, OUT_OF_TIME_FROM
 from pipelines.registry.compatibility import unusable_features
-from pipelines.registry.promotion import Arena, promote, promote_by_force
-from pipelines.registry.rule import beat_champion, pass_gates
+from pipelines.registry.promotion import Arena, find_seen_dates, promote, promote_by_force
+from pipelines.registry.rule import (
+    beat_champion,
+    dump_gates,
+    gate_statistics,
+    load_gates,
+    pass_gates,
+    stop_open_alarms,
+)
 
 RULE = PromotionConfig(
     gates={"normalized_gini": LimitsConfig(min=0.2), "total_ratio": LimitsConfig(min=0.5, max=2.0)}
@@ -54,6 +61,51 @@ def test_a_gate_on_any_metric_of_the_registry_stops_a_promotion(name):
     assert pass_gates(rule, {name: 0.7}).promoted
     assert not pass_gates(rule, {name: 0.71}).promoted
     assert f"{METRICS[name].title} was not measured" in pass_gates(rule, {}).reason
+
+
+def test_too_few_rows_or_positives_decide_nothing():
+    rule = PromotionConfig(min_rows=100, min_positives=30)
+    label = np.concatenate([np.ones(30), np.zeros(70)])
+    assert pass_gates(rule, gate_statistics(label, GOOD, {})).promoted
+    assert pass_gates(rule, gate_statistics(label[1:], GOOD, {})).reason == (
+        "not promoted: number of rows of test is 99; promotion.min_rows requires at least 100; "
+        "number of positives of test is 29; promotion.min_positives requires at least 30"
+    )
+
+
+def test_a_gate_on_the_newest_dates_reads_their_metrics_and_not_those_of_the_test_rows():
+    limits = {"normalized_gini": LimitsConfig(min=0.4)}
+    rule = PromotionConfig(gates=limits, out_of_time_gates=limits)
+    label = np.ones(3)
+    decision = pass_gates(rule, gate_statistics(label, GOOD, {"normalized_gini": 0.3}))
+    assert decision.reason == (
+        "not promoted: out-of-time Norm-GINI is 0.3; "
+        "promotion.out_of_time_gates.normalized_gini requires at least 0.4"
+    )
+    assert [(gate.title, gate.passed) for gate in decision.gates] == [
+        ("Norm-GINI", True),
+        ("out-of-time Norm-GINI", False),
+    ]
+    assert load_gates(dump_gates(decision.gates)) == decision.gates
+    assert "was not measured" in pass_gates(rule, gate_statistics(label, GOOD, {})).reason
+
+
+def test_an_open_alarm_stops_a_promotion_unless_the_rule_allows_it():
+    stopped = stop_open_alarms(RULE, ["amounts"], "--force")
+    assert not stopped.promoted and "failed amounts and was accepted" in stopped.reason
+    assert stop_open_alarms(RULE, [], "--force") is None
+    allowed = RULE.model_copy(update={"allow_open_alarms": True})
+    assert stop_open_alarms(allowed, ["amounts"], "--force") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [("2024-05-01", None), ("2024-05-02", "know labels until"), (None, "without split.by: time")],
+)
+def test_a_version_that_may_have_seen_the_newest_dates_is_not_compared_on_them(before, why):
+    tags = {OUT_OF_TIME_FROM: before} if before else {}
+    obstacle = find_seen_dates(tags, "2024-05-01")
+    assert obstacle is None if why is None else why in obstacle
 
 
 def test_a_challenger_must_beat_the_champion_by_more_than_the_margin():
