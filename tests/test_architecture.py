@@ -28,6 +28,7 @@ DOORS = {
     "jinja2": {"pipelines.rendering"},
     "lightgbm": {"pipelines.experiments.run.boosting"},
     "matplotlib": {
+        "pipelines.registry.card.drawing",
         "optdist.evaluation.plots",
         "pipelines.backtest.drawing",
         "pipelines.experiments.report",

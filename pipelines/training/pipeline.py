@@ -30,6 +30,7 @@ from optdist.training.event_file import Event
 from optdist.training.progress import ProgressBar
 from optdist.training.warm_start import WarmStart
 from pipelines.features.build import build_features
+from pipelines.registry.card.writing import write_card
 from pipelines.registry.promotion import promote
 from pipelines.training.engines import launcher_of
 from pipelines.training.start import find_start
@@ -46,6 +47,7 @@ class Report(BaseModel):
     version: str
     result: TrainingResult
     decision: str
+    model_card: str | None = None
     tracking: dict[str, str]
 
 
@@ -86,6 +88,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
             decision = promote(spark, config, tracker, table, version)
             run.log_metrics({"promoted": float(decision.promoted)})
             result = plan.run_folder.result()
+            card = write_card(config, tracker, table, plan.run_folder, run, version, decision)
             folder = config.layout.run(run.run_id)
             shutil.move(plan.path, folder)
     return Report(
@@ -97,6 +100,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         version=version,
         result=result,
         decision=decision.reason,
+        model_card=str(folder / card.name) if card else None,
         tracking=tracker.describe(),
     )
 
@@ -251,6 +255,7 @@ def summary(report: Report) -> str:
         ("MLflow", f"{report.tracking.get('tracking_uri')} run {report.run_id}"),
         ("registry", f"{report.model_name} version {report.version}"),
         ("promotion", report.decision),
+        ("model card", report.model_card or "none"),
     ]
     lines = "\n".join(f"  {name:<12}{place}" for name, place in places)
     best = f"best epoch {report.result.best_epoch}, inference {report.result.inference}"

@@ -104,3 +104,27 @@ def test_the_rule_decides_by_the_newest_dates(spark, trained, table):
     decision = promote(spark, made, tracker, table, again)
     assert not decision.promoted and "gain +0.0000" in decision.reason
     assert tracker.resolve(CHAMPION) == report.version
+
+
+def test_the_model_card_has_both_figures_data_calibration_and_the_decision(trained, table):
+    made, tracker, report = trained
+    page = Path(report.model_card).read_text()
+    late, manifest = report.result.out_of_time_metrics, table.manifest
+    for expected in (
+        f"Model card: optdist-shop version {report.version}",
+        "promoted: first champion, all gates passed",
+        "<th>out of time</th>",
+        f"{late['normalized_gini']:.4f}",
+        f"{report.result.test_metrics['normalized_gini']:.4f}",
+        manifest.fingerprint,
+        manifest.out_of_time_from,
+        "Metrics over time",
+        "SDN 0",
+        "&lt;b&gt;spend&lt;/b&gt;",  # the description
+        tracker.package(report.version).digest,
+    ):
+        assert expected in page, expected
+    assert "<script" not in page and "http" not in page  # nothing is loaded from elsewhere
+    names = {item.path for item in tracker.client.list_artifacts(report.run_id)}
+    assert "model_card.html" in names
+    assert report.model_card in summary(report)
