@@ -40,7 +40,7 @@ def dry_run(args: argparse.Namespace) -> object:
 def _request(args: argparse.Namespace) -> Any:
     from pipelines.backtest.dates import Request
 
-    return Request(args.run_date, args.first, args.last, args.every, args.by, args.model)
+    return Request(args.dates, args.first, args.last, args.every, args.by, args.model)
 
 
 if __name__ == "__main__":
@@ -49,6 +49,7 @@ if __name__ == "__main__":
     )
     parser.add_argument(
         "--run-date",
+        dest="dates",
         type=cli.date,
         action="append",
         default=[],

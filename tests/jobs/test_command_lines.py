@@ -35,6 +35,7 @@ def test_help_explains_a_job_without_starting_spark(job):
 @pytest.mark.parametrize("job", sorted({*JOBS} - {"experiment.py"}))
 def test_a_wrong_setting_is_one_message_before_spark_starts(job):
     needed = {
+        "backtest.py": ["--run-date", "2024-01-31", "--run-date", "2024-02-29"],
         "score.py": ["--run-date", "2024-01-31"],
         "draft.py": ["sales.csv"],
         "schedule.py": ["list"],
