@@ -73,24 +73,6 @@ def check_reach(run_date: dt.date, last: dt.date | None, max_days_behind: int | 
 
 def check_scores(
     spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
-) -> tuple[int, float]:
-    """The number of staged rows and the sum of their predicted value.
-
-    Args:
-        spark: as in `measure_scores`.
-        staged: as there.
-        expected: as there.
-        names: as there.
-
-    Raises:
-        CheckError: as there.
-    """
-    found = measure_scores(spark, staged, expected, names)
-    return found["rows"], found["total_predicted"]
-
-
-def measure_scores(
-    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
 ) -> dict[str, Any]:
     """Count the staged rows and check their values before anything is published.
 

@@ -16,7 +16,7 @@ from optdist.models.base import prediction_columns, score_columns
 from optdist.serving.package import Package
 from pipelines.features.fitting import count_imputed
 from pipelines.prediction import explain_worker_errors, predict
-from pipelines.scoring.checks import measure_scores
+from pipelines.scoring.checks import check_scores
 from pipelines.scoring.columns import HISTORIC, needs_history, with_ranks, with_values
 from pipelines.unknown_categories import check_categories
 
@@ -64,7 +64,7 @@ def stage_scores(
         )
         rows.write.mode("overwrite").parquet(uri(staged))
     names = [*prediction_columns(package.model_class, levels), *scoring.columns]
-    return measure_scores(spark, staged, expected, names) | {"imputed": filled}
+    return check_scores(spark, staged, expected, names) | {"imputed": filled}
 
 
 def score_keys(dataset: DatasetConfig) -> list[str]:
