@@ -80,7 +80,7 @@ def test_a_table_that_is_begun_again_keeps_nothing_of_an_interrupted_start(begun
 def test_a_manifest_of_an_older_version_is_read_and_so_is_one_that_says_more():
     manifest = Manifest.model_validate_json(json.dumps(OLD | {"of_a_newer_version": 1}))
     new = {"types": {}, "versions": {}, "joins": [], "history_sql": None, "warnings": []}
-    new |= {"seconds": None, "sums": {}, "out_of_time_from": None}
+    new |= {"seconds": None, "sums": {}, "out_of_time_from": None, "forgotten": {}}
     assert manifest.model_dump(mode="json") == OLD | new
     assert manifest.splits["train"].files[0].rows == 5
 
