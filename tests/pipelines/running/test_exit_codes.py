@@ -85,10 +85,10 @@ class Py4JJavaError(Exception):
 @pytest.mark.parametrize(
     "error, code, words",
     [
-        (OSError(errno.ENOSPC, "No space left on device", "/root/x"), 9, "/root/x cannot be"),
-        (OSError(errno.EDQUOT, "Disk quota exceeded", "/root/x"), 9, "no space is left"),
-        (OSError(errno.EROFS, "Read-only file system", "/root/x"), 9, "no right to write"),
-        (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 9, "/root/x cannot be"),
+        (OSError(errno.ENOSPC, "No space left on device", "/disk/x"), 9, "/disk/x cannot be"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "/disk/x"), 9, "no space is left"),
+        (OSError(errno.EROFS, "Read-only file system", "/disk/x"), 9, "no right to write"),
+        (PermissionError(errno.EACCES, "Permission denied", "/disk/x"), 9, "/disk/x cannot be"),
         (OSError(errno.ENOSPC, "No space left on device"), 9, "below /artifacts"),
         (
             Py4JJavaError("o.save.\n: java.io.IOException: No space left on device\n\tat x.y(z)"),
@@ -101,7 +101,7 @@ class Py4JJavaError(Exception):
             9,
             "/a/b.parquet cannot be written",
         ),
-        (OSError(errno.EIO, "an error of the device", "/root/x"), 1, "Traceback"),
+        (OSError(errno.EIO, "an error of the device", "/disk/x"), 1, "Traceback"),
         (caused(TrainingError("stopped"), OSError(errno.ENOSPC, "No space")), 9, "error: stopped"),
         (
             caused(errors.DataError("sales cannot be read"), PermissionError(13, "no", "/sales")),
