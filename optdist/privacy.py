@@ -17,16 +17,17 @@ def make_private(root: Path, group: str | None) -> None:
     """Let files and folders that this process makes from now on be read by nobody else.
 
     Args:
-        root: the folder of all artifacts, which is made; what is in it already stays as it is.
-        group: a Unix group that may read them, too; None: the user alone.
+        root: the folder of all artifacts; what is in it already stays as it is.
+        group: a Unix group that may read them, too, for which the folder is made; None: the user
+            alone.
 
     Raises:
         ConfigError: there is no such group, or the user does not belong to it.
     """
     os.umask(USER_ALONE if group is None else _GROUP_READS)
-    make_folder(root)
     if group is None:
         return
+    make_folder(root)
     try:
         number = grp.getgrnam(group).gr_gid
         if root.stat().st_gid != number:

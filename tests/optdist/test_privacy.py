@@ -21,6 +21,7 @@ def rights(path):
 def test_files_are_the_users_own(tmp_path):
     root = tmp_path / "root"
     make_private(root, None)
+    root.mkdir()
     (root / "file").touch()
     assert (rights(root), rights(root / "file")) == ("0o700", "0o600")
     assert current_umask() == 0o077

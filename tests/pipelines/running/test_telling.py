@@ -95,7 +95,7 @@ def test_text_has_warnings_on_stderr_and_a_job_that_works_tells_no_hook(shop, tm
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["status"], result["error"], result["dataset"]) == ("succeeded", None, str(shop))
     assert result["facts"] == {"rows": 3, "path": str(tmp_path / "root")}
-    assert not (tmp_path / "told.json").exists() and not (tmp_path / "root" / "results").exists()
+    assert not (tmp_path / "told.json").exists() and not (tmp_path / "root").exists()
 
 
 def test_the_hook_is_told_of_a_configuration_that_is_wrong(shop, tmp_path):
