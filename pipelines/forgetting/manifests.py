@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
@@ -14,8 +15,9 @@ from optdist.data.feature_table import FeatureTable, UnfinishedTable
 from optdist.errors import DataError
 from optdist.files import uri, write_json
 from optdist.layout import ScoresFolder
+from optdist.sums import folder_digest
 from pipelines.scoring.checks import score_statistics
-from pipelines.scoring.manifest import read_manifest, write_manifest
+from pipelines.scoring.manifest import ScoresManifest, read_manifest, write_manifest
 from pipelines.sources.columns import LABEL
 from pipelines.sources.quarantine import count_reasons, rows_by_reason
 
@@ -48,7 +50,24 @@ def update_table(spark: SparkSession, table_folder: Path, staged: Path) -> None:
     table.finish(counts, **about)
 
 
-def update_scores(spark: SparkSession, scores: ScoresFolder, run_date: str, folder: Path) -> bool:
+def whole_parts(scores: ScoresFolder, folder: Path) -> list[str]:
+    """The digests in a date's manifest that its files agree with.
+
+    Args:
+        scores: the data set's scores.
+        folder: the date's folder.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return []
+    return [
+        name for name, now in _digests(scores, folder, manifest) if getattr(manifest, name) == now
+    ]
+
+
+def update_scores(
+    spark: SparkSession, scores: ScoresFolder, run_date: str, folder: Path, whole: Sequence[str]
+) -> bool:
     """Count a date's scores and bad rows again, if its manifest has other numbers.
 
     Args:
@@ -56,6 +75,7 @@ def update_scores(spark: SparkSession, scores: ScoresFolder, run_date: str, fold
         scores: the data set's scores.
         run_date: the date.
         folder: the date's folder, or the prepared one that takes its place.
+        whole: the `whole_parts` before rows were removed; what was damaged stays refused.
 
     Returns:
         Whether the manifest was written.
@@ -67,17 +87,17 @@ def update_scores(spark: SparkSession, scores: ScoresFolder, run_date: str, fold
     quarantined = old.quarantined
     if quarantine.exists() and count_rows(quarantine) != sum(quarantined.values()):
         quarantined = rows_by_reason(count_reasons(spark.read.parquet(uri(quarantine))))
+    update: dict[str, Any] = {n: now for n, now in _digests(scores, folder, old) if n in whole}
+    update["quarantined"] = quarantined
     rows = count_rows(folder)
-    if rows == old.rows and quarantined == old.quarantined:
-        return False
-    statistics = score_statistics(spark, folder, [])
-    update = {
-        "rows": rows,
-        "total_predicted": float(statistics["total"] or 0.0),
-        "checksum": statistics["checksum"],
-        "quarantined": quarantined,
-    }
+    if rows != old.rows:
+        statistics = score_statistics(spark, folder, [])
+        update["rows"] = rows
+        update["total_predicted"] = float(statistics["total"] or 0.0)
+        update["checksum"] = statistics["checksum"]
     manifest = old.model_copy(update=update)
+    if manifest == old:
+        return False
     write_manifest(folder, manifest)
     write_json(scores.manifest_copy(run_date), manifest.model_dump())
     return True
@@ -86,6 +106,13 @@ def update_scores(spark: SparkSession, scores: ScoresFolder, run_date: str, fold
 def count_rows(folder: Path) -> int:
     """The rows of the Parquet files below a folder, by their footers."""
     return sum(pq.read_metadata(path).num_rows for path in _parquet(folder))
+
+
+def _digests(
+    scores: ScoresFolder, folder: Path, manifest: ScoresManifest
+) -> Iterator[tuple[str, str]]:
+    yield "input_digest", folder_digest(scores.path / manifest.input)
+    yield "files_digest", folder_digest(folder)
 
 
 def _count_split(spark: SparkSession, table: UnfinishedTable, split: str) -> dict[str, int]:

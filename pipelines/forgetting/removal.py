@@ -12,7 +12,7 @@ from optdist.errors import BusyError
 from optdist.files import locked
 from optdist.layout import Layout
 from optdist.training import RunFolder
-from pipelines.forgetting.manifests import update_scores, update_table
+from pipelines.forgetting.manifests import update_scores, update_table, whole_parts
 from pipelines.forgetting.matching import Matcher
 from pipelines.forgetting.places import Place, leftovers_of, original, places_of
 from pipelines.forgetting.predictions import remove_predictions, run_folders
@@ -69,27 +69,29 @@ class Removal:
 
     def _remove(self, places: Sequence[Place]) -> None:
         affected = [place for place in places if self._affects(place)]
+        dates = [place for place in places if place.path in self.layout.scores.dates()]
+        dates = dates if affected else []  # a date's bad rows and samples are in its manifest
+        whole = {place.path: whole_parts(self.layout.scores, place.path) for place in dates}
         for place in affected:
-            finish = partial(self._finish, place)
+            finish = partial(self._finish, place, whole.get(place.path, []))
             replace_folder(place, self.findings.below(place.path), self.matcher, finish)
             if self._is_table(place):
                 self._remove_unfinished_runs()
-        dates = [place for place in places if place.path in self.layout.scores.dates()]
-        for place in dates if affected else []:  # its bad rows are counted in its manifest
-            self._update_scores(place, place.path)
+        for place in dates:
+            self._update_scores(place, whole[place.path], place.path)
 
-    def _finish(self, place: Place, staged: Path) -> None:
+    def _finish(self, place: Place, whole: Sequence[str], staged: Path) -> None:
         """Bring what describes a prepared folder up to date."""
         if self._is_table(place):
             if place.path in self.findings.categories:
                 hide_in_schema(staged, self.matcher.customers, self.findings.id_features)
             update_table(self.matcher.spark, place.path, staged)
         elif place.path in self.layout.scores.dates():
-            self._update_scores(place, staged)
+            self._update_scores(place, whole, staged)
 
-    def _update_scores(self, place: Place, folder: Path) -> None:
+    def _update_scores(self, place: Place, whole: Sequence[str], folder: Path) -> None:
         run_date = place.path.name.partition("=")[2]
-        update_scores(self.matcher.spark, self.layout.scores, run_date, folder)
+        update_scores(self.matcher.spark, self.layout.scores, run_date, folder, whole)
 
     def _remove_unfinished_runs(self) -> None:
         """Remove trainings that were interrupted on rows that are gone; they begin again."""
