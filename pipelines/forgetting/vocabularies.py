@@ -7,7 +7,6 @@ from pathlib import Path
 
 from optdist.data.feature_table import FeatureTable
 from optdist.data.schema import FeatureSchema
-from optdist.errors import DataError
 from optdist.files import write_json
 from pipelines.forgetting.customers import Customers, plain_text
 
@@ -82,14 +81,6 @@ def hide_in_schema(table: Path, customers: Customers, features: dict[str, str]) 
     write_json(path, content)
     for name in ("report.json", "report.html"):
         (table / name).unlink(missing_ok=True)
-
-
-def load_schema(path: Path) -> FeatureSchema | None:
-    """A schema, or None where the file is none."""
-    try:
-        return FeatureSchema.load(path)
-    except DataError:
-        return None
 
 
 def _values(customers: Customers, column: str) -> set[str]:

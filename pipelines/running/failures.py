@@ -12,7 +12,7 @@ from pathlib import Path
 from optdist.errors import DiskError, OptDistError
 from optdist.files import UNWRITABLE
 
-BUG, COMMAND_LINE = 1, 2
+BUG = 1
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 # What Java, HDF5, SQLite and ranks say of the same, whose errors reach the driver as text.
 _FULL_TEXT = re.compile(
