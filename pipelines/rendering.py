@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,17 @@ def to_html(blocks: Sequence[Block], pictures: Mapping[str, bytes]) -> str:
     data = {name: base64.b64encode(png).decode() for name, png in pictures.items()}
     page = _PAGES.get_template("page.html.j2")
     return page.render(title=title, parts=parts, pictures=data)
+
+
+def to_page(blocks: Iterable[Block]) -> str:
+    """One HTML file of blocks, whose pictures are sharp on fine screens."""
+    blocks = list(blocks)
+    return to_html(blocks, to_pngs(blocks, dpi=200))
+
+
+def to_pngs(blocks: Iterable[Block], dpi: int = 110) -> dict[str, bytes]:
+    """The pictures among blocks as PNG, by name."""
+    return {b.name: to_png(b.figure, dpi) for b in blocks if isinstance(b, Picture)}
 
 
 def to_png(figure: Figure, dpi: int = 110) -> bytes:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.files import sha256_of, write_json
+from optdist.sums import file_sums, json_digest
 
 SPLITS = ("train", "validation", "test")
 OUT_OF_TIME = "out_of_time"  # the newest dates, where `split.by` is time
@@ -192,7 +191,7 @@ class FeatureTable(_Folders):
         """
         for name in names:
             file = self.split_path(split) / name
-            expected = self.manifest.sums.get(_below(self.path, file))
+            expected = self.manifest.sums.get(file.relative_to(self.path).as_posix())
             if expected is not None:
                 status = file.stat()
                 _require_sum(file, expected, _sum_of(file, status.st_size, status.st_mtime_ns))
@@ -288,16 +287,10 @@ class UnfinishedTable(_Folders):
         return FeatureTable.open(self.path)
 
     def _sums(self, splits: Mapping[str, SplitManifest]) -> dict[str, str]:
-        """The SHA-256 of schema and encoded files, several at a time."""
+        """The SHA-256 of schema and encoded files."""
         files = [self.path / _SCHEMA]
         files += [self.split_path(s) / file.name for s in splits for file in splits[s].files]
-        with ThreadPoolExecutor() as threads:  # hashing leaves Python's lock to the others
-            sums = list(threads.map(sha256_of, files))
-        return {_below(self.path, file): sum_ for file, sum_ in zip(files, sums, strict=True)}
-
-
-def _below(folder: Path, file: Path) -> str:
-    return file.relative_to(folder).as_posix()
+        return file_sums(self.path, files)
 
 
 @lru_cache(maxsize=65_536)
@@ -309,8 +302,7 @@ def _sum_of(file: Path, size: int, mtime_ns: int) -> str:
 def _manifest_sum(content: Mapping[str, Any]) -> str:
     """The SHA-256 of a manifest's JSON without this sum itself, whatever its layout."""
     sums = {name: text for name, text in content.get("sums", {}).items() if name != _MANIFEST}
-    text = json.dumps({**content, "sums": sums}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest({**content, "sums": sums})
 
 
 def _require_sum(file: Path, expected: str | None, actual: str) -> None:

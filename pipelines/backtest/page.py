@@ -18,7 +18,7 @@ from pipelines.backtest.results import (
     Group,
     Scorer,
 )
-from pipelines.rendering import Block, Heading, Picture, Table, Text, Warnings, to_html, to_png
+from pipelines.rendering import Block, Heading, Picture, Table, Text, Warnings, to_page
 
 _BY = {
     PUBLISHED: "The scores that were published",
@@ -32,9 +32,7 @@ def draw_page(backtest: Backtest) -> str:
     Args:
         backtest: all figures.
     """
-    blocks = list(content(backtest))
-    pictures = {b.name: to_png(b.figure, dpi=200) for b in blocks if isinstance(b, Picture)}
-    return to_html(blocks, pictures)
+    return to_page(content(backtest))
 
 
 def content(backtest: Backtest) -> Iterator[Block]:

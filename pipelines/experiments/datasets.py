@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint, secrets_hidden
+from optdist.files import sha256_of
 from pipelines.experiments.plan.coordinates import Task
 from pipelines.experiments.plan.results import Results
 from pipelines.experiments.run.description import DESCRIPTION, describe
@@ -95,8 +95,4 @@ def data_fingerprint(config: Config) -> str:
 def _content(path: str) -> list[str]:
     if "://" in path:
         return [path]
-    digests = []
-    for file in list_files(path):
-        with file.open("rb") as content:
-            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
-    return digests
+    return [sha256_of(file) for file in list_files(path)]

@@ -24,9 +24,7 @@ def write_report(results: Results, folder: Path, page: Path | None = None) -> No
         page: also write this file, and `figures/` next to the records.
     """
     content = blocks(results, PAPER)
-    pictures = {
-        b.name: rendering.to_png(b.figure) for b in content if isinstance(b, rendering.Picture)
-    }
+    pictures = rendering.to_pngs(content)
     places = [(folder / "report.md", "figures", folder / "figures")]
     if page:
         figures = results.store.folder / "figures"

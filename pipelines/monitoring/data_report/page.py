@@ -14,7 +14,7 @@ from pipelines.monitoring.data_report.statistics import (
     FeatureStatistics,
     SplitStatistics,
 )
-from pipelines.rendering import Block, Heading, Picture, Table, Text, Warnings, to_html, to_png
+from pipelines.rendering import Block, Heading, Picture, Table, Text, Warnings, to_page
 
 
 def draw_page(report: DataReport, limits: ReportConfig) -> str:
@@ -24,9 +24,7 @@ def draw_page(report: DataReport, limits: ReportConfig) -> str:
         report: the statistics.
         limits: of the flags.
     """
-    blocks = list(content(report, find_flags(report, limits), limits))
-    pictures = {b.name: to_png(b.figure, dpi=200) for b in blocks if isinstance(b, Picture)}
-    return to_html(blocks, pictures)
+    return to_page(content(report, find_flags(report, limits), limits))
 
 
 def content(report: DataReport, flags: Sequence[Flag], limits: ReportConfig) -> Iterator[Block]:

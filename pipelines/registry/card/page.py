@@ -20,7 +20,7 @@ from pipelines.registry.card.statistics import (
     tenths,
 )
 from pipelines.registry.rule import Decision
-from pipelines.rendering import Block, Heading, Picture, Table, Text, Warnings, to_html, to_png
+from pipelines.rendering import Block, Heading, Picture, Table, Text, Warnings, to_page
 
 NONE = "-"
 
@@ -52,9 +52,7 @@ class Card:
 
 def draw_card(card: Card) -> str:
     """The card as HTML."""
-    blocks = list(content(card))
-    pictures = {b.name: to_png(b.figure, dpi=200) for b in blocks if isinstance(b, Picture)}
-    return to_html(blocks, pictures)
+    return to_page(content(card))
 
 
 def content(card: Card) -> Iterator[Block]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from optdist.errors import DataError
+from optdist.files import sha256_of
 from pipelines.sources.formats.messages import SPARK_ERRORS
 from pipelines.sources.formats.paths import explain_missing, is_hidden, list_files, lower_keys, walk
 
@@ -125,19 +125,14 @@ def _refuse_copies(files: list[Path]) -> None:
         if size >= _LEAST_COPY:
             alike[file.parent, size].append(file)
     for (folder, _), group in alike.items():
-        contents: dict[bytes, Path] = {}
+        contents: dict[str, Path] = {}
         for file in group if len(group) > 1 else []:
-            first = contents.setdefault(_digest(file), file)
+            first = contents.setdefault(sha256_of(file), file)
             if first != file:
                 raise DataError(
                     f"{first.name} and {file.name} in {folder} are the same, byte for byte: every "
                     f"row would count twice. Remove one of them."
                 )
-
-
-def _digest(file: Path) -> bytes:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").digest()
 
 
 def _refuse_mixed_depths(root: Path, files: list[Path]) -> None:
