@@ -14,7 +14,7 @@ COPY requirements requirements
 COPY conf/spark conf/spark
 COPY optdist/__init__.py optdist/version.py optdist/
 COPY setup.py README.md ./
-RUN OPTDIST_CACHE=/tmp/optdist requirements/install.sh && rm -rf /tmp/optdist /root/.cache
+RUN OPTDIST_CACHE=/var/cache/optdist requirements/install.sh && rm -rf /var/cache/optdist ~/.cache
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \

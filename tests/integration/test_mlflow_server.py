@@ -4,12 +4,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
 import shop
 from registered import register, write_package
+from servers import wait_until_up
 from table import FEATURES, frame
 
 from optdist.data.fitting import fit_schema
@@ -32,13 +31,7 @@ def server(tmp_path_factory):
     process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     uri = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{uri}/health", timeout=2)
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.5)
+        wait_until_up(f"{uri}/health", process, (folder / "log").read_text)
         yield uri
     finally:
         os.killpg(process.pid, 15)

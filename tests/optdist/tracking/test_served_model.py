@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from registered import register, write_package
+from servers import wait_until_up
 from shop import config
 
 from optdist.config import FeaturesConfig
@@ -114,13 +114,7 @@ def server(model):
     )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/ping", timeout=5)
-                break
-            except OSError:
-                assert process.poll() is None, process.stdout.read()
-                time.sleep(0.5)
+        wait_until_up(f"{address}/ping", process, process.stdout.read)
         yield address
     finally:
         os.killpg(process.pid, signal.SIGKILL)
