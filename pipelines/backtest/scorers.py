@@ -130,12 +130,12 @@ class Past:
             days = self.config.scoring.acquired_within_days
             samples = scoring_samples(self.spark, self.config.dataset, run_date, days, *learned)
             self._count += 1
-            folder = uri(self.layout.backtest.work / f"samples-{self._count}")
+            folder = self.layout.backtest.work / f"samples-{self._count}"
             try:
-                samples.rows.write.parquet(folder)
+                samples.rows.write.parquet(uri(folder))
             finally:
                 samples.release()
-            self._samples[key] = self.spark.read.parquet(folder)
+            self._samples[key] = self.spark.read.parquet(uri(folder))
         return self._samples[key]
 
     def forget(self) -> None:
