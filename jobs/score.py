@@ -25,15 +25,17 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     config = cli.load(args)
 
     from optdist.tracking import Tracker
+    from pipelines.monitoring.gate.verdict import Accepting
     from pipelines.scoring.dates import DatesError, facts_of, outcome_of, score_dates
     from pipelines.scoring.pipeline import score
     from pipelines.session import spark_session
 
     spark = spark_session(config.spark, f"score {config.dataset.name}")
     tracker, dates = Tracker(config), asked_dates(args)
+    accepting = Accepting(tuple(args.accept), args.accept_reason)
 
     def score_date(date: dt.date) -> ScoresManifest:
-        done = score(spark, config, tracker, date, args.model, args.refresh)
+        done = score(spark, config, tracker, date, args.model, args.refresh, accepting)
         describe(config, done)
         warn_of_ignored(args, config, tracker.package(done.model_version), done)
         return done
@@ -144,5 +146,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--refresh", action="store_true", help="read the input again on a rerun of the date"
     )
+    cli.add_accept(parser, "publish")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N score rows")
     cli.main(run, parser, dry_run, check)

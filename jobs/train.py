@@ -10,11 +10,13 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     """Run the training pipeline and print where everything is."""
     config = cli.load(args)
 
+    from pipelines.monitoring.gate.verdict import Accepting
     from pipelines.session import spark_session
     from pipelines.training.pipeline import facts, run_training, summary
 
     spark = spark_session(config.spark, f"train {config.dataset.name}")
-    report = run_training(spark, config, args.as_of)
+    accepting = Accepting(tuple(args.accept), args.accept_reason)
+    report = run_training(spark, config, args.as_of, accepting)
     LOG.info(summary(report))
     return facts(report)
 
@@ -29,4 +31,5 @@ def dry_run(args: argparse.Namespace) -> object:
 if __name__ == "__main__":
     parser = cli.parser(__doc__, change="model.num_sdns=3")
     cli.add_as_of(parser)
+    cli.add_accept(parser, "train")
     cli.main(run, parser, dry_run)

@@ -5,6 +5,7 @@
 - `models/NAME/VERSION-DIGEST`: a registered version's package, fetched from MLflow
 - `scores/DATASET/run_date=DATE`: scores, next to `_...` folders that readers skip
 - `results/JOB/DATASET`: what each run of a job did, as JSON
+- `monitoring/DATASET/drift/*.parquet`, `monitoring/DATASET/drift.html`: what the gate saw
 - `experiments/NAME/{runs,results,report}`
 - `backtests/DATASET`: the last backtest, and the models that were trained for backtests
 - `receipts/DATASET`: which customers were forgotten, as hashes
@@ -51,6 +52,11 @@ class ScoresFolder:
         """The folders of all dates that have scores."""
         return sorted(self.path.glob(f"{_RUN_DATE}*"))
 
+    def run_dates(self) -> list[dt.date]:
+        """The dates that have scores, ascending."""
+        names = [folder.name.removeprefix(_RUN_DATE) for folder in self.dates()]
+        return sorted(dt.date.fromisoformat(name) for name in names if _is_date(name))
+
     def staging(self, run_date: dt.date | str) -> Path:
         """Scores of a date that are not published yet."""
         return self.path / "_staging" / self.date(run_date).name
@@ -76,6 +82,30 @@ class ScoresFolder:
         """Each folder of unpublished scores, and the date's folder, locked while one is written."""
         for path in self.path.glob("_staging/*"):
             yield path, self.path / path.name
+
+
+@dataclass(frozen=True)
+class DriftFolder:
+    """A data set's drift table: a file for each scored date and each training, and the page."""
+
+    path: Path
+
+    def scoring(self, run_date: dt.date | str) -> Path:
+        """The rows of a scored date."""
+        return _child(self.path / "drift", f"scoring-{run_date}.parquet")
+
+    def training(self, fingerprint: str) -> Path:
+        """The rows of a training, by its feature table's fingerprint."""
+        return _child(self.path / "drift", f"training-{fingerprint}.parquet")
+
+    def files(self) -> list[Path]:
+        """All files of the table."""
+        return sorted((self.path / "drift").glob("*.parquet"))
+
+    @property
+    def page(self) -> Path:
+        """The page that shows the table over time."""
+        return self.path / "drift.html"
 
 
 @dataclass(frozen=True)
@@ -185,6 +215,11 @@ class Layout:
         """The data set's backtests."""
         return BacktestFolder(_child(self.root / "backtests", self.dataset))
 
+    @property
+    def drift(self) -> DriftFolder:
+        """What the gate saw of the data set, date by date."""
+        return DriftFolder(_child(self.root / "monitoring", self.dataset))
+
     def experiment(self, name: str) -> ExperimentFolder:
         """An experiment's folders."""
         return ExperimentFolder(_child(self.root / "experiments", name))
@@ -207,6 +242,14 @@ class Layout:
     def artifacts(self) -> Path:
         """Where the local MLflow store keeps artifacts."""
         return self.root / "mlartifacts"
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _child(folder: Path, name: str) -> Path:

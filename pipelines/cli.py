@@ -7,7 +7,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from optdist.config import Config, load_config
+from optdist.config import Config, GateConfig, load_config
 from optdist.config.explain import as_text
 from optdist.privacy import make_private
 from pipelines.running.job import main
@@ -116,6 +116,27 @@ def add_as_of(options: argparse.ArgumentParser) -> None:
         "--as-of",
         type=date,
         help="use only samples whose label window ended by this day (YYYY-MM-DD)",
+    )
+
+
+def add_accept(options: argparse.ArgumentParser, outcome: str) -> None:
+    """Add `--accept` and `--accept-reason`, for the jobs that a gate may stop.
+
+    Args:
+        options: the job's command line.
+        outcome: what happens all the same.
+    """
+    options.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        choices=GateConfig.names(),
+        help=f"{outcome} although this check of the gate fails, which is recorded with your name; "
+        f"repeatable. Checks: {', '.join(GateConfig.names())}",
+    )
+    options.add_argument(
+        "--accept-reason", metavar="TEXT", help="why, to be recorded with what was accepted"
     )
 
 

@@ -33,6 +33,7 @@ DOORS = {
         "pipelines.backtest.drawing",
         "pipelines.experiments.report",
         "pipelines.monitoring.data_report.drawing",
+        "pipelines.monitoring.drift.drawing",
         "pipelines.rendering",
         "pipelines.training.pipeline",
     },

@@ -6,6 +6,7 @@ and merges the files.
 """
 
 from optdist.config.dataset import DatasetConfig, FeaturesConfig, NumericConfig
+from optdist.config.gate import GateConfig
 from optdist.config.limits import LimitsConfig
 from optdist.config.loading import conf_folder, config_from, fingerprint, load_config
 from optdist.config.model_choice import AnyModelConfig, model_section
@@ -42,6 +43,7 @@ __all__ = [
     "DatasetConfig",
     "DistributionConfig",
     "FeaturesConfig",
+    "GateConfig",
     "HorovodConfig",
     "LimitsConfig",
     "MdanConfig",

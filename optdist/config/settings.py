@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from optdist.config.backtest import BacktestConfig
 from optdist.config.dataset import DatasetConfig
+from optdist.config.gate import GateConfig
 from optdist.config.metrics import METRICS
 from optdist.config.model_choice import AnyModelConfig, readers, with_defaults
 from optdist.config.models import OptDistConfig
@@ -149,6 +150,7 @@ class Config(Section):
     promotion: PromotionConfig = PromotionConfig()
     scoring: ScoringConfig = ScoringConfig()
     backtest: BacktestConfig = BacktestConfig()
+    gate: GateConfig = GateConfig()
     paths: PathsConfig = PathsConfig()
     tracking: TrackingConfig = TrackingConfig()
     on_failure: OnFailureConfig = OnFailureConfig()

@@ -88,7 +88,7 @@ class Counting:
         for batch in batches:
             for key, counts in self._count_batch(batch):
                 cells[key] = cells[key] + counts if key in cells else counts
-        yield from (_as_batch(kind, feature, counts) for (kind, feature), counts in cells.items())
+        yield from (as_batch(kind, feature, counts) for (kind, feature), counts in cells.items())
 
     def _count_batch(self, batch: Any) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
         """Arrays [parts, bins, 3] of rows, positives and value by (kind, feature)."""
@@ -164,8 +164,14 @@ class _Rows:
         return np.stack(sums, axis=-1).reshape(parts, size, 3)
 
 
-def _as_batch(kind: str, feature: str, counts: np.ndarray) -> pa.RecordBatch:
-    """The cells that have rows."""
+def as_batch(kind: str, feature: str, counts: np.ndarray) -> pa.RecordBatch:
+    """The cells that have rows.
+
+    Args:
+        kind: what the cells count.
+        feature: of which feature.
+        counts: [parts, bins, 3] rows, positives and value.
+    """
     part, position = np.nonzero(counts[..., 0])
     values = counts[part, position]
     columns = [

@@ -28,7 +28,7 @@ OUT_OF_TIME = "out_of_time"  # the newest dates, where `split.by` is time
 EVERY_SPLIT = (*SPLITS, OUT_OF_TIME)
 _MANIFEST, _SCHEMA, _QUARANTINE = "manifest.json", "schema.json", "quarantine"
 _SAMPLES, _ENCODED, _PARQUET = "samples", "encoded", "*.parquet"
-_REPORT, _PAGE = "report.json", "report.html"
+_REPORT, _PAGE, _PROFILE = "report.json", "report.html", "profile.json"
 
 
 class _Record(BaseModel):
@@ -110,6 +110,11 @@ class _Folders:
     def page(self) -> Path:
         """The data report as a page, where it could be drawn."""
         return self.path / _PAGE
+
+    @property
+    def profile(self) -> Path:
+        """What later deliveries are compared with; a table of an older optdist has none."""
+        return self.path / _PROFILE
 
     def samples_path(self, split: str) -> Path:
         """The folder of a split's raw samples."""

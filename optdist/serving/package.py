@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from optdist.config import ModelConfig
 from optdist.config.model_choice import section_class
 from optdist.config.old_models import upgrade_settings
+from optdist.data.profile import Profile, profile_of_schema
 from optdist.data.schema import FeatureSchema
 from optdist.distributions.calibration import Calibration
 from optdist.errors import ModelError, OptDistError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # reading settings and schema does not start TensorFlow
 
 _WEIGHTS, _SETTINGS, _SCHEMA = "model.weights.h5", "model.json", "schema.json"
 _CALIBRATION, _CHECKSUMS = "calibration.json", "checksums.json"
+_PROFILE = "profile.json"  # written by the training job, once the package is there
 _FILES = (_WEIGHTS, _SETTINGS, _SCHEMA, _CALIBRATION)
 _CALIBRATIONS = TypeAdapter(dict[str, Calibration])
 _AGAIN = (
@@ -133,6 +135,27 @@ class Package:
         """
         with self._readable():
             return _CALIBRATIONS.validate_json(self._content(_CALIBRATION))
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What the model was trained on; an older package tells what its schema has.
+
+        Raises:
+            ModelError: the file is damaged.
+        """
+        with self._readable():
+            if _PROFILE in (self._checksums or {}):
+                return Profile.model_validate_json(self._content(_PROFILE))
+            return profile_of_schema(self.schema)
+
+    def add_profile(self, profile: Profile) -> None:
+        """Write what the model was trained on into the package."""
+        profile.save(self.path / _PROFILE)
+        path = self.path / _CHECKSUMS
+        sums = TypeAdapter(dict[str, str]).validate_json(path.read_text())
+        write_json(path, sums | {_PROFILE: sha256_of(self.path / _PROFILE)})
+        for name in ("_checksums", "digest", "profile"):  # which have been read
+            vars(self).pop(name, None)
 
     @property
     def model_class(self) -> type[CltvModel]:

@@ -36,6 +36,7 @@ from pipelines.monitoring.data_report.writing import (
     recheck_report,
     refuse_leaks,
 )
+from pipelines.monitoring.profiles import measure_training
 from pipelines.sources.formats.base import NotPinnedError
 from pipelines.sources.needs import calendar_columns
 
@@ -139,7 +140,11 @@ def _build(
     steps.done("encoded: " + ", ".join(f"{split} {counts[split]:,}" for split in splits))
     build = describe_build(dataset.source, written, as_of)
     warnings = make_report(spark, dataset, config.report, table, schema, build)
-    steps.done("data report")
+    profile = measure_training(
+        spark.read.parquet(uri(table.samples)), schema, dataset, written.dated, written.days
+    )
+    profile.save(table.profile)
+    steps.done("data report and profile")
     finished = table.finish(
         counts,
         fingerprint=path.name,

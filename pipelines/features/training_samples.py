@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from optdist.config import Config, DatasetConfig, SplitConfig
 from optdist.data.feature_table import OUT_OF_TIME, SPLITS, UnfinishedTable
+from optdist.data.profile import DayCount
 from optdist.errors import DataError
 from optdist.files import uri
 from pipelines.features.no_positives import explain_no_positive
@@ -19,6 +20,7 @@ from pipelines.features.samples import build_samples
 from pipelines.features.splits import GAP, split_of, with_keys
 from pipelines.monitoring.data_report.periods import count_by_date, day_of, sum_by_split
 from pipelines.monitoring.data_report.statistics import DateCount
+from pipelines.monitoring.profiles import count_days, totals_of
 from pipelines.sources.categories import categorical_text
 from pipelines.sources.formats.registry import explain_read_errors
 from pipelines.sources.quarantine import ReasonCount, check_bad_rows, rows_by_reason
@@ -33,6 +35,7 @@ class Written:
     dated: list[DateCount]  # samples of each split and day
     quarantined: list[ReasonCount]
     value: float | None  # of the good events, in absolute amounts; None: not known [currency]
+    days: list[DayCount]  # the good events of each day
 
 
 @explain_read_errors()
@@ -58,11 +61,12 @@ def write_samples(
         keyed = keyed.where(F.col("split") != GAP)
         keyed.write.partitionBy("split").parquet(uri(table.samples))
         samples.quarantine.write.parquet(uri(table.quarantine))
-        counts, value = samples.count_events()
+        by_day = count_days(samples.events)
         quarantine = spark.read.parquet(uri(table.quarantine))
         vanished = not quarantine.isEmpty() and samples.count_vanished(", ".join(config.dataset.id))
     finally:
         samples.release()
+    counts, value = totals_of(by_day)
     written = spark.read.schema(keyed.schema).parquet(uri(table.samples))
     day, _ = day_of(config.dataset.source)
     dated = count_by_date(written, day if day in written.columns else None)
@@ -82,7 +86,7 @@ def write_samples(
     require_labels(samples, config.dataset, by_split, reasons)
     for split, (rows, positive) in by_split.items():
         counts |= {split: rows, f"{split}_positive": positive}
-    return Written(samples, counts, dated, quarantined, value.get("events"))
+    return Written(samples, counts, dated, quarantined, value.get("events"), by_day or [])
 
 
 def with_split(samples: Samples, dataset: DatasetConfig, split: SplitConfig) -> DataFrame:

@@ -12,8 +12,9 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from optdist.config import LimitsConfig
+from optdist.errors import GateError
 from optdist.files import uri
-from pipelines.checks import Statistics, enforce
+from pipelines.checks import Statistics, enforce, failures
 from pipelines.sources.columns import column
 
 
@@ -86,14 +87,16 @@ def check_scores(
         The manifest's `rows`, `total_predicted` and `checksum`.
 
     Raises:
-        CheckError: rows were lost or added, or a value is null, NaN, infinite or a negative value.
+        GateError: rows were lost or added, or a value is null, NaN, infinite or a negative value.
     """
     statistics = score_statistics(spark, staged, names)
     checks = [
         (every_row_is_scored, LimitsConfig(min=expected, max=expected)),
         (every_score_is_sound, LimitsConfig(max=0)),
     ]
-    enforce(statistics, checks, f"Nothing was published; see {staged}.")
+    reasons = failures(statistics, checks)
+    if reasons:
+        raise GateError(reasons, f"Nothing was published; see {staged}.")
     return {
         "rows": int(statistics["rows"]),
         "total_predicted": float(statistics["total"] or 0.0),

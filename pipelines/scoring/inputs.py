@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, fingerprint
+from optdist.data.profile import DayCount
 from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
 from optdist.files import uri
@@ -20,6 +21,7 @@ from optdist.sums import folder_digest
 from pipelines.features.fingerprint import without_versions
 from pipelines.features.pinning import table_versions
 from pipelines.features.samples import scoring_samples
+from pipelines.monitoring.profiles import count_days, totals_of
 from pipelines.scoring.checks import check_reach
 from pipelines.scoring.columns import needs_history, with_historic_value
 from pipelines.scoring.manifest import ScoresManifest
@@ -38,6 +40,7 @@ class KeptSamples(BaseModel):
     quarantined: dict[str, int]
     last_event: str | None = None  # the newest event's day; None without transactions
     digest: str | None = None  # of its files; None: an older version kept them
+    days: list[DayCount] = []  # the events of each day; kept samples have them in their profile
 
 
 def fingerprint_source(config: Config) -> str:
@@ -150,7 +153,8 @@ def read_samples(
             rows = with_historic_value(rows, samples.events, config.dataset)
         rows.write.parquet(uri(folder))
         good = {"samples": spark.read.parquet(uri(folder)).count()}
-        events, value = samples.count_events()
+        by_day = count_days(samples.events)
+        events, value = totals_of(by_day)
         quarantine = scores.quarantine(run_date)
         samples.quarantine.write.mode("overwrite").parquet(uri(quarantine))
         limit = config.scoring.max_quarantined_share
@@ -174,4 +178,5 @@ def read_samples(
         versions=table_versions(config.dataset.source),
         quarantined=bad,
         last_event=str(last) if last else None,
+        days=by_day or [],
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from optdist.errors import DataError
 from optdist.files import write_json
 from optdist.sums import agrees_with_sum, folder_digest, with_sum
+from pipelines.monitoring.gate.verdict import Verdict
 
 _MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
 
@@ -39,6 +40,7 @@ class ScoresManifest(BaseModel):
     total_predicted: float
     checksum: str = ""  # of the rows in any order; "": of an older version
     replaced: str = ""  # the checksum of other rows that were published before
+    gate: Verdict | None = None  # what the gate looked at; None: it was off, or there was none yet
     seconds: float | None = None  # that the job took
     input_digest: str | None = None  # of the kept samples' files; older manifests have none
     files_digest: str | None = None  # of the files of the scores

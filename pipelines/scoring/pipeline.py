@@ -18,8 +18,10 @@ from optdist.sums import folder_digest
 from optdist.tracking import Tracker
 from pipelines.features.auto_history import with_learned
 from pipelines.features.pinning import pinned_config
+from pipelines.monitoring.gate.verdict import Accepting
 from pipelines.registry.compatibility import unusable_features
 from pipelines.scoring.folder_swap import recover, swap_in
+from pipelines.scoring.gate import Staged, pass_gate
 from pipelines.scoring.inputs import (
     KeptSamples,
     find_kept_samples,
@@ -39,6 +41,7 @@ def score(
     run_date: dt.date,
     model: str | None = None,
     refresh: bool = False,
+    accepting: Accepting | None = None,
 ) -> ScoresManifest:
     """Score everyone known at the end of `run_date` and publish `run_date=.../`.
 
@@ -52,13 +55,17 @@ def score(
         run_date: the cut-off; nothing after it is read.
         model: an alias or version to use instead of the pinned one, or of `champion`.
         refresh: read the input again instead of the samples that the date has kept.
+        accepting: failed checks of the gate that somebody lets pass.
 
     Raises:
+        GateError: the gate keeps the scores from being published.
         BusyError: another job scores the same date.
         ModelError: the registry has no such model, or it was trained on another data set.
         DataError: rows were lost or are not finite, or too many input rows are bad.
     """
     scores, started = config.layout.scores, time.monotonic()
+    accepting = accepting or Accepting()
+    allowed, config = config.scoring.max_days_behind, without_accepted(config, accepting)
     with secrets_hidden(config.written), locked(scores.date(run_date)):
         recover(scores.date(run_date))
         pinned = read_manifest(scores.date(run_date))
@@ -75,6 +82,7 @@ def score(
         described = description_of(config, pinned, kept)
         package = tracker.package(version)
         require_same_data(tracker, version, described, moved_features(config, package, kept))
+        behind = None if kept else allowed  # kept samples were let pass when they were read
         if kept is None:
             with pinned_config(spark, config) as now:
                 source = fingerprint_source(now)
@@ -89,6 +97,8 @@ def score(
             expected=kept.rows,
             staged=scores.staging(run_date),
         )
+        waiting = Staged(run_date, version, package, kept, pinned, behind)
+        verdict = pass_gate(spark, config, waiting, accepting)
         manifest = ScoresManifest(
             dataset=config.dataset.name,
             run_date=str(run_date),
@@ -108,6 +118,7 @@ def score(
             versions=kept.versions,
             quarantined=kept.quarantined,
             last_event=kept.last_event,
+            gate=verdict,
             seconds=round(time.monotonic() - started, 1),
             **staged,
         )
@@ -136,6 +147,17 @@ def replaced_rows(pinned: ScoresManifest | None, manifest: ScoresManifest) -> st
     else:
         LOG.warning(f"{text}, though model and input are the same")
     return pinned.checksum
+
+
+def without_accepted(config: Config, accepting: Accepting) -> Config:
+    """The configuration without the limits of the job itself that an accepted check stands for."""
+    lifted: dict[str, float | None] = {}
+    if "data_age" in accepting.checks:
+        lifted["max_days_behind"] = None
+    if "unknown" in accepting.checks:
+        lifted["max_unknown_share"] = 1.0
+    scoring = config.scoring.model_copy(update=lifted)
+    return config.model_copy(update={"scoring": scoring}) if lifted else config
 
 
 def description_of(config: Config, pinned: ScoresManifest | None, kept: KeptSamples | None) -> str:

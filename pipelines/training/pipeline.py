@@ -30,9 +30,12 @@ from optdist.training.event_file import Event
 from optdist.training.progress import ProgressBar
 from optdist.training.warm_start import WarmStart
 from pipelines.features.build import build_features
+from pipelines.monitoring.gate.verdict import Accepting
+from pipelines.monitoring.profiles import read_profile, with_scores
 from pipelines.registry.card.writing import write_card
 from pipelines.registry.promotion import promote
 from pipelines.training.engines import launcher_of
+from pipelines.training.guard import guard_training
 from pipelines.training.start import find_start
 
 
@@ -51,7 +54,12 @@ class Report(BaseModel):
     tracking: dict[str, str]
 
 
-def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = None) -> Report:
+def run_training(
+    spark: SparkSession,
+    config: Config,
+    as_of: dt.date | None = None,
+    accepting: Accepting | None = None,
+) -> Report:
     """Build what is missing, train, evaluate, log, register and promote.
 
     An interrupted run continues after its last epoch when it is started again with the same
@@ -61,8 +69,10 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
         spark: the job's session.
         config: the whole configuration, which is logged with the run.
         as_of: the last day whose label windows count; None: as far as the data reach.
+        accepting: failed checks of the gate that somebody lets pass.
 
     Raises:
+        GateError: the features differ too much from those that the champion was trained on.
         BusyError: another job trains with the same settings on the same features.
         ConfigError: the engine cannot do what the settings ask for.
     """
@@ -70,6 +80,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
     table = build_features(spark, config, as_of)
     tracker = Tracker(config)
     plan = training_plan(config, table, find_start(config, tracker))
+    guard = guard_training(spark, config, tracker, table, accepting or Accepting())
     name = f"{config.dataset.name} {config.model.name} seed{config.training.seed}"
     with locked(plan.path):
         earlier = registered_before(tracker, plan.run_folder)
@@ -83,6 +94,7 @@ def run_training(spark: SparkSession, config: Config, as_of: dt.date | None = No
                     f"trained and registered before as version {version}: continuing from there"
                 )
             else:
+                guard.log(run)
                 train(launcher, config, table, plan, run)
                 version = register(config, tracker, table, plan, run)
             decision = promote(spark, config, tracker, table, version)
@@ -168,6 +180,10 @@ def register(
     folder = plan.run_folder
     result = folder.result()
     test, late = result.test_metrics, result.out_of_time_metrics
+    profile = read_profile(FeatureTable.open(plan.table))
+    if profile:  # a table of an older optdist has none
+        predicted = folder.predictions()[f"predicted_{result.inference}"]
+        folder.package.add_profile(with_scores(profile, predicted))
     version = tracker.register(
         run.log_model(folder.package, config.scoring.quantiles),
         run.run_id,

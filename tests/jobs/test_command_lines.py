@@ -94,3 +94,12 @@ def test_a_dry_run_lists_all_problems_of_settings_and_fails(job):
     for setting in ("training.epoch is not a setting", "model.nme is not a setting"):
         assert any(line.startswith(f"configuration problem {setting}") for line in lines)
     assert lines[-1] == "2 problems: the job would stop"
+
+
+@pytest.mark.parametrize("job", ["score.py", "train.py"])
+def test_accepting_a_check_that_there_is_not_lists_those_that_there_are(job):
+    found = run(
+        job, *(["--run-date", "2024-01-31"] if job == "score.py" else []), "--accept", "men"
+    )
+    assert found.returncode == 2
+    assert "invalid choice: 'men'" in found.stderr and "'history'" in found.stderr
