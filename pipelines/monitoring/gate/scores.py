@@ -218,7 +218,8 @@ def _by_id(scores: DataFrame, names: Sequence[str]) -> DataFrame:
 def bin_of(name: str) -> Column:
     """The bin of a score; -1 where there is none, 0 where it is (nearly) zero."""
     steps = F.floor(F.log(F.greatest(F.col(name), F.lit(1e-6)) / F.lit(1e-6)) / F.lit(STEP))
-    return F.coalesce(steps, F.lit(-1)).cast("int")
+    known = F.col(name).isNotNull()  # `greatest` skips nulls
+    return F.when(known, steps).otherwise(F.lit(-1)).cast("int")
 
 
 def _ranks(bins: np.ndarray, rows: np.ndarray) -> np.ndarray:
