@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from quick import settings_of
 from registered import register, write_package
 from shop import config, transactions
 
@@ -35,8 +36,14 @@ def steady(customers=400, seed=3):
     return rows.sort_values("day", ignore_index=True)[["customer", "day", "amount", "segment"]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick(spark):
+    with settings_of(spark):
+        yield
+
+
 @pytest.fixture(scope="module")
-def shop(spark, tmp_path_factory):
+def shop(spark, quick, tmp_path_factory):
     """A shop with monthly snapshots, a champion with its training profile, and one good date."""
     folder = tmp_path_factory.mktemp("gate")
     raw = steady()
