@@ -146,7 +146,7 @@ def run(
     source, ids = dataset.source, dataset.id
     first_purchase = isinstance(source, FirstPurchaseSourceConfig)
     events = clean_events(spark, source, ids, until=history.dates[-1])
-    days = rounded_days(profiles.count_days(events.good) or [])
+    days = rounded_days(profiles.count_days(events.good, events.own) or [])
     first = first_days(events.good, ids)
     if first_purchase:
         chosen = first

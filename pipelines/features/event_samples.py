@@ -148,6 +148,7 @@ class EventSampler(ABC, Generic[S]):
             rows=keep_good_rows(rows, self.dataset.features),
             quarantine=events.bad.unionByName(quarantine_rows(rows, "samples")),
             events=events.good,
+            event_columns=events.own,
             persisted=(rows, events.seen),
             vanished=events.vanished(),
         )

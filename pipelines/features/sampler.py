@@ -28,6 +28,7 @@ class Samples:
     rows: DataFrame
     quarantine: DataFrame
     events: DataFrame | None = None  # good ones; None without transactions
+    event_columns: list[str] = field(default_factory=list)  # of the main table, joins apart
     incomplete: int = 0  # samples left out because the data end before their label window
     reach: DayRange | None = None  # first and last day of the events
     complete_until: dt.date | None = None  # the last day on which a label window may end

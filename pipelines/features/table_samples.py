@@ -38,7 +38,7 @@ class TableSampler:
                 "--as-of needs a transactions source: when the label's window of a table's sample "
                 "ends is not known."
             )
-        rows, joins = read_checked(spark, self.source)
+        rows, joins, _ = read_checked(spark, self.source)
         rows = require(rows, [self.source.label], "label", main_table_of(self.source))
         rows = rows.withColumn(LABEL, column(self.source.label))
         return replace(self._checked(rows, label=True), joins=joins)
@@ -47,7 +47,7 @@ class TableSampler:
         self, spark: SparkSession, run_date: dt.date, acquired_within_days: int | None = None
     ) -> Samples:
         """All rows: the table says who is to be scored."""
-        rows, joins = read_checked(spark, self.source)
+        rows, joins, _ = read_checked(spark, self.source)
         return replace(self._checked(rows, label=False), joins=joins)
 
     def explain_no_sample(self, samples: Samples, quarantined: Mapping[str, int]) -> str:

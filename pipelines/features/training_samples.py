@@ -61,7 +61,7 @@ def write_samples(
         keyed = keyed.where(F.col("split") != GAP)
         keyed.write.partitionBy("split").parquet(uri(table.samples))
         samples.quarantine.write.parquet(uri(table.quarantine))
-        by_day = count_days(samples.events)
+        by_day = count_days(samples.events, samples.event_columns)
         quarantine = spark.read.parquet(uri(table.quarantine))
         vanished = not quarantine.isEmpty() and samples.count_vanished(", ".join(config.dataset.id))
     finally:

@@ -63,7 +63,7 @@ def count_raw_rows(matcher: Matcher, config: Config) -> dict[str, int]:
                 is_raw = is_raw or name == next(iter(source.tables))
         if not is_raw or set(columns) & set(source.columns):
             dataset = typed_dataset(pinned.dataset, infer_types(matcher.spark, pinned.dataset))
-            rows, _ = read_checked(matcher.spark, dataset.source, checked=False)
+            rows = read_checked(matcher.spark, dataset.source, checked=False).rows
             counts[JOINED] = _count(matcher, require(rows, columns, "id"))
     return counts
 

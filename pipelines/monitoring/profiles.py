@@ -23,24 +23,26 @@ from pipelines.batches import map_batches
 from pipelines.monitoring.data_report.periods import day_of, period_starts
 from pipelines.monitoring.data_report.statistics import DateCount
 from pipelines.sources.categories import categorical_text
-from pipelines.sources.columns import AMOUNT, DAY, column, content_hash
+from pipelines.sources.columns import AMOUNT, DAY, column
 
 _EPOCH = dt.date(1970, 1, 1)
 
 
-def count_days(events: DataFrame | None) -> list[DayCount] | None:
+def count_days(events: DataFrame | None, columns: Sequence[str]) -> list[DayCount] | None:
     """Count good events by day, a row for each day; None without transactions.
 
     Args:
         events: good events with `event_day` and, where they have one, `event_amount`.
+        columns: in which two events must differ to be counted as two distinct ones.
     """
     if events is None:
         return None
     amount = F.col(AMOUNT) if AMOUNT in events.columns else F.lit(0.0)
-    names = [f.name for f in events.schema if not isinstance(f.dataType, MapType)]
+    kinds = {field.name: field.dataType for field in events.schema}
+    content = F.xxhash64(*[column(n) for n in columns if not isinstance(kinds[n], MapType)])
     rows = events.groupBy(DAY).agg(
         F.count("*"),
-        F.hll_sketch_estimate(F.hll_sketch_agg(content_hash(names), F.lit(12))),
+        F.hll_sketch_estimate(F.hll_sketch_agg(content, F.lit(12))),
         F.count_if(amount < 0),
         F.sum(F.abs(amount)),
     )

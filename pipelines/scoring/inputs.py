@@ -153,7 +153,7 @@ def read_samples(
             rows = with_historic_value(rows, samples.events, config.dataset)
         rows.write.parquet(uri(folder))
         good = {"samples": spark.read.parquet(uri(folder)).count()}
-        by_day = count_days(samples.events)
+        by_day = count_days(samples.events, samples.event_columns)
         events, value = totals_of(by_day)
         quarantine = scores.quarantine(run_date)
         samples.quarantine.write.mode("overwrite").parquet(uri(quarantine))

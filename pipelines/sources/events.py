@@ -54,6 +54,7 @@ class Events:
     reach: Reach
     entity: list[str]
     joins: list[JoinMatch] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)  # columns of the main table, joins apart
 
     def vanished(self) -> DataFrame:
         """The entities all of whose events were quarantined."""
@@ -80,7 +81,7 @@ def clean_events(
     Raises:
         DataError: a column is missing, the timestamp is a number, or an id is written in two ways.
     """
-    rows, joins = read_checked(spark, source)
+    rows, joins, own = read_checked(spark, source)
     for names, what in roles(source, entity):
         rows = require(rows, names, what, main_table_of(source))
     rows = without_own_names(rows, source, entity)
@@ -103,7 +104,8 @@ def clean_events(
     }
     value = guess_value(seen, source.amount)
     bad = quarantine_rows(checked, "events", (DAY, AMOUNT), texts=texts, value=value)
-    return Events(seen, good, bad, reach, entity, joins)
+    own = [name for name in own if name in good.columns]
+    return Events(seen, good, bad, reach, entity, joins, own)
 
 
 def roles(source: TransactionsSourceConfig, entity: list[str]) -> list[tuple[list[str], str]]:
@@ -144,7 +146,7 @@ def find_data_range(
     """
     reach = events.reach
     if as_of is not None:  # of events after it only the days are looked at: do they reach it?
-        rows, _ = read_checked(spark, source, checked=False)  # once is enough
+        rows = read_checked(spark, source, checked=False).rows  # once is enough
         reach = find_reach(with_day(rows, source.timestamp))
     if reach.range is None:
         reason = explain_no_event(spark, source, events.seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -52,12 +53,18 @@ def read_rows(spark: SparkSession, source: SourceConfig) -> DataFrame:
         DataError: a table or a column is missing (the message lists the columns found), or a join
             would multiply rows.
     """
-    return read_checked(spark, source)[0]
+    return read_checked(spark, source).rows
 
 
-def read_checked(
-    spark: SparkSession, source: SourceConfig, *, checked: bool = True
-) -> tuple[DataFrame, list[JoinMatch]]:
+class JoinedRows(NamedTuple):
+    """Rows, what each join matched of them, and those of their columns the main table has."""
+
+    rows: DataFrame
+    matches: list[JoinMatch]
+    own: list[str]
+
+
+def read_checked(spark: SparkSession, source: SourceConfig, *, checked: bool = True) -> JoinedRows:
     """The rows of `read_rows`, and how many of them each join matched.
 
     Args:
@@ -77,6 +84,7 @@ def read_checked(
         LOG.info(f"  columns of one name in several tables are now {', '.join(listed)}")
     main, matches = next(iter(source.tables)), []
     rows = _typed(raw[main], source.tables[main].types, renamed.get(main, {}))
+    own = [name for name in rows.columns if name not in MARKS]
     for join in source.row_joins:
         names, types = renamed.get(join.table, {}), source.tables[join.table].types
         if join.valid_from and source.known_before:
@@ -92,7 +100,7 @@ def read_checked(
     if source.where:
         with explain_errors("where", rows):
             rows = rows.where(kept_rows(spark, rows, source))
-    return rows, matches
+    return JoinedRows(rows, matches, own)
 
 
 def read_other(spark: SparkSession, source: SourceConfig, name: str) -> DataFrame:

@@ -38,7 +38,7 @@ def explain_no_event(
 def _why_no_row(spark: SparkSession, source: TransactionsSourceConfig) -> str:
     table = next(iter(source.tables))
     everything = source.model_copy(update={"where": None})
-    rows = read_checked(spark, everything, checked=False)[0].count()
+    rows = read_checked(spark, everything, checked=False).rows.count()
     if not rows or not source.where:
         return f"the table {table} has no row, or none until the day that was asked for."
     return (
