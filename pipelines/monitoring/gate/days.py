@@ -217,7 +217,8 @@ def _ratio(days: Days, gate: GateConfig, check: str, window: int) -> Iterator[Fi
     ratio, evidence = _ratios(days, check, window)
     if not evidence[-1] or not np.isfinite(ratio[-1]):
         return
-    past = ratio[:-window][evidence[:-window] & np.isfinite(ratio[:-window])]
+    settled = slice(-window - BEFORE)  # a hole of weeks must not make itself usual
+    past = ratio[settled][evidence[settled] & np.isfinite(ratio[settled])]
     past = past[past > 0] if check == "amounts" else past
     if window == 1:  # a closed day is no fault, nor one before a feast, nor one large order
         limits = stretched(limits, ROOM if check == "events" else ONE_DAY)
