@@ -224,7 +224,8 @@ def of_snapshots(
     cut = column(dataset.source.cut)
     samples = samples.where(cut.isin([date + DAY for date in dates]))
     cells = profiles.count_cells(samples, Profiling(schema, ids, dataset.source.cut, starts))
-    of_date = F.array_position(F.array(*[F.lit(date + DAY) for date in dates]), cut).cast("int")
+    places = F.array(*[F.lit(date + DAY) for date in dates])
+    of_date = F.call_function("array_position", places, cut).cast("int")
     placed = scores.withColumn("place", of_date).where("place > 0")
     joined = counts_by_date(placed, ids)
     last: Last | None = None
