@@ -104,6 +104,8 @@ class Profile(_Record):
     forms: dict[str, dict[str, int]] = {}  # id column -> form of its values -> rows
     lengths: dict[str, dict[str, int]] = {}  # id column -> characters -> rows
     scores: ScoreProfile | None = None  # what the model predicts for its test rows
+    cluster: float = 1.0  # rows of one split key, which are alike: they are no independent evidence
+    arrivals: float | None = None  # of training: new ids a day at most, where each has one sample
     from_schema: bool = False  # made of a schema alone: without shapes, events and ids
 
     def save(self, path: Path) -> None:

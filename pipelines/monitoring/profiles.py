@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import MapType
 
 from optdist.config import DatasetConfig
+from optdist.config.transactions import FirstPurchaseSourceConfig
 from optdist.data.cells import CELLS
 from optdist.data.feature_table import FeatureTable, UnfinishedTable
 from optdist.data.profile import DayCount, Profile, ScoreProfile, rounded_days
@@ -76,11 +78,13 @@ def measure_training(
         dated: the samples of each split and day.
         days: the events of each day.
     """
+    source = dataset.source
     train = [row for row in dated if row.split == "train" and row.day is not None]
     starts = period_starts(row.day for row in train if row.day)
     cut = _cut(dataset, samples) if starts else None
     profiling = _profiling(schema, dataset, cut, starts)
-    cells = count_cells(samples.where("split = 'train'"), profiling)
+    train_samples = samples.where("split = 'train'")
+    cells = count_cells(train_samples, profiling)
     periods = []
     for place, start in enumerate(starts):
         later = starts[place + 1] if place + 1 < len(starts) else dt.date.max
@@ -101,6 +105,8 @@ def measure_training(
         whole=whole.model_copy(update={"label_mean": schema.label.mean}),
         periods=periods,
         days=rounded_days(days),
+        cluster=cluster_of(train_samples, dataset, whole.rows),
+        arrivals=arrivals_of(dated) if isinstance(source, FirstPurchaseSourceConfig) else None,
         **_ids(cells, dataset.id),
     )
 
@@ -137,8 +143,36 @@ def measure_scoring(
         whole=whole,
         periods=[part for part in periods if part.rows],
         days=rounded_days(days),
+        cluster=cluster_of(samples, dataset, whole.rows),
         **_ids(cells, dataset.id),
     )
+
+
+def cluster_of(samples: DataFrame, dataset: DatasetConfig, rows: int) -> float:
+    """How many rows there are of each split key, 1 where it names an entity.
+
+    Args:
+        samples: the rows.
+        dataset: id and split key.
+        rows: how many there are.
+    """
+    if set(dataset.split_key) == set(dataset.id):
+        return 1.0
+    key = F.xxhash64(*map(column, dataset.split_key))
+    [row] = samples.agg(F.approx_count_distinct(key)).collect()
+    return max(rows / max(row[0], 1), 1.0)
+
+
+def arrivals_of(dated: Sequence[DateCount]) -> float | None:
+    """The samples that come in a day, in the week with the most of them; None without dates."""
+    by_day = Counter[dt.date]()
+    for row in dated:
+        if row.day is not None:
+            by_day[row.day] += row.rows
+    if not by_day:
+        return None
+    weeks = (sum(by_day[day + dt.timedelta(n)] for n in range(7)) for day in list(by_day))
+    return max(weeks) / 7
 
 
 def read_profile(table: FeatureTable | UnfinishedTable) -> Profile | None:

@@ -40,6 +40,7 @@ class Reference:
         steps: profiles of neighbouring training dates, which say what is usual.
         number: how many of these steps lie between the samples and the reference, >= 1.
         bare: how many times the limits.
+        cluster: rows that are alike, and count as one where chance is allowed for.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Reference:
     steps: Sequence[PartProfile] = ()
     number: float = 1.0
     bare: float = 1.0
+    cluster: float = 1.0
 
 
 def against_training(training: Profile, day: dt.date | None) -> Reference:
@@ -63,7 +65,8 @@ def against_training(training: Profile, day: dt.date | None) -> Reference:
         beyond = max((day - last).days, (first - day).days, 0)
         number = _steps(beyond, periods)
     bare = BARE if training.from_schema or (training.first_cut and len(periods) < 3) else 1.0
-    return Reference(TRAINING, [*periods, training.whole], periods, number, bare)
+    parts = [*periods, training.whole]
+    return Reference(TRAINING, parts, periods, number, bare, training.cluster)
 
 
 def against_last(last: Profile, date: str, days: int, training: Profile) -> Reference:
@@ -76,7 +79,8 @@ def against_last(last: Profile, date: str, days: int, training: Profile) -> Refe
         training: whose dates say what is usual.
     """
     periods = [part for part in training.periods if part.rows >= LEAST_ROWS]
-    return Reference(date, [last.whole], periods, _steps(days, periods))
+    number = _steps(days, periods)
+    return Reference(date, [last.whole], periods, number, cluster=last.cluster)
 
 
 def compare_columns(
@@ -144,16 +148,17 @@ class _Comparison:
         if not parts:
             return
         values = [share(part) for part in parts]
-        value, rows = share(self.now), min(max(part.rows for part in parts), self.now.rows)
+        value, least = share(self.now), min(max(part.rows for part in parts), self.now.rows)
+        rows = max(least / self.reference.cluster, 1.0)
         mixed = (value + max(values)) / 2
-        chance = SIGMAS * math.sqrt(max(mixed * (1 - mixed), 1 / max(rows, 1)) / max(rows, 1))
+        chance = SIGMAS * math.sqrt(max(mixed * (1 - mixed), 1 / rows) / rows)
         what = f"{title} of {self.feature.name} differs by"
         yield from self._finding(check, value, values, [share(s) for s in self.steps], chance, what)
 
     def _outside(self) -> Iterator[Finding]:
         """Numbers beyond training's: as training has none, the pace of its dates says how many."""
         values = [part.outside_share for part in self.parts if part.rows]
-        value, size = self.now.outside_share, max(self.now.rows - self.now.missing, 1)
+        value, size = self.now.outside_share, self._evidence(self.now)
         pace = max((_moved(a, b) for a, b in pairwise(self.steps)), default=0.0)
         chance = SIGMAS * math.sqrt(max(value * (1 - value), 1 / size) / size)
         before = max(values, default=0.0)
@@ -167,8 +172,8 @@ class _Comparison:
         steps = [step for step in self.steps if step.mean is not None]
         if self.now.mean is None or not parts:
             return
-        size = min(self.now.rows - self.now.missing, max(p.rows - p.missing for p in parts))
-        chance = SIGMAS * max(self.now.std or 0.0, 1.0) * math.sqrt(2 / max(size, 1))
+        size = min(self._evidence(self.now), max(map(self._evidence, parts)))
+        chance = SIGMAS * max(self.now.std or 0.0, 1.0) * math.sqrt(2 / size)
         unit = "deviations"
         yield from self._finding(
             "mean", self.now.mean, [p.mean or 0.0 for p in parts], [s.mean or 0.0 for s in steps],
@@ -176,7 +181,7 @@ class _Comparison:
         )  # fmt: skip
         yield from self._finding(
             "spread", _log_std(self.now), [*map(_log_std, parts)], [*map(_log_std, steps)],
-            SIGMAS * math.sqrt(2 / max(size, 1)),
+            SIGMAS * math.sqrt(2 / size),
             f"the logarithm of the deviation of {name} moved by",
         )  # fmt: skip
         if not self.now.quantiles or not all(p.quantiles for p in parts):
@@ -187,14 +192,19 @@ class _Comparison:
             "quantiles", nearest, step, 2 * chance, f"a quantile of {name} moved by", unit
         )
 
+    def _evidence(self, column: ColumnProfile) -> float:
+        """How many independent values a column has, at least 1."""
+        return max((column.rows - column.missing) / self.reference.cluster, 1.0)
+
     def _shape(self) -> Iterator[Finding]:
         parts = [p for p in self.parts if sum(p.shape) and len(p.shape) == len(self.now.shape)]
         steps = [s for s in self.steps if sum(s.shape) and len(s.shape) == len(self.now.shape)]
         if not parts or self.now.rows < LEAST_ROWS:
             return
         for check, distance, title in (("psi", _psi, "stability index"), ("js", _js, "distance")):
-            nearest = min(distance(self.now, part) for part in parts)
-            step = max((distance(a, b) for a, b in pairwise(steps)), default=0.0)
+            rows = self.reference.cluster
+            nearest = min(distance(self.now, part, rows) for part in parts)
+            step = max((distance(a, b, rows) for a, b in pairwise(steps)), default=0.0)
             what = f"the {title} of {self.feature.name} is"
             yield from self._distance(check, nearest, step, 0.0, what)
 
@@ -265,13 +275,13 @@ def psi_and_js(now: ColumnProfile, part: ColumnProfile) -> tuple[float, float] |
     return _psi(now, part), _js(now, part)
 
 
-def _psi(a: ColumnProfile, b: ColumnProfile) -> float:
-    return stability_index(np.asarray(a.shape, float), np.asarray(b.shape, float))
+def _psi(a: ColumnProfile, b: ColumnProfile, cluster: float = 1.0) -> float:
+    return stability_index(np.asarray(a.shape) / cluster, np.asarray(b.shape) / cluster)
 
 
-def _js(a: ColumnProfile, b: ColumnProfile) -> float:
+def _js(a: ColumnProfile, b: ColumnProfile, cluster: float = 1.0) -> float:
     """The Jensen-Shannon distance, base 2, less what chance alone may give."""
-    p, q = np.asarray(a.shape, float), np.asarray(b.shape, float)
+    p, q = np.asarray(a.shape) / cluster, np.asarray(b.shape) / cluster
     rows, others = max(p.sum(), 1.0), max(q.sum(), 1.0)
     p, q = p / rows, q / others
     m, used = (p + q) / 2, int(((p + q) > 0).sum())

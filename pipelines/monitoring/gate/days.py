@@ -77,6 +77,25 @@ def check_days(
     yield from _repeats(days, gate)
 
 
+def allow_as_before(findings: Sequence[Finding], before: Sequence[Finding]) -> list[Finding]:
+    """The findings, where what training's own events ended with is allowed, and a tenth more.
+
+    Args:
+        findings: of `check_days` now.
+        before: the same for the events that the model was trained on.
+    """
+    then = {(finding.check, finding.column): finding.value for finding in before}
+    allowed = []
+    for finding in findings:
+        value, limits = then.get((finding.check, finding.column)), finding.limits
+        if value is not None and not limits.contain(value):
+            low = None if limits.min is None else min(limits.min, 0.9 * value)
+            high = None if limits.max is None else max(limits.max, 1.1 * value)
+            finding = finding.model_copy(update={"limits": LimitsConfig(min=low, max=high)})
+        allowed.append(finding)
+    return allowed
+
+
 def check_history(
     now: Days, then: Sequence[DayCount], until: dt.date, against: str, gate: GateConfig
 ) -> Iterator[Finding]:

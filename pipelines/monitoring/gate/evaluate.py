@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optdist.config import GateConfig, LimitsConfig
 from optdist.data.profile import Profile
@@ -17,12 +17,14 @@ from pipelines.monitoring.gate.columns import (
 from pipelines.monitoring.gate.days import (
     Days,
     age_of,
+    allow_as_before,
     check_days,
     check_history,
     check_repeats_of_all,
 )
 from pipelines.monitoring.gate.findings import TRAINING, Finding
 from pipelines.monitoring.gate.ids import (
+    Change,
     check_forms,
     check_ids,
     check_unique,
@@ -100,12 +102,15 @@ def _ids(subject: Subject, gate: GateConfig) -> Iterator[Finding]:
         yield from check_unique(counts.ids, gate)
     if counts and last:
         days = (subject.date - last.date).days
-        rate = max(growth_rate(last.sizes), growth_rate(sizes_of(training.periods)))
+        rate = growth_rate(last.sizes)
+        if training.arrivals is None:  # else a date has the samples of its own alone
+            rate = max(rate, growth_rate(sizes_of(training.periods)))
         stay = subject.acquired_within_days
         leaving = min(1.0, 3 * days / max(stay, YOUNG)) if stay else 0.0
         if stay:
             rate = max(rate, 1 / max(stay, YOUNG))
-        yield from check_ids(counts.ids, str(last.date), days, rate, leaving, gate)
+        arrived = (training.arrivals or 0.0) * days
+        yield from check_ids(counts.ids, str(last.date), Change(days, rate, arrived, leaving), gate)
     yield from check_forms(subject.profile, training, TRAINING, gate)
     if last and last.profile:
         yield from check_forms(subject.profile, last.profile, str(last.date), gate)
@@ -115,10 +120,12 @@ def _columns(subject: Subject, gate: GateConfig) -> Iterator[Finding]:
     now, last = subject.profile, subject.last
     like_training = now.periods[0] if now.periods else now.whole
     reference = against_training(subject.training, subject.cut or subject.date)
+    reference = replace(reference, cluster=max(reference.cluster, now.cluster))
     yield from compare_columns(like_training, reference, subject.schema, gate)
     if last and last.profile:
         days = (subject.date - last.date).days
         reference = against_last(last.profile, str(last.date), days, subject.training)
+        reference = replace(reference, cluster=max(reference.cluster, now.cluster))
         yield from compare_columns(now.whole, reference, subject.schema, gate)
 
 
@@ -130,7 +137,11 @@ def _events(subject: Subject, gate: GateConfig) -> Iterator[Finding]:
     before = Days.of(last.profile.days, last.date) if last and last.profile else None
     allowed = subject.max_days_behind  # a first date has nothing that says how late data are
     behind = 0.0 if last else float("inf") if allowed is None else float(allowed)
-    yield from check_days(days, gate, before, behind)
+    findings = list(check_days(days, gate, before, behind))
+    if not last and training.last_event:
+        end = Days.of(training.days, dt.date.fromisoformat(training.last_event))
+        findings = allow_as_before(findings, list(check_days(end, gate)) if end else [])
+    yield from findings
     if last and last.profile and last.profile.days:
         then, name, until = last.profile.days, str(last.date), last.date
     elif training.days and training.last_event:

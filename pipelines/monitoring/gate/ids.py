@@ -35,6 +35,23 @@ class Ids:
     new: int = 0
 
 
+@dataclass(frozen=True)
+class Change:
+    """How much the ids may have changed since the last date.
+
+    Args:
+        days: that have passed since.
+        rate: of relative growth a day, at most, as far as history says.
+        arrived: new ids in these days, at most, where each has one sample for ever.
+        leaving: the share of ids that leave by themselves, for they were acquired long ago.
+    """
+
+    days: int
+    rate: float
+    arrived: float = 0.0
+    leaving: float = 0.0
+
+
 def check_unique(ids: Ids, gate: GateConfig) -> Iterator[Finding]:
     """Whether each id is there once."""
     limits = gate.limits("unique_ids")
@@ -43,23 +60,20 @@ def check_unique(ids: Ids, gate: GateConfig) -> Iterator[Finding]:
         yield Finding(check="unique_ids", value=ids.repeated, limits=limits, what=what, unit="ids")
 
 
-def check_ids(
-    ids: Ids, date: str, days: int, rate: float, leaving: float, gate: GateConfig
-) -> Iterator[Finding]:
+def check_ids(ids: Ids, date: str, change: Change, gate: GateConfig) -> Iterator[Finding]:
     """Compare today's ids with the last date's.
 
     Args:
         ids: the counts.
         date: the last date.
-        days: that have passed since.
-        rate: of relative growth a day, at most, as far as history says.
-        leaving: the share of ids that leave by themselves, for they were acquired long ago.
+        change: what is usual.
         gate: limits.
     """
-    last = ids.last_rows
+    last, leaving = ids.last_rows, change.leaving
     if not last:
         return
-    growth = math.expm1(min(2 * gate.learned * rate * days, 3.0))
+    growth = math.expm1(min(2 * gate.learned * change.rate * change.days, 3.0))
+    growth = max(growth, 2 * change.arrived / last)
     chance = SIGMAS * math.sqrt(1 / last)
     vanished, new = ids.vanished / last, ids.new / last
     if (limits := gate.limits("rows")) is not None:

@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,15 @@ from optdist.data.profile import ColumnProfile, DayCount, PartProfile, Profile, 
 from optdist.data.schema import CategoricalFeature, FeatureSchema, LabelStatistics, NumericFeature
 from optdist.errors import ConfigError
 from pipelines.monitoring.gate.columns import against_last, against_training, compare_columns
-from pipelines.monitoring.gate.days import Days, check_days, check_history, check_repeats_of_all
+from pipelines.monitoring.gate.days import (
+    Days,
+    allow_as_before,
+    check_days,
+    check_history,
+    check_repeats_of_all,
+)
 from pipelines.monitoring.gate.findings import Finding, checks_of, failed, in_short
-from pipelines.monitoring.gate.ids import Ids, check_forms, check_ids, check_unique
+from pipelines.monitoring.gate.ids import Change, Ids, check_forms, check_ids, check_unique
 from pipelines.monitoring.gate.scores import check_scores_against_training
 from pipelines.monitoring.gate.verdict import Accepting, accept
 
@@ -108,6 +115,19 @@ def test_late_rows_and_a_moving_window_of_days_are_no_change():
     assert failing(check_history(moved, then, yesterday, "yesterday", GATE)) == []
 
 
+def test_what_trainings_events_ended_with_is_allowed_and_no_more():
+    ended = list(check_days(Days.of(changed(days(), 28, events=0.2), TODAY), GATE))
+    assert "events" in failing(ended)
+    assert "events" not in failing(allow_as_before(ended, ended))
+    empty = list(check_days(Days.of(changed(days(), 28, events=0.1), TODAY), GATE))
+    assert "events" in failing(allow_as_before(empty, ended))
+
+
+def test_a_hole_of_weeks_does_not_make_itself_usual():
+    fresh = days()[:-60] + changed(days()[-1:], 1, events=0.5)
+    assert "events" in failing(check_days(Days.of(fresh, TODAY), GATE))
+
+
 def test_more_repeated_events_than_before_are_found():
     twice = Days.of(changed(days(), 300, events=2), TODAY)
     assert failing(check_repeats_of_all(twice, days(), "training", GATE)) == ["repeats"]
@@ -174,16 +194,24 @@ def test_what_trainings_own_dates_differ_by_is_no_fault():
     assert "mean" in failing(compare_columns(part(mean=9.0), lively, SCHEMA, GATE))
 
 
+def test_rows_of_one_household_are_no_independent_evidence():
+    unknown, alone = part(city=(0, 250, 450, 300)), against_training(profile(part()), None)
+    assert "unknown" in failing(compare_columns(unknown, alone, SCHEMA, GATE))
+    alike = replace(alone, cluster=20.0)
+    assert "unknown" not in failing(compare_columns(unknown, alike, SCHEMA, GATE))
+
+
 def test_ids_must_not_vanish_double_or_grow_beyond_history():
-    def checks(rate=0.001, **counts):
+    def checks(rate=0.001, arrived=0, **counts):
         ids = Ids(**({"rows": 1000, "ids": 1000, "repeated": 0, "last_rows": 1000} | counts))
-        return failing([*check_unique(ids, GATE), *check_ids(ids, "d", 1, rate, 0.0, GATE)])
+        change = Change(1, rate, arrived)
+        return failing([*check_unique(ids, GATE), *check_ids(ids, "d", change, GATE)])
 
     assert checks(new=10) == []
     assert checks(rows=500, ids=500, vanished=500) == ["rows", "vanished"]
     assert checks(repeated=3) == ["unique_ids"]
     assert checks(rows=1600, new=600) == ["new_ids"]
-    assert checks(rate=0.3, rows=1600, new=600) == []
+    assert checks(rate=0.3, rows=1600, new=600) == checks(arrived=300, rows=1600, new=600) == []
 
 
 @pytest.mark.parametrize("form", ["9.", "09", "9A", "a9-"])
