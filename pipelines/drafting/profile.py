@@ -22,7 +22,7 @@ from pipelines.sources.columns import (
     parse_number,
 )
 from pipelines.sources.formats.registry import explain_read_errors, read_table
-from pipelines.sources.inference import Statistics, text_measures
+from pipelines.sources.texts import Statistics, text_measures
 
 Sort = Literal["time", "number", "text", "boolean", "other"]
 

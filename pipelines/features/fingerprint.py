@@ -8,7 +8,7 @@ from typing import Any
 from optdist.config import Config, secrets_hidden
 from pipelines.sources.formats.registry import input_fingerprint
 
-FORMAT = 7  # raise it when the table's content changes for the same config and input
+FORMAT = 8  # raise it when the table's content changes for the same config and input
 
 
 def without_versions(dataset: dict[str, Any]) -> dict[str, Any]:

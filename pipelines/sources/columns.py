@@ -13,7 +13,7 @@ from pyspark.sql.types import DoubleType, FloatType, StringType
 
 from optdist.config.source import SourceConfig
 from optdist.errors import DataError
-from pipelines.sources.formats.base import RAGGED
+from pipelines.sources.formats.base import MARKS, RAGGED
 from pipelines.sources.formats.messages import first_line
 from pipelines.sources.formats.names import quoted
 
@@ -22,13 +22,15 @@ DAY, AMOUNT = "event_day", "event_amount"
 LABEL, REASON = "label", "reason"
 ROW_KEY, GROUP_KEY = "row_key", "group_key"  # hashes of a sample's id and of its split key
 IS_RAGGED = "more or fewer fields than the header"  # where the column RAGGED has a line
-# column -> its text, of the columns whose text is not of their type; null where all are
-UNPARSED = "_unparsed"
-MARKS = (RAGGED, UNPARSED)  # columns that say why a row cannot be used, next to those of the tables
 # what Spark casts to a number and is none in a table: 12.5D, 1f, 0x1F
 _PLAIN = r"^\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$"
 # how other programs write that there is no id: pandas, SQL, Python, R, Excel, MySQL, JavaScript
-NO_ID = ("", "nan", "<na>", "null", "none", "na", "n/a", "#n/a", "\\n", "undefined")
+NO_ID = (
+    *("", "nan", "-nan", "<na>", "na", "n/a", "#n/a", "#n/a n/a", "#na", "nat", "nil"),
+    *("null", "(null)", "[null]", "<null>", "#null!", "none", "(none)", "<none>", "\\n"),
+    *("undefined", "(blank)", "unknown", "(unknown)"),
+)
+_EXACT = {"double": 2**53, "float": 2**24}  # from where on whole numbers share a value
 BLANKS = " \t\r\n\u00a0\ufeff"  # the last two: no-break space, byte order mark
 DISTINCT_ERROR = 0.01  # of approximate counts, relative
 
@@ -143,6 +145,12 @@ def is_no_id(rows: DataFrame, name: str) -> Column:
     if isinstance(rows.schema[name].dataType, (DoubleType, FloatType)):
         return column(name).isNull() | F.isnan(column(name))
     return column(name).isNull()
+
+
+def is_inexact_id(rows: DataFrame, name: str) -> Column:
+    """Whether an id is of a type of fractions, and too large to be told from its neighbours."""
+    limit = _EXACT.get(rows.schema[name].dataType.typeName())
+    return F.lit(False) if limit is None else F.abs(column(name)) >= limit
 
 
 def content_hash(names: Sequence[str]) -> Column:

@@ -14,7 +14,6 @@ from optdist.config.source import SourceConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from pipelines.sources.columns import (
     RAGGED,
-    UNPARSED,
     column,
     is_missing,
     is_text,
@@ -22,6 +21,7 @@ from pipelines.sources.columns import (
     quoted,
 )
 from pipelines.sources.expressions import find_numbers, find_uses, parse
+from pipelines.sources.formats.base import UNPARSED
 
 
 def kept_rows(spark: SparkSession, rows: DataFrame, source: SourceConfig) -> Column:

@@ -14,11 +14,14 @@ _PARTS = re.compile(r"(\d{1,4})([./ -])(\d{1,2})\2(\d{1,4})(.*)")
 _NAMED = re.compile(r"(\d{1,4})([./ -])([A-Za-z]{3,9})\2(\d{1,4})(.*)")
 _TIME = re.compile(r"([ T])\d{1,2}:\d\d(:\d\d)?(\.\d+)?( ?[AaPp][Mm])?")
 _COMPACT = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0+)?")
+_COMPACT_TIME = re.compile(r"\d{8}([ T]?)([01]\d|2[0-3])(:?)[0-5]\d\3([0-5]\d)")
+_MONTH_FIRST = re.compile(r"([A-Za-z]{3,9})\.? (\d{1,2})(,?) (\d{4})")
 _MONTHS = {
     dt.date(2000, month, 1).strftime(form).lower(): month
     for month in range(1, 13)
     for form in ("%b", "%B")
 }
+_SHORT = 3  # letters of a month's short name
 _CENTURY = 100  # years; Spark reads yy as a year from 2000 on
 
 
@@ -57,7 +60,7 @@ def suggest_timestamps(name: str, texts: Sequence[str]) -> list[str]:
         notation is recognised.
     """
     values = [text.strip() for text in texts]
-    for suggest in (_parts, _compact, _number_of_time):
+    for suggest in (_parts, _month_first, _compact, _compact_time, _number_of_time):
         expressions = suggest(plain_or_quoted(name), values)
         if expressions:
             return expressions
@@ -213,8 +216,29 @@ def _compact(column: str, texts: Sequence[str]) -> list[str]:
     return [f"to_date({whole if any(match[4] for match in matches) else column}, 'yyyyMMdd')"]
 
 
+def _compact_time(column: str, texts: Sequence[str]) -> list[str]:
+    """20240131 09:05:00, 20240131T090500 or 20240131090500."""
+    matches = matches_of(_COMPACT_TIME, texts)
+    signs = {(match[1], match[3]) for match in matches}
+    if len(signs) != 1 or not all(_COMPACT.fullmatch(match[0][:8]) for match in matches):
+        return []
+    [(gap, colon)] = signs
+    gap = "\\'T\\'" if gap == "T" else gap
+    return [f"to_timestamp({column}, 'yyyyMMdd{gap}HH{colon}mm{colon}ss')"]
+
+
+def _month_first(column: str, texts: Sequence[str]) -> list[str]:
+    """Jan 31, 2024."""
+    matches = matches_of(_MONTH_FIRST, texts)
+    commas = {match[3] for match in matches}
+    if len(commas) != 1 or any(match[1].lower() not in _MONTHS for match in matches):
+        return []
+    month = "MMM" if all(len(match[1]) == _SHORT for match in matches) else "MMMM"
+    return [f"to_date({column}, '{month} d{commas.pop()} yyyy')"]
+
+
 def _number_of_time(column: str, texts: Sequence[str]) -> list[str]:
-    """Seconds, milliseconds or microseconds since 1970, or the days of a spreadsheet."""
+    """Seconds since 1970, down to nanoseconds, or the days of a spreadsheet."""
     if not matches_of(re.compile(r"\d+(\.\d+)?"), texts):
         return []
     digits = {len(text.partition(".")[0]) for text in texts}
@@ -222,6 +246,7 @@ def _number_of_time(column: str, texts: Sequence[str]) -> list[str]:
         ({9, 10}, f"timestamp_seconds(cast({column} AS bigint))"),
         ({12, 13}, f"timestamp_millis(cast({column} AS bigint))"),
         ({15, 16}, f"timestamp_micros(cast({column} AS bigint))"),
+        ({18, 19}, f"timestamp_micros(cast({column} AS bigint) div 1000)"),
         ({5}, f"date_add('1899-12-30', cast({column} AS int))"),
     ):
         if digits <= lengths:

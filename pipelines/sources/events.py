@@ -23,6 +23,7 @@ from pipelines.sources.columns import (
     explain_errors,
     first_reason,
     is_finite,
+    is_inexact_id,
     is_no_id,
     is_ragged,
     main_table_of,
@@ -196,6 +197,7 @@ def _reason(rows: DataFrame, entity: list[str]) -> F.Column:
     return first_reason(
         is_ragged(rows)
         + [(f"null {name}", is_no_id(rows, name)) for name in entity]
+        + [(f"inexact {name}", is_inexact_id(rows, name)) for name in entity]
         + [
             ("unparsable amount", F.col(AMOUNT).isNull()),
             ("amount is not finite", ~is_finite(F.col(AMOUNT))),

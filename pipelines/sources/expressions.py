@@ -25,6 +25,7 @@ class Need(Enum):
     ORDER = "order"  # the largest, the smallest, or in an order
     MIXED = "mixed"  # in an order, together with a text such as '0', which makes it text
     COMPARISON = "comparison"  # with a number
+    QUOTED = "quoted"  # compared with a number in quotes, as text if the column is text
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,11 @@ class Node:
 
 _NUMERIC = re.compile("byte|short|integer|long|float|double|decimal")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# days whose order as text is another: 31.12.2024, 1/31/24, 2024-1-31
+_WRITTEN_DAY = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}([./-])(\d\2|\d{2}\2\d(?!\d))")
 _COMPARISONS = {"LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual"}
 _EQUALITIES = {"EqualTo", "EqualNullSafe", "In", "nullif"}
+_CHECKED = {Need.SUM, Need.ORDER, Need.COMPARISON, Need.QUOTED}  # what text that is made may not be
 _ARITHMETIC = {"Add", "Subtract", "Multiply", "Divide", "IntegralDivide", "Remainder"}
 _ARITHMETIC |= {"UnaryMinus", "abs", "round", "bround", "floor", "ceil", "ceiling", "log", "ln"}
 _ARITHMETIC |= {"log10", "log1p", "log2", "exp", "sqrt", "pow", "power", "sign", "signum"}
@@ -98,6 +102,10 @@ _STRUCTS = {"CreateNamedStruct", "named_struct", "struct", "CreateStruct"}
 _THROUGH = {"first", "first_value", "last", "last_value", "any_value", "coalesce", "nvl", "ifnull"}
 _THROUGH |= {"If", "if", "CaseWhen", "struct", "CreateNamedStruct", "named_struct", "array"}
 _THROUGH |= {"collect_list", "collect_set", "lag", "lead", "nvl2", "CreateArray", "CreateStruct"}
+_THROUGH |= {"array_agg", "filter", "transform", "array_distinct", "array_compact", "slice", "get"}
+_THROUGH |= {"array_union", "array_except", "array_intersect", "array_append", "array_prepend"}
+_THROUGH |= {"element_at", "flatten", "shuffle"}
+_KNOWN = _THROUGH | _ARITHMETIC | _SUMS | _ORDERS | _BY | _STRUCTS | {"Literal", "Cast"}
 
 
 def parse(spark: SparkSession, sql: str) -> Node | None:
@@ -123,6 +131,40 @@ def find_uses(node: Node, need: Need = Need.NOTHING) -> Iterator[Use]:
         yield from find_uses(child, childs_need)
 
 
+def find_made_values(
+    node: Node, need: Need, place: tuple[int, ...] = ()
+) -> Iterator[tuple[tuple[int, ...], Need]]:
+    """What an expression makes and then orders, sums or compares, such as `trim(x)` in a maximum.
+
+    Args:
+        node: the expression.
+        need: what the expression as a whole is needed for.
+        place: where it is in a larger one.
+
+    Returns:
+        the place of each, as the way down to it by the indices of children, and its need.
+    """
+    if need in _CHECKED and node.column is None and node.function not in _KNOWN:
+        yield place, need
+    for child, childs_need in _needs(node, need):
+        index = next(i for i, other in enumerate(node.children) if other is child)
+        yield from find_made_values(child, childs_need, (*place, index))
+
+
+def sql_of(spark: SparkSession, sql: str, place: tuple[int, ...]) -> str:
+    """The SQL of a part of an expression.
+
+    Args:
+        spark: the session, whose parser reads it.
+        sql: the expression.
+        place: of the part, as `find_made_values` gives it.
+    """
+    node = spark._jsparkSession.sessionState().sqlParser().parseExpression(sql)
+    for index in place:
+        node = node.children().apply(index)
+    return str(node.sql())
+
+
 def find_numbers(node: Node) -> Iterator[str]:
     """The columns that an expression casts to a number, or calculates with."""
     number = node.kind == "Cast" and bool(_NUMERIC.match(str(node.fields["dataType"])))
@@ -144,6 +186,8 @@ def _needs(node: Node, need: Need) -> Iterator[tuple[Node, Need]]:
         first = next((child for child in children if child.text is None), None)
         yield from ((child, need if child is first else Need.TIE) for child in children)
         return
+    if name == "nullif":
+        yield children[0], need
     if name in _COMPARISONS | _EQUALITIES:
         yield from ((child, _compared(name, children)) for child in children)
         return
@@ -158,7 +202,8 @@ def _same_for_all(name: str, children: tuple[Node, ...], need: Need) -> Need:
     if name in _ARITHMETIC:
         if need is Need.MIXED:
             return need
-        return Need.SUM if need in {Need.SUM, Need.COMPARISON} else Need.NUMBER
+        is_strict = need in {Need.SUM, Need.COMPARISON, Need.QUOTED}
+        return Need.SUM if is_strict else Need.NUMBER
     if name in _DATES and len(children) < 2:
         return Need.NOTHING
     if name in _THROUGH:
@@ -185,11 +230,13 @@ def _compared(name: str, children: tuple[Node, ...]) -> Need:
     texts = [child.text for child in children if child.text is not None]
     if any(_DAY.match(text) for text in texts):
         return Need.NOTHING  # days compare right as text and as dates
+    if name in _COMPARISONS and any(_WRITTEN_DAY.match(text) for text in texts):
+        return Need.ORDER
     if any(not _is_plain(text) for text in texts):
         return Need.TEXT
     if name in _EQUALITIES:
         return Need.NOTHING
-    return Need.COMPARISON if texts else Need.ORDER
+    return Need.QUOTED if texts else Need.ORDER
 
 
 def _is_plain(text: str) -> bool:

@@ -9,7 +9,11 @@ from pipelines.sources.date_hints import matches_of
 from pipelines.sources.formats.names import plain_or_quoted
 from pipelines.sources.shapes import shape
 
-_MONEY = re.compile(r"[^\d.,()]{0,5}?([+-]?\d[\d.,' \u00a0\u202f]*)[^\d.,()]{0,5}")
+_WORD = r"[^\W\d]{1,3}\. ?"  # such as Rs. and kr.
+_MONEY = re.compile(
+    rf"(?:[^\d.,()]{{0,5}}?|{_WORD})([+-]?\d[\d.,' \u00a0\u202f]*)[^\d.,()]{{0,5}}", re.ASCII
+)
+_SCALED = re.compile(r"\d\s*(k|m|mn|mio|mill?|bn?|mrd|tsd)\b", re.IGNORECASE)  # 12.5k
 _BRACKETS = re.compile(r"([^\d.,()]{0,5})\(([^()]*)\)([^\d.,()]{0,5})")  # (9.99) is -9.99
 _DASHES = "-\u2212\u2013\u2014"
 _SIDES = re.compile(r"\b(cr|dr|db)\b", re.IGNORECASE)  # of an account: who writes it must say
@@ -56,7 +60,8 @@ def suggest_amounts(name: str, texts: Sequence[str]) -> list[str]:
     """
     plain = [_without_brackets(text.strip()) for text in texts]
     matches = matches_of(_MONEY, plain)
-    if not matches or any(_SIDES.search(text) for text in plain):
+    unclear = (_SIDES.search(text) or _SCALED.search(text) for text in plain)
+    if not matches or any(unclear):
         return []
     digits = [re.sub(r"[^\d.,]", "", match[1]) for match in matches]
     styles = {_decimal_sign(number) for number in digits} - {None}
@@ -66,7 +71,10 @@ def suggest_amounts(name: str, texts: Sequence[str]) -> list[str]:
     may_be_either = not styles and any("," in number for number in digits)
     listed = [".", ","] if may_be_either else [next(iter(styles), None) or "."]
     is_odd = any(sign == "odd" for sign in signs) or plain != [text.strip() for text in texts]
-    return [_expression(plain_or_quoted(name), sign, is_odd=is_odd) for sign in listed]
+    column = plain_or_quoted(name)
+    if any(re.match(_WORD, text) for text in plain):
+        column = f"regexp_replace({column}, '[^0-9]+[.] ?', '')"
+    return [_expression(column, sign, is_odd=is_odd) for sign in listed]
 
 
 def suggest_amount(name: str, texts: Sequence[str]) -> str | None:

@@ -8,10 +8,8 @@ with a number is refused.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import NumericType
 
 from optdist.config import DatasetConfig
@@ -20,48 +18,17 @@ from optdist.config.tables import TableConfig
 from optdist.config.transactions import TransactionsSourceConfig
 from optdist.errors import DataError
 from optdist.log import LOG
-from pipelines.sources.columns import column, is_text, parse_number
+from pipelines.sources.columns import is_text
 from pipelines.sources.expressions import Need
 from pipelines.sources.formats.registry import read_table
+from pipelines.sources.made_texts import refuse_made_texts
 from pipelines.sources.needs import Needs, Requirement, find_needs
-from pipelines.sources.shapes import with_shape
+from pipelines.sources.texts import Statistics, describe_texts, explain_days
 
 Types = dict[str, dict[str, str]]  # table -> column -> type, of columns that are text in the file
 
-# No leading zeros; up to 15 digits, or 17 with a fraction, come back as they were; programs write
-# a sign in exponents, and ids such as 12E5 have none.
-_DECIMAL = r"^-?(0|[1-9]\d*)(\.\d+)?(e[+-]\d{1,3})?$"
-_ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
-_TYPED = {Need.SUM, Need.NUMBER, Need.ORDER, Need.TIE, Need.MIXED, Need.COMPARISON}
-_REFUSED = {Need.SUM, Need.ORDER, Need.MIXED, Need.COMPARISON}  # where they would be wrong
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """What the values of a column of text look like: counts of those that are not blank."""
-
-    values: int
-    whole: int  # come back from bigint as the same text
-    short: int  # of these, with at most nine digits
-    decimal: int  # plain decimal numbers
-    numbers: int  # can be read as a number, in any way
-    zeros: int  # begin with a zero that is not a number's
-    days: int  # YYYY-MM-DD
-    lengths: int  # different lengths, 0, 1 or 2 for more
-    example: str | None  # the shape of one that is no number
-
-    @property
-    def type(self) -> str:
-        """The narrowest type that loses nothing."""
-        if self.values and self.whole == self.values:
-            return "bigint"
-        return "double" if self.values and self.decimal == self.values else "string"
-
-    @property
-    def orders_as_text(self) -> bool:
-        """Whether text and number have the same order: codes of one length, or no numbers."""
-        few = 2 * self.numbers < max(self.values, 1)
-        return few or self.zeros > 0 or (self.whole == self.values and self.lengths < 2)
+_REFUSED = {Need.SUM, Need.ORDER, Need.MIXED, Need.COMPARISON, Need.QUOTED}  # where it were wrong
+_TYPED = {Need.NUMBER, Need.TIE, *_REFUSED}
 
 
 def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
@@ -74,7 +41,8 @@ def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
     Raises:
         DataError: an expression would compare text with a number.
     """
-    source, needs = dataset.source, find_needs(spark, dataset.source)
+    source = dataset.source
+    needs, made = find_needs(spark, source)
     keys = {name.lower() for name in _kept_as_written(dataset)}
     types: Types = {}
     parsed = _parsed_columns(source)
@@ -99,6 +67,8 @@ def infer_types(spark: SparkSession, dataset: DatasetConfig) -> Types:
                 _refuse_mixed(name, text, uses)
             if kind == "string":
                 _refuse(name, text, values, uses)
+    if made:
+        refuse_made_texts(spark, typed_dataset(dataset, types).source, made)
     return types
 
 
@@ -148,19 +118,6 @@ def typed_dataset(dataset: DatasetConfig, types: Types) -> DatasetConfig:
     return dataset.model_copy(update={"source": source.model_copy(update={"tables": tables})})
 
 
-def describe_texts(rows: DataFrame, names: Iterable[str]) -> dict[str, Statistics]:
-    """Statistics of the values of text columns, all in one pass.
-
-    Args:
-        rows: a raw table.
-        names: its columns of text.
-    """
-    names = list(names)
-    parts = [F.struct(*text_measures(rows, name)).alias(f"c{i}") for i, name in enumerate(names)]
-    row = rows.agg(*parts).collect()[0]
-    return {name: Statistics(**row[i].asDict()) for i, name in enumerate(names)}
-
-
 def print_types(types: Mapping[str, Mapping[str, str]]) -> None:
     """One line with the types of columns that are text in the file; none where there are none."""
     listed = [
@@ -170,31 +127,6 @@ def print_types(types: Mapping[str, Mapping[str, str]]) -> None:
     ]
     if listed:
         LOG.info(f"  types of text columns in SQL: {', '.join(listed)}")
-
-
-def text_measures(rows: DataFrame, name: str) -> list[Column]:
-    """The aggregates that make a column's `Statistics`."""
-    text = F.trim(column(name))
-    text = F.when(text != "", text)
-    lower, whole = F.lower(text), text.cast("bigint").cast("string") == text
-    digits = F.length(F.regexp_replace(F.regexp_replace(lower, r"e.*$", ""), r"\D", ""))
-    decimal = lower.rlike(_DECIMAL) & (digits <= F.when(text.contains("."), 17).otherwise(15))
-    number = parse_number(rows, name).isNotNull()
-    counts = {
-        "values": text.isNotNull(),
-        "whole": whole,
-        "short": whole & (F.length(text) < 10),
-        "decimal": decimal,
-        "numbers": text.isNotNull() & number,
-        "zeros": text.rlike(r"^-?0\d"),
-        "days": text.rlike(_ISO_DAY),
-    }
-    several = F.when(F.min(F.length(text)) == F.max(F.length(text)), 1).otherwise(2)
-    return [
-        *[F.count_if(condition).alias(count) for count, condition in counts.items()],
-        several.alias("lengths"),
-        F.min(with_shape(F.when(~number, text))).alias("example"),
-    ]
 
 
 def _type(values: Statistics, uses: set[Requirement], is_key: bool, parsed: str | None) -> str:
@@ -207,15 +139,18 @@ def _type(values: Statistics, uses: set[Requirement], is_key: bool, parsed: str 
 
 def _refuse(table: str, name: str, values: Statistics, uses: set[Requirement]) -> None:
     """Raise a DataError if one of the uses would give a wrong number."""
-    wrong = [use for use in uses if _is_wrong(values, use.need)]
+    wrong = [use for use in uses if values.is_wrong_for(use.need)]
     if not wrong:
         return
     use = min(wrong, key=lambda use: use.setting)
+    if values.has_written_days:
+        raise DataError(explain_days(use, name, values))
     others = values.values - values.numbers
     why = (
         f"{others:,} of its {values.values:,} values are not numbers (such as `{values.example}`)"
         if others
-        else "it is an id, a key, a category, or an expression needs its text"
+        else "it is an id, a key, a category, an expression needs its text, or numbers are written "
+        "in it in another way than programs write them"
     )
     remedy = (
         f"declare source.tables.{table}.types: {{{name}: double}}, which quarantines such rows, or "
@@ -227,14 +162,6 @@ def _refuse(table: str, name: str, values: Statistics, uses: set[Requirement]) -
         f"which 9 is more than 10: {why}. Write cast({name} AS double) there, {remedy}"
         f"cast({name} AS string) where text is meant."
     )
-
-
-def _is_wrong(values: Statistics, need: Need) -> bool:
-    if need is Need.COMPARISON:  # Spark casts the text to a whole number
-        return values.short < values.values
-    if need is Need.SUM:  # leaves out what is no number
-        return 0 < values.numbers < values.values
-    return need is Need.ORDER and not values.orders_as_text
 
 
 def _needs_of_table(

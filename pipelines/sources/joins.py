@@ -27,13 +27,13 @@ from pipelines.sources.changes import find_days, note_of_changes
 from pipelines.sources.columns import (
     BLANKS,
     MARKS,
-    UNPARSED,
     column,
     explain_errors,
     is_text,
     require,
 )
 from pipelines.sources.condition import kept_rows
+from pipelines.sources.formats.base import UNPARSED
 from pipelines.sources.formats.registry import read_table
 from pipelines.sources.matches import check_matches
 from pipelines.sources.same_names import Renamed, find_same_names

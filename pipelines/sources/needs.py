@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from optdist.config.source import SourceConfig
 from optdist.config.transactions import FIRST_DAY, SNAPSHOT_DATE, TransactionsSourceConfig
-from pipelines.sources.expressions import Need, find_uses, parse
+from pipelines.sources.expressions import Need, find_made_values, find_uses, parse, sql_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,21 @@ class Requirement:
 
 
 Needs = dict[str, set[Requirement]]  # by the column's name in lower case
+
+
+@dataclass(frozen=True)
+class MadeValue:
+    """A value that an expression makes, and then orders, sums or compares.
+
+    Args:
+        table: the aggregated table whose rows it is made of; None: the joined rows.
+        sql: what makes it.
+        requirement: what it is needed for.
+    """
+
+    table: str | None
+    sql: str
+    requirement: Requirement
 
 
 def calendar_columns(spark: SparkSession, source: SourceConfig) -> set[str]:
@@ -38,13 +53,19 @@ def calendar_columns(spark: SparkSession, source: SourceConfig) -> set[str]:
     return calendar
 
 
-def find_needs(spark: SparkSession, source: SourceConfig) -> dict[str | None, Needs]:
+def find_needs(
+    spark: SparkSession, source: SourceConfig
+) -> tuple[dict[str | None, Needs], set[MadeValue]]:
     """What is needed of raw columns: of the joined rows (None), and of each aggregated table.
 
     Args:
         spark: the session, whose parser reads the expressions.
         source: the expressions.
+
+    Returns:
+        the needs of columns, and what is made of columns and needed to be a number or a date.
     """
+    made: set[MadeValue] = set()
     needs: dict[str | None, Needs] = defaultdict(lambda: defaultdict(set))
     expressions = sorted(source.expressions, key=lambda expression: -expression.step)
     for _, group in groupby(expressions, key=lambda expression: expression.step):
@@ -66,4 +87,8 @@ def find_needs(spark: SparkSession, source: SourceConfig) -> dict[str | None, Ne
                     same = use.need is whole.need
                     requirement = whole if same else Requirement(use.need, own.setting, own.sql)
                     needs[expression.table][use.column].add(requirement)
-    return needs
+                for place, need in find_made_values(tree, whole.need):
+                    requirement = Requirement(need, own.setting, own.sql) if place else whole
+                    sql = sql_of(spark, expression.sql, place)
+                    made.add(MadeValue(expression.table, sql, requirement))
+    return needs, made

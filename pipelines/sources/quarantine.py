@@ -20,12 +20,12 @@ from pipelines.sources.columns import (
     MARKS,
     RAGGED,
     REASON,
-    UNPARSED,
     column,
     content_hash,
     explain_errors,
     first_reason,
     is_finite,
+    is_inexact_id,
     is_missing,
     is_no_id,
     is_ragged,
@@ -33,9 +33,11 @@ from pipelines.sources.columns import (
     require,
     without_blanks,
 )
+from pipelines.sources.formats.base import UNPARSED
 from pipelines.sources.remedies import suggest_remedies
 from pipelines.sources.shapes import with_shape
 from pipelines.sources.typed import raw_text, unparsed_reason
+from pipelines.sources.values import swallowed_lines
 
 
 def with_reason(rows: DataFrame, dataset: DatasetConfig, *, label: bool) -> DataFrame:
@@ -61,6 +63,7 @@ def with_reason(rows: DataFrame, dataset: DatasetConfig, *, label: bool) -> Data
     with explain_errors("numeric features", rows):  # a type such as a date cannot be a number
         rows.select(*[parse_number(rows, name) for name in features.numeric])
     reasons = is_ragged(rows) + [(f"null {name}", is_no_id(rows, name)) for name in keys]
+    reasons += [(f"inexact {name}", is_inexact_id(rows, name)) for name in keys]
     for name in features.numeric:
         unparsable = ~is_missing(name) & parse_number(rows, name).isNull()
         reasons.append((f"unparsable {name}", unparsable))
@@ -89,7 +92,7 @@ def quarantine_rows(
     texts: Mapping[str, Column] | None = None,
     value: Column | None = None,
 ) -> DataFrame:
-    """The rows that have a reason, as (stage, reason, example, value, row), each row in JSON.
+    """The rows that have a reason: (stage, reason, example, value, lines, row), the row in JSON.
 
     Args:
         rows: rows with a `reason`, or null.
@@ -97,6 +100,10 @@ def quarantine_rows(
         without: columns that the pipeline added, which are left out of the JSON.
         texts: reason -> the text that is wrong, whose shape is the example.
         value: what a row is worth, by a guess [currency].
+
+    Returns:
+        also `lines`, how many lines of the file went into the row: a quote that does not end takes
+        those after it into one field.
     """
     if texts is None:
         texts = ragged_text(rows) | {f"unparsable {c}": column(c) for c in rows.columns}
@@ -113,6 +120,7 @@ def quarantine_rows(
         REASON,
         with_shape(F.coalesce(*bad, F.lit(None))).alias("example"),
         (F.lit(None) if value is None else value).cast("double").alias("value"),
+        F.greatest(F.size(swallowed_lines(rows)), F.lit(1)).alias("lines"),
         F.to_json(F.struct(*content)).alias("row"),
     )
 
@@ -139,11 +147,11 @@ class ReasonCount:
 
 def count_reasons(quarantined: DataFrame) -> list[ReasonCount]:
     """The reasons of each stage, the most frequent first."""
-    known = {"example": "string", "value": "double"}
+    known = {"example": "string", "value": "double", "lines": "int"}
     absent = {n: F.lit(None).cast(t) for n, t in known.items() if n not in quarantined.columns}
     groups = quarantined.withColumns(absent) if absent else quarantined
     sums = groups.groupBy("stage", REASON).agg(
-        F.count("*").alias("rows"),
+        F.sum(F.coalesce("lines", F.lit(1))).alias("rows"),
         F.min("example").alias("example"),
         F.coalesce(F.sum("value"), F.lit(0.0)).alias("value"),
     )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipelines.sources.columns import UNPARSED, column, is_missing, is_text, parse_number, quoted
+from pipelines.sources.columns import column, is_missing, is_text, parse_number, quoted
+from pipelines.sources.formats.base import UNPARSED
 
 _WHOLE = r"^\s*[+-]?\d+(\.0*)?\s*$"
 

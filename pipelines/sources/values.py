@@ -42,11 +42,33 @@ def _guess_cut(rows: DataFrame, amount: str) -> Column:
     if amount not in about.get("columns", []):
         return F.lit(None).cast("double")
     place = about["columns"].index(amount)
-    fields = F.split(RAGGED, re.escape(about["sep"]))
+    lines = swallowed_lines(rows)
+    sep = re.escape(about["sep"])
+    fields = F.split(RAGGED, sep)
     extra = F.greatest(F.size(fields) - len(about["columns"]), F.lit(0))
     joined = F.array_join(F.slice(fields, place + 1, extra + 1), ",")
     whole = (extra > 0) & joined.rlike(_WHOLE_AND_CENTS)
     moved = F.get(fields, extra + place)
-    return F.coalesce(
+    one = F.coalesce(
         F.when(whole, guess_number(joined)), guess_number(moved), guess_number(F.get(fields, place))
     )
+    worth = F.transform(lines, lambda line: guess_number(F.get(F.split(line, sep), F.lit(place))))
+    total = F.aggregate(
+        worth, F.lit(0.0), lambda total, value: total + F.coalesce(value, F.lit(0.0))
+    )
+    return F.when(F.size(lines) > 1, total).otherwise(one)
+
+
+def swallowed_lines(rows: DataFrame) -> Column:
+    """Lines with all fields, within one row of too many or too few: a quote has no end there.
+
+    Args:
+        rows: raw rows; an empty array where their lines are not marked, or are not too long.
+    """
+    none = F.array().cast("array<string>")
+    about = rows.schema[RAGGED].metadata if RAGGED in rows.columns else {}
+    if not about.get("columns"):
+        return none
+    size, sep = len(about["columns"]), re.escape(about["sep"])
+    lines = F.filter(F.split(RAGGED, r"\r?\n"), lambda line: F.size(F.split(line, sep)) == size)
+    return F.coalesce(lines, none)

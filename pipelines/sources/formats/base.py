@@ -10,6 +10,14 @@ from optdist.config.tables import TableConfig
 from optdist.errors import DataError
 
 RAGGED = "_ragged_line"  # the whole line of a row that has more or fewer fields than the header
+# column -> its text, of the columns whose text is not of their type; null where all are
+UNPARSED = "_unparsed"
+MARKS = (RAGGED, UNPARSED)  # columns that say why a row cannot be used, next to those of the tables
+
+
+def not_a_mark(name: str) -> str:
+    """The name of a table's own column, which is another one where marks have that name."""
+    return f"{name} (of the table)" if name.lower() in MARKS else name
 
 
 @runtime_checkable

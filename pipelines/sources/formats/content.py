@@ -75,8 +75,11 @@ def recognize(file: Path, head: bytes) -> tuple[str, str] | None:
         file: the file.
         head: its first bytes.
     """
+    if head[257:262] == b"ustar":
+        return "a tar archive", _ARCHIVE
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower()
     for sign, kind, remedy in _SIGNS:
-        if head.startswith(sign):
+        if head.startswith(sign) or (sign.startswith(b"<") and text.startswith(sign.lower())):
             return ("an Excel file", _EXCEL) if _is_office(file, sign) else (kind, remedy)
     return None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -16,7 +18,16 @@ from pipelines.sources.formats.paths import explain_missing, is_hidden, list_fil
 _MARKERS = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 _LEAST_COPY = 1024  # bytes: smaller files may be a header alone, or one row
 _ICEBERG = "metadata/*.metadata.json"
-_FORMATS = {"Delta Lake": "delta", "Apache Hudi": "hudi", "Apache Iceberg": "iceberg"}
+_ACID = re.compile(r"(base|delta|delete_delta)_\d{7,}(_.*)?")  # folders of Hive's transactions
+_PAIMON = {"snapshot", "manifest", "schema"}
+_HIVE, _PLACE = "Hive with transactions", "give {} as the path and set format: {}"
+_REMEDIES = {
+    "Delta Lake": _PLACE.format("{0}", "delta"),
+    "Apache Hudi": _PLACE.format("{0}", "hudi"),
+    "Apache Iceberg": _PLACE.format("{0}", "iceberg"),
+    "Apache Paimon": _PLACE.format("{0}", "paimon"),
+    _HIVE: "set format: table, and path to the table's name in the catalog",
+}
 
 
 def table_files(name: str, path: str, options: dict[str, str]) -> list[Path]:
@@ -63,20 +74,27 @@ def refuse_table_formats(path: str) -> None:
     root = Path(path)
     above = [root, *root.parents] if root.is_dir() else list(root.parents)
     for folder in above:
-        for marker in _MARKERS:
+        for marker, kind in _MARKERS.items():
             if (folder / marker).exists():
-                raise DataError(_explain_table_format(path, marker, str(folder)))
+                raise DataError(_explain_table_format(path, kind, marker, folder))
         if next(folder.glob(_ICEBERG), None):
-            raise DataError(_explain_table_format(path, _ICEBERG, str(folder)))
+            raise DataError(_explain_table_format(path, "Apache Iceberg", _ICEBERG, folder))
+        if _ACID.fullmatch(folder.name):
+            raise DataError(_explain_table_format(path, _HIVE, folder.name, folder.parent))
+        _refuse_paimon(path, folder, [name for name in _PAIMON if (folder / name).is_dir()])
     if not root.is_dir():
         return
     for folder, folders, files in walk(root, hidden=True):
         names = [*folders, *(file.name for file in files)]
-        for marker in _MARKERS:
+        for marker, kind in _MARKERS.items():
             if any(name.startswith(marker) for name in names):  # also .hoodie_partition_metadata
-                raise DataError(_explain_table_format(path, marker, str(folder)))
+                raise DataError(_explain_table_format(path, kind, marker, folder))
         if folder.name == "metadata" and any(n.endswith(".metadata.json") for n in names):
-            raise DataError(_explain_table_format(path, _ICEBERG, str(folder.parent)))
+            raise DataError(_explain_table_format(path, "Apache Iceberg", _ICEBERG, folder.parent))
+        acid = next(filter(_ACID.fullmatch, folders), None)
+        if acid:
+            raise DataError(_explain_table_format(path, _HIVE, acid, folder))
+        _refuse_paimon(path, folder, folders)
 
 
 def refuse_remote_table_formats(spark: SparkSession, url: str) -> None:
@@ -93,17 +111,21 @@ def refuse_remote_table_formats(spark: SparkSession, url: str) -> None:
     parts = rest.rstrip("/").split("/")
     for end in range(len(parts), 1, -1):
         folder = f"{scheme}://{'/'.join(parts[:end])}"
-        for marker in (*_MARKERS, _ICEBERG):
+        for marker, kind in {**_MARKERS, _ICEBERG: "Apache Iceberg"}.items():
             if _exists(spark, f"{folder}/{marker}"):
-                raise DataError(_explain_table_format(url, marker, folder))
+                raise DataError(_explain_table_format(url, kind, marker, folder))
 
 
-def _explain_table_format(path: str, marker: str, folder: str) -> str:
-    name = _MARKERS.get(marker, "Apache Iceberg")
+def _refuse_paimon(path: str, folder: Path, folders: Iterable[str]) -> None:
+    if set(folders) >= _PAIMON:
+        raise DataError(_explain_table_format(path, "Apache Paimon", "snapshot, manifest", folder))
+
+
+def _explain_table_format(path: str, kind: str, marker: str, folder: Path | str) -> str:
     return (
-        f"{path} belongs to a table of {name} ({folder} has {marker}). Read as plain files, rows "
+        f"{path} belongs to a table of {kind} ({folder} has {marker}). Read as plain files, rows "
         f"that the table has deleted or replaced would count again. Export the table to Parquet "
-        f"and give that folder, or give {folder} as the path and set format: {_FORMATS[name]}."
+        f"and give that folder, or {_REMEDIES[kind].format(folder)}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from optdist.errors import DataError
 from optdist.files import uri
+from pipelines.sources.formats.base import not_a_mark
 from pipelines.sources.formats.content import HEAD, require_text
 from pipelines.sources.formats.options import require_csv_options
 from pipelines.sources.formats.paths import lower_keys
@@ -99,6 +101,7 @@ def read_header(files: list[Path], options: Mapping[str, str]) -> list[str] | No
             continue
         lines = [line for line in _lines(text) if _has_content(line, dialect)]
         header = _first_record(file, lines, dialect)
+        _refuse_json(file, lines)
         _refuse_other_separator(file, header, dialect)
         _refuse_lines_above(file, lines, header, dialect)
         _refuse_open_quotes(file, text, header, dialect)
@@ -118,9 +121,10 @@ def column_names(header: list[str]) -> list[str]:
     """Names for a header's columns, each once.
 
     Blanks around names go. A column without a name is called `_c` and its index, as Spark does. A
-    doubled name says which column it is, so that whoever uses it sees that there are two.
+    doubled name says which column it is, so that whoever uses it sees that there are two. The names
+    of marks are taken.
     """
-    names = [name.strip() for name in header]
+    names = [not_a_mark(name.strip()) for name in header]
     counts = Counter(name.casefold() for name in names)
     return [
         f"_c{i}"
@@ -173,6 +177,11 @@ def _refuse_other_separator(file: Path, header: list[str], dialect: Dialect) -> 
             f"The first line of {file} is one column with the separator {dialect.sep!r}: "
             f"{header[0][:80]!r}. Set options: {{sep: {written}}}."
         )
+
+
+def _refuse_json(file: Path, lines: list[str]) -> None:
+    if re.match(r'\s*(\{\s*"|\[\s*\{)', lines[0]):
+        raise DataError(f"{file} is JSON, not CSV. Set format: json.")
 
 
 def _refuse_lines_above(file: Path, lines: list[str], header: list[str], dialect: Dialect) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -41,6 +42,10 @@ class Parquet(FileFormat):
         self, spark: SparkSession, path: str, files: list[Path], options: Options
     ) -> DataFrame:
         """Read files as they are if their columns are the same, and all are Spark's."""
+        if (Path(path) / "_spark_metadata").is_dir():  # which says which files a stream has written
+            listed = load(spark, self.reader, path, options, StructType()).inputFiles()
+            written = {Path(unquote(urlsplit(file).path)) for file in listed}
+            files = [file for file in files if file.absolute() in written]
         footers = _in_one_spelling([read_footer(file) for file in files])
         groups = _same_columns(footers)
         if len(groups) < 2 and all(_is_plain(kind) for f in footers for kind in f.types.values()):

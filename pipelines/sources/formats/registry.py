@@ -12,7 +12,14 @@ from optdist.config.source import SourceConfig
 from optdist.config.tables import TableConfig
 from optdist.errors import ConfigError, DataError
 from optdist.plugins import named_class
-from pipelines.sources.formats.base import MarksRows, PinnedTable, Pins, TableFormat
+from pipelines.sources.formats.base import (
+    RAGGED,
+    MarksRows,
+    PinnedTable,
+    Pins,
+    TableFormat,
+    not_a_mark,
+)
 from pipelines.sources.formats.bounded import BoundedTable, bounded
 from pipelines.sources.formats.delta import Delta
 from pipelines.sources.formats.files import Csv
@@ -77,10 +84,13 @@ def read_table(
         return spark.table(table.view)
     kind = table_format(format_of(name, table))
     with _explained(name, table, kind):
-        if marked and isinstance(kind, MarksRows):
+        marks_rows = marked and isinstance(kind, MarksRows)
+        if isinstance(kind, MarksRows) and marked:
             rows = kind.read_marked(spark, name, table)
         else:
             rows = kind.read(spark, name, table)
+        own = [column for column in rows.columns if not (marks_rows and column == RAGGED)]
+        rows = rows.withColumnsRenamed({c: not_a_mark(c) for c in own if c != not_a_mark(c)})
         return bounded(rows, table.bound) if isinstance(table, BoundedTable) else rows
 
 

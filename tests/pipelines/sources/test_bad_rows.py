@@ -9,6 +9,7 @@ from optdist.config import config_from
 from optdist.errors import DataError
 from pipelines.features.build import build_features
 from pipelines.features.samples import build_samples
+from pipelines.sources.quarantine import count_reasons
 
 HEADER = "customer,day,amount\n"
 
@@ -114,11 +115,46 @@ def test_an_amount_that_is_no_plain_number_is_unparsable_and_its_value_guessed(
 def test_words_for_null_are_no_customer(spark, tmp_path):
     path = tmp_path / "sales.csv"
     ids = ["nan", "NaN", "null", "None", "NA", "n/a", "\\N", "<NA>", '" "', ""]
+    ids += ["(null)", "NaT", "[NULL]", "-nan", "nil", "#NULL!", "(blank)", "Unknown"]
     lines = [f"{customer},2024-01-05,1" for customer in ids]
     path.write_text(HEADER + "\n".join([*lines, "c1,2024-01-05,1", "c3,2024-02-10,5"]) + "\n")
     samples = build_samples(spark, events_config(path).dataset)
     assert [row["customer"] for row in samples.rows.collect()] == ["c1"]
     assert [row["reason"] for row in samples.quarantine.collect()] == ["null customer"] * len(ids)
+
+
+def test_ids_that_a_type_of_fractions_cannot_tell_apart_are_no_customers(spark, tmp_path):
+    frame = pd.DataFrame({"customer": [2.0**53, 3.0], "day": "2024-01-05", "amount": 1.0})
+    frame.loc[2] = [3.0, "2024-02-10", 5.0]
+    frame.to_parquet(tmp_path / "sales.parquet", index=False)
+    source = {"tables": {"sales": {"path": str(tmp_path / "sales.parquet")}}}
+    config = events_config(tmp_path / "sales.parquet", **source)
+    assert quarantine(spark, config) == [("inexact customer", None, 1.0)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_columns_named_like_marks_of_bad_rows_are_like_others(spark, tmp_path, suffix):
+    path = tmp_path / f"sales.{suffix}"
+    names = ["_unparsed", "_ragged_line", "_corrupt_record", "reason", "stage", "row_key"]
+    frame = pd.DataFrame({"customer": "c1", "day": ["2024-01-05", "2024-02-10"], "amount": 2.5})
+    frame = frame.assign(**dict.fromkeys(names, "x"))
+    (frame.to_csv if suffix == "csv" else frame.to_parquet)(path, index=False)
+    samples = build_samples(
+        spark, events_config(path, tables={"sales": {"path": str(path)}}).dataset
+    )
+    assert [row["label"] for row in samples.rows.collect()] == [2.5]
+    assert samples.quarantine.count() == 0
+
+
+def test_rows_that_a_quote_without_an_end_takes_in_are_counted_with_their_value(spark, tmp_path):
+    path = tmp_path / "sales.csv"
+    lines = [f"c{i},a,2024-01-05,{i}" for i in range(1, 9)]
+    lines[0] = "c1,a,2024-02-10,1"
+    lines[4] = lines[4].replace(",a,", ',"a,')
+    path.write_text("customer,note,day,amount\n" + "\n".join(lines) + "\n")
+    samples = build_samples(spark, events_config(path, options={"multiLine": "true"}).dataset)
+    [count] = count_reasons(samples.quarantine)
+    assert (count.reason, count.rows, count.value) == (RAGGED, 4, 5.0 + 6.0 + 7.0 + 8.0)
 
 
 def test_blanks_around_a_customer_make_no_other_one(spark, tmp_path):

@@ -22,6 +22,12 @@ DATES = [
     (["20240131.0"], "to_date(cast(cast(day AS bigint) AS string), 'yyyyMMdd')", "2024-01-31"),
     (["1706659200"], "timestamp_seconds(cast(day AS bigint))", "2024-01-31"),
     (["1706659200000"], "timestamp_millis(cast(day AS bigint))", "2024-01-31"),
+    (["1706659200123456789"], "timestamp_micros(cast(day AS bigint) div 1000)", "2024-01-31"),
+    (["Jan 31, 2024", "Feb 6, 2024"], "to_date(day, 'MMM d, yyyy')", "2024-01-31"),
+    (["January 31 2024", "May 6 2024"], "to_date(day, 'MMMM d yyyy')", "2024-01-31"),
+    (["20240131 09:05:01"], "to_timestamp(day, 'yyyyMMdd HH:mm:ss')", "2024-01-31"),
+    (["20240131T090501"], "to_timestamp(day, 'yyyyMMdd\\'T\\'HHmmss')", "2024-01-31"),
+    (["20240131090501"], "to_timestamp(day, 'yyyyMMddHHmmss')", "2024-01-31"),
     (["45322", "45323.5"], "date_add('1899-12-30', cast(day AS int))", "2024-01-31"),
 ]
 AMOUNTS = [
@@ -41,6 +47,8 @@ ODD = [  # amounts whose sign is not a hyphen in front
     (["9.99-", "$3.00"], "point", -9.99),
     (["\u22129,99 €", "3,50 €"], "comma", -9.99),
     (["(9.99)"], "point", -9.99),
+    (["Rs.1,234.50", "Rs. 5"], "point", 1234.5),
+    (["kr. 12,50"], "comma", 12.5),
 ]
 SQL = {
     "point": "cast(regexp_replace(amount, '[^0-9.-]', '') AS double)",
@@ -99,7 +107,18 @@ def test_no_date_is_suggested_for_what_is_not_recognised(texts):
     assert suggest_timestamp("day", texts) is None
 
 
-@pytest.mark.parametrize("texts", [["free"], ["1.234,56", "1,234.56"], ["9.99 CR"], ["12.-"]])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["free"],
+        ["1.234,56", "1,234.56"],
+        ["9.99 CR"],
+        ["12.-"],
+        ["12.5k"],
+        ["3 Mio"],
+        ["\uff11\uff12"],
+    ],
+)
 def test_no_amount_is_suggested_for_what_is_not_recognised(texts):
     assert suggest_amount("amount", texts) is None
 

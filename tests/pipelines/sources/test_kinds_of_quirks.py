@@ -40,6 +40,25 @@ def word_among_numbers(shop):
     shop.write()
 
 
+def cleaned_text(shop):
+    shop.rows["price"] = [f"${amount:.2f}" for amount in shop.rows["amount"]]
+    shop.features["dearest"] = "max(replace(price, '$', ''))"
+    shop.write()
+
+
+def written_days(shop):
+    shop.rows["shipped"] = pd.to_datetime(shop.rows["day"]).dt.strftime("%d.%m.%Y")
+    shop.source["where"] = "shipped > '31.12.2022'"
+    shop.write()
+
+
+def quote_without_end(shop):
+    lines = shop.text().splitlines()
+    lines[1000] = lines[1000].replace(",", ',"', 1)
+    shop.write("\n".join(lines))
+    shop.source["tables"]["sales"]["options"] = {"multiLine": "true"}
+
+
 def leading_zeros(shop):
     shop.rows.loc[shop.rows["customer"] == "008", "customer"] = "7"
     shop.write()
@@ -214,6 +233,9 @@ RIGHT = [
     *(brackets, odd_names, own_names, trailing_comma, doubled_column, blanks_after_commas),
 ]
 REFUSED = {  # what the sentence must name
+    cleaned_text: r"1,500 of its 1,500 values are numbers",
+    written_days: r"days such as `99\.99\.9999` have another order",
+    quote_without_end: r"more or fewer fields than the header 501",
     word_among_numbers: r"1 of its 1,500 values are not numbers \(such as `aaaa`\)",
     no_event_in_window: r"label windows 2023-10-01 to 2023-11-29: every label would be 0",
     hudi: r"table of Apache Hudi",

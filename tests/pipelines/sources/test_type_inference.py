@@ -93,12 +93,71 @@ def test_columns_that_nothing_orders_or_that_are_seen_as_text_stay_text(spark, t
         ("sum(price)", "c1,2024-01-08,1,1,1,n/a,d", r"1 of its 5 values are not numbers"),
         ("max_by(note, price)", "c1,2024-01-08,1,1,1,1.2.3,d", r"history.*max_by\(note, price\)"),
         ("count_if(price > 5)", "c1,2024-01-08,1,1,1,free,d", r"such as `aaaa`"),
+        ("sum(note)", "c1,2024-01-08,1,1,1,1,d", r"4 of its 4 values are not numbers"),
+        ("array_max(filter(collect_list(price), x -> x > 1))", "c1,2024-01-08,1,1,1,x,d", "`a`"),
     ],
 )
 def test_what_would_compare_text_with_a_number_is_refused(spark, table, expression, more, message):
     config = events_config(table(more), **history(value=expression))
     with pytest.raises(DataError, match=message):
         build_samples(spark, config.dataset)
+
+
+DATED = [f"c1,2024-01-{day:02},{day}.5,{day},1,$9.{day},{day}.1.2024" for day in range(5, 20)]
+MADE = {"made": "replace(price, '$', '')", "same": "made"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("max(replace(price, '$', ''))", r"replace\(price, '\$', ''\) for text.*cast"),
+        ("max(same)", r"replace\(price, '\$', ''\) for text.*15 of its 15 values are numbers"),
+        ("max_by(note, substring(price, 2))", r"substring\(price, 2\) for text"),
+        ("count_if(replace(price, '$', '') > 9)", r"for text, in which 9 is more than 10"),
+        ("max(cast(substring(price, 2) AS double))", None),
+        ("max(cast(substring(price, 2) AS string))", None),
+        ("sum(substring(price, 2))", None),
+        ("max(substring(day, 1, 7))", None),
+        ("max(note)", r"note for text, in which days such as `9\.9\.9999` have another order"),
+        ("count_if(note > '31.12.2023')", r"days such as `9\.9\.9999`"),
+        ("max(right(note, 9))", r"right\(note, 9\) for text, in which days such as"),
+        ("max(to_date(note, 'd.M.yyyy'))", None),
+    ],
+)
+def test_text_that_an_expression_makes_is_not_ordered_where_it_is_numbers_or_days(
+    spark, table, expression, message
+):
+    path = table(rows=DATED)
+    config = events_config(path, columns=MADE, **history(value=expression))
+    if message is None:
+        infer_types(spark, config.dataset)
+        return
+    with pytest.raises(DataError, match=message):
+        infer_types(spark, config.dataset)
+
+
+def test_the_maximum_of_a_joined_table_is_looked_at_in_its_own_rows(spark, table, tmp_path):
+    prices = [f"c{i},{i}.50 EUR" for i in range(5, 15)]
+    (tmp_path / "prices.csv").write_text("customer,paid\n" + "\n".join(prices) + "\n")
+    path = table(rows=DATED)
+    tables = {"sales": {"path": str(path)}, "prices": {"path": str(tmp_path / "prices.csv")}}
+    join = {"table": "prices", "by": ["customer"], "aggregate": {"top": "max(left(paid, 4))"}}
+    with pytest.raises(DataError, match=r"joins.*left\(paid, 4\) for text.*10 of its 10"):
+        infer_types(spark, events_config(path, tables=tables, joins=[join]).dataset)
+
+
+@pytest.mark.parametrize(
+    ("where", "orders"),
+    [
+        ("day >= '2024-1-6'", 2.0),
+        ("array_max(array(price, units)) > 10", 1.0),
+        ("units > '9'", 1.0),
+    ],
+)
+def test_a_condition_compares_days_and_numbers_as_such(spark, table, where, orders):
+    where = f"{where} OR customer = 'c3'"
+    _, samples = features_of(spark, table(), where=where, **history())
+    assert samples.rows.first()["orders_all"] == orders
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -70,6 +70,10 @@ def test_headers_of_a_folder_may_differ_in_case_and_blanks(tmp_path):
         (b"\xd0\xcf\x11\xe0xx", {}, "an old Excel file"),
         (b"PAR1xx", {}, "a Parquet file. Set format: parquet"),
         ("<!DOCTYPE html><p>", {}, "a web page"),
+        ("\n<!doctype html>\n<p>", {}, "a web page"),
+        ("<HTML>\n<p>", {}, "a web page"),
+        ('{"a": 1, "b": 2}\n', {}, "is JSON, not CSV. Set format: json"),
+        ("x" * 257 + "ustar\0" + "a,b\n1,2\n", {}, "a tar archive"),
         ("a" * 300_000, {}, "more than 65,536 letters"),
     ],
 )

@@ -1,6 +1,7 @@
 """Parquet as pandas and others write it."""
 
 import datetime as dt
+import json
 
 import pandas as pd
 import pyarrow as pa
@@ -116,6 +117,19 @@ def test_a_file_that_is_not_parquet_is_named(tmp_path, spark, content, message):
     (tmp_path / "stray").write_bytes(content)
     with pytest.raises(DataError, match=f"stray.*{message}"):
         read_table(spark, "t", table)
+
+
+def test_files_of_a_stream_count_where_it_has_written_them_whole(spark, tmp_path):
+    frame = pd.DataFrame({"day": pd.to_datetime(["2024-01-31"]), "n": 1})
+    files = [tmp_path / "part 0.parquet", tmp_path / "part 1.parquet"]
+    frame.to_parquet(files[0])
+    frame.assign(n=2).to_parquet(files[1])
+    entry = {"path": files[0].as_uri(), "size": files[0].stat().st_size, "isDir": False}
+    entry |= {"modificationTime": 1, "blockReplication": 1, "blockSize": 1, "action": "add"}
+    (tmp_path / "_spark_metadata").mkdir()
+    (tmp_path / "_spark_metadata" / "0").write_text(f"v1\n{json.dumps(entry)}\n")
+    [(_, number)] = read(spark, TableConfig(path=str(tmp_path)))
+    assert number == 1
 
 
 def test_a_common_type_holds_every_value(tmp_path):

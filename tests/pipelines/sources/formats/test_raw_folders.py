@@ -65,10 +65,14 @@ def test_hidden_files_change_no_fingerprint(tmp_path):
         ("t/metadata/v1.metadata.json", "t", "Apache Iceberg"),
         ("metadata/v1.metadata.json", "t", "Apache Iceberg"),
         ("t/metadata/v1.metadata.json", ".", "Apache Iceberg"),
+        ("t/delete_delta_0000003_0000003_0000/bucket_00000", "t", "Hive with transactions"),
+        ("t/base_0000001/bucket_00000", "t/base_0000001", "Hive with transactions"),
+        ("t/snapshot/LATEST t/manifest/m t/schema/schema-0", "t/k=1", "Apache Paimon"),
+        ("t/snapshot/LATEST t/manifest/m t/schema/schema-0", ".", "Apache Paimon"),
     ],
 )
 def test_a_folder_of_a_table_format_is_refused(tmp_path, marker, given, message):
-    touch(tmp_path, "t/k=1/a.parquet", marker)
+    touch(tmp_path, "t/k=1/a.parquet", *marker.split())
     with pytest.raises(DataError, match=f"belongs to a table of {message}.*Export the table"):
         table_files("t", str((tmp_path / given).resolve()), {})
 
