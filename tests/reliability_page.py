@@ -18,7 +18,8 @@ HEAD = """# What happens when something breaks
 Each fault is done to the real processes by a test, and what comes of it is compared with a run that
 nothing disturbed. `make reliability` writes this page from what the tests see, and a test fails
 where the page says something else. Seconds are from the fault until the job has done its work, on
-two cores that do other work too, with a silence of a few seconds instead of the default 120.
+two cores that do other work too, with a silence of a few seconds instead of the default 120. `…`
+stands for a folder, N, HOST, TIME and ID for what differs from run to run.
 """
 SECTIONS: dict[str, dict[str, str]] = {
     "Training": {
@@ -39,9 +40,25 @@ SECTIONS: dict[str, dict[str, str]] = {
         "clock_change": "the night in which clocks change",
         "clock_set_back": "a clock that was set back",
     },
+    "MLflow": {
+        "server_hangs": "a server that connects and then says nothing",
+        "store_read_only": "a store that may only be read",
+    },
 }
 FAULTS = {key: fault for rows in SECTIONS.values() for key, fault in rows.items()}
 NOTHING = "nothing"
+# What differs from run to run in an error's text
+_VARYING = {
+    r"\([\w.-]+, process \d+, since [^)]+\)": "(HOST, process N, since TIME)",
+    r"process \d+": "process N",
+    r" on [\w.-]+\)": " on HOST)",
+    r"for \d+ seconds": "for N seconds",
+    r"below …(?=[ .])": "below paths.root",
+    r"part-(\d+)-[-\w.]+\.parquet": r"part-\1.parquet",
+    r"…\S*/": "…/",
+    r"…/(unfinished-\w+|\d+)-[0-9a-f]{8}\b": r"…/\1-ID",
+    r"…/[0-9a-f]{8}\b": "…/ID",
+}
 
 
 def record(key: str, happened: str, seconds: float, lost: str = NOTHING) -> None:
@@ -50,7 +67,7 @@ def record(key: str, happened: str, seconds: float, lost: str = NOTHING) -> None
     Args:
         key: of the fault.
         happened: what the job did and said, without what differs from run to run.
-        seconds: from the fault until the work was done.
+        seconds: from the fault until the work was done; 0: it cost no time.
         lost: what had to be done again, or is gone.
     """
     if os.environ.get(COLLECT):
@@ -69,10 +86,9 @@ def sentence(error: object, *folders: Path) -> str:
     text = str(error)
     for folder in sorted(map(str, folders), key=len, reverse=True):
         text = text.replace(f"file://{folder}", "…").replace(folder, "…")
-    text = re.sub(r"process \d+", "process N", text)
-    text = re.sub(r" on [\w.-]+\)", " on HOST)", text)
-    text = re.sub(r"for \d+ seconds", "for N seconds", text)
-    return re.sub(r"…\S*/", "…/", text)
+    for pattern, replacement in _VARYING.items():
+        text = re.sub(pattern, replacement, text)
+    return text.removeprefix("error: ")
 
 
 def row(key: str, happened: str, lost: str, seconds: float) -> str:
@@ -81,7 +97,7 @@ def row(key: str, happened: str, lost: str, seconds: float) -> str:
         cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("*", "\\*")
         for cell in (happened, lost)
     ]
-    took = f"{seconds:.0f}" if seconds >= 1 else "under 1"
+    took = f"{seconds:.0f}" if seconds >= 1 else "under 1" if seconds else "none"
     return f"| {FAULTS[key]} | {cells[0]} | {cells[1]} | {took} |".replace("<", "&lt;")
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from optdist.data.schema import FeatureSchema
+from optdist.data.schema import FeatureSchema, first_problem
 from optdist.errors import DataError
 from optdist.files import sha256_of, write_json
 from optdist.sums import file_sums, json_digest
@@ -158,7 +158,8 @@ class FeatureTable(_Folders):
             manifest = Manifest.model_validate(content)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path} is not a finished feature table ({error}). Run jobs/build_features.py."
+                f"{path} is not a finished feature table ({first_problem(error)}). Run "
+                f"jobs/build_features.py."
             ) from error
         _require_sum(path / _MANIFEST, manifest.sums.get(_MANIFEST), _manifest_sum(content))
         schema = FeatureSchema.load(path / _SCHEMA)

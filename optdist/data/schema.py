@@ -201,8 +201,10 @@ def _unreadable(path: str | Path, reason: str) -> DataError:
     return DataError(f"{path} is not a readable feature schema: {reason}.")
 
 
-def first_problem(error: ValidationError) -> str:
+def first_problem(error: Exception) -> str:
     """Where the first problem of a file is, and what it is, without the value there."""
+    if not isinstance(error, ValidationError):
+        return str(error)
     problem, *others = error.errors(include_url=False, include_context=False, include_input=False)
     place = " ".join(".".join(map(str, problem["loc"])).split())[:80]  # a key may be any text
     more = f" (and {len(others)} more problems)" if others else ""

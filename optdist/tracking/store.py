@@ -12,16 +12,20 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from optdist.errors import OptDistError, StoreError
+from optdist.log import LOG
 from optdist.tracking.mlflow_globals import hide_credentials, point_to, quiet
 
 T = TypeVar("T")
 _SECONDS = 30.0  # that a store may take to answer before it counts as unreachable
 
-# MLflow asks a server that does not answer for minutes; these let it do so for about 15 seconds.
+_PATIENCE = 10.0  # seconds after which a call that still waits is spoken of
+
+# MLflow asks a server that does not answer for minutes. These let it ask one that refuses to
+# connect for about 10 seconds, and one that connects and then says nothing for about 90.
 for _name, _value in {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }.items():
     os.environ.setdefault(_name, _value)
 
@@ -98,10 +102,24 @@ class GuardedClient:
             return value
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            with store_errors(self._uri):
+            with store_errors(self._uri), _spoken_of(self._uri):
                 return value(*args, **kwargs)
 
         return call
+
+
+@contextmanager
+def _spoken_of(uri: str) -> Iterator[None]:
+    """Say that a store lets the job wait, while it does."""
+    place = hide_credentials(uri)
+    text = f"MLflow at {place} has not answered for {_PATIENCE:g} seconds; the job waits for it"
+    timer = threading.Timer(_PATIENCE, LOG.warning, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def client_of(uri: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,9 @@ from optdist.tracking.code_version import code_tags
 from optdist.tracking.mlflow_globals import hide_credentials, quiet
 from optdist.tracking.registry import Registry
 from optdist.tracking.run import Run
-from optdist.tracking.store import client_of, explain_failure
+from optdist.tracking.store import call_within, client_of, explain_failure
+
+_LAST_SECONDS = 10.0  # that a store may take to note how a run failed
 
 
 class Tracker(Registry):
@@ -85,9 +88,10 @@ class Tracker(Registry):
         try:
             yield Run(self.client, run_id, self.experiment_id)
         except BaseException as error:
-            is_stopped = isinstance(error, KeyboardInterrupt)
-            with suppress(StoreError):  # the block's own error says more
-                self.client.set_terminated(run_id, "KILLED" if is_stopped else "FAILED")
+            status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+            # the block's own error says more, and a store that hangs has cost enough time
+            with suppress(StoreError, TimeoutError):
+                call_within(_LAST_SECONDS, partial(self.client.set_terminated, run_id, status))
             raise
         self.client.set_terminated(run_id, "FINISHED")
 

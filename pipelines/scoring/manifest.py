@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from optdist.data.schema import first_problem
 from optdist.errors import DataError
 from optdist.files import write_json
 from optdist.sums import agrees_with_sum, folder_digest, with_sum
@@ -64,7 +65,8 @@ def read_manifest(folder: Path) -> ScoresManifest | None:
         return None
     except ValueError as error:
         raise DataError(
-            f"{folder / _MANIFEST} cannot be read: {error} Remove {folder} to score the date again."
+            f"{folder / _MANIFEST} cannot be read: {first_problem(error)}. Remove {folder} to "
+            f"score the date again."
         ) from error
     if not agrees_with_sum(content):
         raise DataError(

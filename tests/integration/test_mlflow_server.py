@@ -1,14 +1,9 @@
 """Runs and the registry over HTTP, as a team has them: a real MLflow server on the loopback."""
 
-import os
-import socket
-import subprocess
-import sys
-
 import pytest
 import shop
 from registered import register, write_package
-from servers import wait_until_up
+from servers import mlflow_server
 from table import FEATURES, frame
 
 from optdist.data.fitting import fit_schema
@@ -20,22 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    log = (folder / "log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    uri = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_up(f"{uri}/health", process, (folder / "log").read_text)
+    with mlflow_server(tmp_path_factory.mktemp("server")) as uri:
         yield uri
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
 
 
 def test_a_model_is_logged_registered_and_read_back_over_http(server, tmp_path, monkeypatch):
