@@ -97,13 +97,21 @@ def test_a_first_purchase_gets_the_latest_row_until_the_end_of_its_day(spark, sh
     }
 
 
+def read_anew(spark, dataset):
+    """Samples that leave nothing in Spark's memory: a table at the same path is read again."""
+    samples = build_samples(spark, dataset)
+    rows = samples.rows.toPandas()
+    samples.release()
+    return rows
+
+
 @pytest.mark.parametrize("source", [SNAPSHOTS, FIRST])
 def test_a_change_after_the_cut_moves_no_feature(spark, shop, source):
     cut = "2024-04-01" if source is SNAPSHOTS else "2024-01-06"
-    before = build_samples(spark, shop(source=source).dataset).rows.toPandas()
+    before = read_anew(spark, shop(source=source).dataset)
     late = [(c, f"{cut} 00:00", "other", 77) for c in ("a", "b", "c")]
     moved = [*TIERS, *late] if source is SNAPSHOTS else [TIERS[0], *late, TIERS[-1]]
-    after = build_samples(spark, shop(moved, source).dataset).rows.toPandas()
+    after = read_anew(spark, shop(moved, source).dataset)
     if source is FIRST:  # b and c became known as customers later than the change
         before, after = (rows[rows["customer"] == "a"] for rows in (before, after))
     keys = ["customer", before.columns[1]]
