@@ -40,6 +40,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "clock_change": "the night in which clocks change",
         "clock_set_back": "a clock that was set back",
     },
+    "Full disks": {
+        "disk_full_building": "a full disk while features are built",
+        "disk_full_staging": "a full disk while scores are staged",
+        "disk_full_publishing": "a full disk when scores get their manifest",
+    },
     "MLflow": {
         "server_hangs": "a server that connects and then says nothing",
         "store_read_only": "a store that may only be read",

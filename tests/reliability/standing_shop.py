@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from quick import settings_of
+from quick import QUICK, settings_of
 from registered import register, write_package
 from shop import config as shop_config
 from shop import transactions
@@ -63,7 +63,9 @@ def written(config: Config, file: Path) -> Config:
 def stand(spark, folder: Path) -> Shop:
     """Build the shop's features, register two versions, and score with each."""
     transactions(300).to_csv(folder / "sales.csv", index=False)
-    config = written(shop_config(folder / "root", folder / "sales.csv"), folder / "shop.yaml")
+    quick = {**QUICK, "spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC"}
+    config = shop_config(folder / "root", folder / "sales.csv", spark=quick)
+    config = written(config, folder / "shop.yaml")
     tracker = Tracker(config)
     with settings_of(spark):
         table = build_features(spark, config)
