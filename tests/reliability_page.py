@@ -40,6 +40,11 @@ SECTIONS: dict[str, dict[str, str]] = {
         "clock_change": "the night in which clocks change",
         "clock_set_back": "a clock that was set back",
     },
+    "Damaged files": {
+        "damaged_checkpoint": "a checkpoint that is cut off or has a changed bit, anywhere",
+        "damaged_published": "published scores that are cut off",
+        "damaged_manifest": "the manifest of published scores cut off or with a changed bit",
+    },
     "Full disks": {
         "disk_full_building": "a full disk while features are built",
         "disk_full_staging": "a full disk while scores are staged",
