@@ -14,10 +14,11 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     """List the leftovers, and remove them where asked to."""
     config = cli.load(args)
 
+    from optdist.config.horizons import further_models
     from optdist.tracking import Tracker
     from pipelines.cleaning import leftovers, remove
 
-    folders = leftovers(config.layout, Tracker(config), args.keep_days)
+    folders = leftovers(config.layout, Tracker(config), args.keep_days, further_models(config))
     removed = 0
     for folder in folders:
         is_removed = args.delete and remove(folder, args.keep_days)

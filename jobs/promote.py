@@ -73,6 +73,7 @@ def dry_run(args: argparse.Namespace) -> object:
 if __name__ == "__main__":
     parser = cli.parser(__doc__, change="promotion.min_improvement=0.001")
     cli.add_as_of(parser)
+    cli.add_horizon(parser, "promote, roll back or explain the model")
     parser.add_argument(
         "--version", default="challenger", help="a version or alias (default: %(default)s)"
     )

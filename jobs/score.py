@@ -75,6 +75,8 @@ def describe(config: Config, done: ScoresManifest) -> None:
     if done.last_event:
         LOG.info(f"  newest event: {done.last_event}")
     LOG.info(f"  total predicted value {done.total_predicted:,.0f}")
+    for one in done.horizons:
+        LOG.info(f"  of {one.days} days {one.total_predicted:,.0f}, {one.column}")
     LOG.info(f"scores: {done.path}")
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 
-from optdist.log import LOG
 from pipelines import cli
 
 
@@ -12,13 +11,11 @@ def run(args: argparse.Namespace) -> dict[str, object]:
 
     from pipelines.monitoring.gate.verdict import Accepting
     from pipelines.session import spark_session
-    from pipelines.training.pipeline import facts, run_training, summary
+    from pipelines.training.horizons import facts_of, train_horizons
 
     spark = spark_session(config.spark, f"train {config.dataset.name}")
     accepting = Accepting(tuple(args.accept), args.accept_reason)
-    report = run_training(spark, config, args.as_of, accepting)
-    LOG.info(summary(report))
-    return facts(report)
+    return facts_of(train_horizons(spark, config, args.as_of, accepting))
 
 
 def dry_run(args: argparse.Namespace) -> object:
@@ -32,4 +29,5 @@ if __name__ == "__main__":
     parser = cli.parser(__doc__, change="model.num_sdns=3")
     cli.add_as_of(parser)
     cli.add_accept(parser, "train")
+    cli.add_horizon(parser, "train the model")
     cli.main(run, parser, dry_run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,9 @@ class Leftover:
     size: int  # bytes
 
 
-def leftovers(layout: Layout, tracker: Registry | None, keep_days: int) -> list[Leftover]:
+def leftovers(
+    layout: Layout, tracker: Registry | None, keep_days: int, further: Sequence[str] = ()
+) -> list[Leftover]:
     """A data set's folders that no job has written or opened for `keep_days` days.
 
     The features, run and package of champion and challenger are never among them, nor are the
@@ -37,9 +39,11 @@ def leftovers(layout: Layout, tracker: Registry | None, keep_days: int) -> list[
         tracker: the registry, which knows what champion and challenger need; None: there is none
             yet.
         keep_days: what a job used within this many days stays, >= 1.
+        further: the registered models of further horizons.
     """
+    trackers = [tracker, *map(tracker.of, further)] if tracker else []
     before = time.time() - keep_days * _DAY
-    old = [(path, lock) for path, lock in _candidates(layout, tracker) if _newest(path) < before]
+    old = [(path, lock) for path, lock in _candidates(layout, trackers) if _newest(path) < before]
     return [Leftover(path, lock, _size(path)) for path, lock in old]
 
 
@@ -58,20 +62,24 @@ def remove(leftover: Leftover, keep_days: int) -> bool:
         return False
 
 
-def _candidates(layout: Layout, tracker: Registry | None) -> Iterator[tuple[Path, Path]]:
+def _candidates(layout: Layout, trackers: Sequence[Registry]) -> Iterator[tuple[Path, Path]]:
     """Each folder that a job could build or fetch again, with the folder that it locks."""
     scores = layout.scores
-    aliases = (CHAMPION, CHALLENGER, PREVIOUS) if tracker else ()
-    used = [v for alias in aliases if tracker and (v := tracker.find(alias))]
-    features = {tracker.tags(version).get("data_fingerprint") for version in used if tracker}
+    aliases = (CHAMPION, CHALLENGER, PREVIOUS)
+    used = [[v for alias in aliases if (v := tracker.find(alias))] for tracker in trackers]
+    features = {
+        tracker.tags(version).get("data_fingerprint")
+        for tracker, versions in zip(trackers, used, strict=True)
+        for version in versions
+    }
     dates = [m for folder in scores.dates() if (m := read_manifest(folder))]
     for path in layout.feature_tables.glob("*"):
         if path.name not in features:
             yield path, path
     for path in layout.unfinished_runs():
         yield path, path
-    if tracker:
-        yield from _of_versions(layout, tracker, used, dates)
+    for tracker, versions in zip(trackers, used, strict=True):
+        yield from _of_versions(layout, tracker, versions, dates)
     yield from _of_scores(scores, dates)
 
 
@@ -79,7 +87,9 @@ def _of_versions(
     layout: Layout, tracker: Registry, used: list[str], dates: list[ScoresManifest]
 ) -> Iterator[tuple[Path, Path]]:
     """Runs and packages of versions that neither an alias nor, for packages, a date names."""
-    versions = {*used, *(m.model_version for m in dates if m.model_name == tracker.model_name)}
+    scorers = [(date.model_name, date.model_version) for date in dates]
+    scorers += [(one.model_name, one.model_version) for date in dates for one in date.horizons]
+    versions = {*used, *(version for name, version in scorers if name == tracker.model_name)}
     for version, run_id in tracker.runs().items():
         if version not in used:
             yield layout.run(run_id), layout.run(run_id)

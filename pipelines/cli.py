@@ -9,6 +9,7 @@ from typing import Any
 
 from optdist.config import Config, GateConfig, load_config
 from optdist.config.explain import as_text
+from optdist.config.horizons import of_horizon
 from optdist.privacy import make_private
 from pipelines.running.job import main
 
@@ -140,6 +141,21 @@ def add_accept(options: argparse.ArgumentParser, outcome: str) -> None:
     )
 
 
+def add_horizon(options: argparse.ArgumentParser, what: str) -> None:
+    """Add `--horizon`, for the jobs that work on the model of one horizon.
+
+    Args:
+        options: the job's command line.
+        what: what the job does to that model alone.
+    """
+    options.add_argument(
+        "--horizon",
+        type=days,
+        metavar="DAYS",
+        help=f"{what} of this further horizon alone, one of source.more_horizons",
+    )
+
+
 def date(text: str) -> dt.date:
     """A date on the command line.
 
@@ -167,6 +183,8 @@ def days(text: str) -> int:
 def load(args: argparse.Namespace) -> Config:
     """The configuration that the options name; `pipelines.running` gets to know it too."""
     config = load_config(args.dataset, args.env, args.set)
+    if getattr(args, "horizon", None):
+        config = of_horizon(config, args.horizon)
     args.config = config
     if not args.dry_run:
         make_private(config.root, config.paths.group)

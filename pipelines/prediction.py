@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,8 @@ from pipelines.sources.categories import categorical_text
 from pipelines.sources.columns import column
 from pipelines.sources.formats.messages import SPARK_ERRORS
 
-_predictors: dict[tuple[Package, int], Any] = {}  # one model in each Python worker
+# the models of one plan in each Python worker
+_predictors: dict[tuple[tuple[Package, ...], int], list[Any]] = {}
 
 
 def predict(
@@ -29,10 +30,12 @@ def predict(
     batch_rows: int,
     keep: Sequence[str] | None = None,
     label: str | None = None,
+    more: Mapping[str, Package] | None = None,
 ) -> DataFrame:
-    """Predict raw samples: the columns `keep`, then those of all models together.
+    """Predict raw samples: the columns `keep`, then those of all models together, then `more`.
 
-    Each Python worker loads the package once. What the model does not predict is null.
+    Each Python worker loads the packages once, and reads a row once for all of them. What the model
+    does not predict is null.
 
     Args:
         samples: raw rows, with the columns that the model reads.
@@ -43,28 +46,35 @@ def predict(
         keep: columns of the samples; None keeps all.
         label: the samples' label, which adds a column `nll`, its negative log-likelihood in nats;
             only for a model that predicts a distribution.
+        more: column -> another model, whose predicted value it gets.
 
     Raises:
-        DataError: the samples lack a column that the model reads.
+        DataError: the samples lack a column that a model reads.
     """
-    _require_columns(samples, package)
-    names = [*score_columns(quantiles), *(["nll"] if label else [])]
-    model, levels = Package(package.path, package.expected), tuple(quantiles)  # nothing cached
+    others = dict(more or {})
+    packages = [package, *others.values()]
+    for one in packages:
+        _require_columns(samples, one)
+    names = [*score_columns(quantiles), *(["nll"] if label else []), *others]
+    models = tuple(Package(one.path, one.expected) for one in packages)  # nothing cached
+    levels, columns_of_others = tuple(quantiles), tuple(others)
 
     def predict_batches(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        from pipelines.prediction import regroup, worker_predictor
+        from pipelines.prediction import regroup, worker_predictors
 
-        predictor = worker_predictor(model, batch_rows)
+        predictor, *further = worker_predictors(models, batch_rows)
         for batch in regroup(batches, batch_rows):
             columns = predictor.predict(batch, levels)
             if label:
                 columns["nll"] = predictor.nll(batch, batch[label])
+            for name, other in zip(columns_of_others, further, strict=True):
+                columns[name] = other.predict(batch)["predicted_cltv"]
             yield pd.DataFrame(columns).reindex(columns=names)
 
     udf = F.pandas_udf(predict_batches, _score_type(names))
     keep = samples.columns if keep is None else keep
     scored = samples.select(
-        *map(column, keep), udf(_raw_columns(samples, package, label)).alias("_scored")
+        *map(column, keep), udf(_raw_columns(samples, packages, label)).alias("_scored")
     )
     return scored.select(*map(column, keep), "_scored.*")
 
@@ -102,18 +112,18 @@ def regroup(batches: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame
         yield _joined(parts)
 
 
-def worker_predictor(package: Package, batch_rows: int) -> Any:
-    """The package's predictor in this Python worker, loaded on first use, with one thread.
+def worker_predictors(packages: tuple[Package, ...], batch_rows: int) -> list[Any]:
+    """The packages' predictors in this Python worker, loaded on first use, with one thread.
 
     Raises:
-        ModelError: a file of the package is damaged, as this worker's host reads it.
+        ModelError: a file of a package is damaged, as this worker's host reads it.
     """
-    key = (package, batch_rows)
+    key = (packages, batch_rows)
     if key not in _predictors:
         from optdist.serving.predictor import load_predictor
 
         _predictors.clear()
-        _predictors[key] = load_predictor(package, batch_rows, threads=1)
+        _predictors[key] = [load_predictor(one, batch_rows, threads=1) for one in packages]
     return _predictors[key]
 
 
@@ -128,12 +138,24 @@ def _require_columns(samples: DataFrame, package: Package) -> None:
         )
 
 
-def _raw_columns(samples: DataFrame, package: Package, label: str | None) -> Column:
-    """What the model reads, in the types that encoding takes, and the label if there is one."""
-    schema = package.schema
+def _raw_columns(samples: DataFrame, packages: Sequence[Package], label: str | None) -> Column:
+    """What the models read, in the types that encoding takes, and the label if there is one.
+
+    Raises:
+        DataError: one reads as a category what another reads as a number.
+    """
+    schemas = [package.schema for package in packages]
+    categories = dict.fromkeys(f.name for schema in schemas for f in schema.categorical)
+    numbers = dict.fromkeys(f.name for schema in schemas for f in schema.numeric)
+    both = [name for name in categories if name in numbers]
+    if both:
+        raise DataError(
+            f"Models that score together read {', '.join(both)} as a category and as a number. "
+            f"Train them again, in one run of jobs/train.py."
+        )
     return F.struct(
-        *[categorical_text(samples, feature.name) for feature in schema.categorical],
-        *[column(feature.name).cast("double").alias(feature.name) for feature in schema.numeric],
+        *[categorical_text(samples, name) for name in categories],
+        *[column(name).cast("double").alias(name) for name in numbers],
         *([F.col(label)] if label else []),
     )
 

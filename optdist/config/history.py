@@ -102,6 +102,12 @@ class AutoHistoryConfig(Section):
         "a key has several values.",
     )
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether something is chosen by the training samples, and not named here."""
+        chosen = (self.windows, self.categories, self.attributes)
+        return None in chosen or not all((self.categories or {}).values())
+
 
 def _kind(value: Any) -> str:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)

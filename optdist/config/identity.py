@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from optdist.config.horizons import MORE_HORIZONS
 from optdist.config.loading import fingerprint
 from optdist.config.settings import Config
 
@@ -20,6 +21,7 @@ _OF_MEANING = {
     "jdbc": frozenset({"query", "customschema", "prefertimestampntz", "sessioninitstatement"}),
 }
 DATASET, SPLIT = "dataset_fingerprint", "split_fingerprint"
+_HORIZON = "source.horizon_days"
 _TABLES, _CONTENT = "source.tables", "source.tables, in any format"
 
 
@@ -28,13 +30,14 @@ def identity(config: Config) -> dict[str, str]:
 
     Paths, a table's version and format, a database's address and the dates of samples may change,
     and so may which dates are held out: `split.by: time` leaves each customer in its split.
+    Further horizons, which have models of their own, are left out too.
     Tables with a format have two hashes, with it and without: older tags have the first.
     How features are encoded travels with the model, so `features` is left out too.
     """
     dataset = config.printable(defaults=False)["dataset"]
     source = dataset["source"]
     tables = {name: _meaning(table) for name, table in source.pop("tables").items()}
-    for name in config.dataset.source.of_delivery:
+    for name in (*config.dataset.source.of_delivery, MORE_HORIZONS):
         source.pop(name, None)
     described = {f"source.{name}": value for name, value in source.items()} | {
         "id": dataset["id"],
@@ -50,6 +53,18 @@ def identity(config: Config) -> dict[str, str]:
         DATASET: _hashes(described),
         SPLIT: _hashes(split | {"split_key": dataset["split_key"]}),
     }
+
+
+def with_other_horizon(described: str, days: int) -> str:
+    """The tag `DATASET` of the same data set with another horizon; "" stays.
+
+    Args:
+        described: the tag.
+        days: the other horizon.
+    """
+    if not described:
+        return described
+    return json.dumps(json.loads(described) | {_HORIZON: fingerprint(days)[:8]})
 
 
 def find_differences(then: str, now: str) -> list[str]:

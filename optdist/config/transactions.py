@@ -25,6 +25,12 @@ class TransactionsSourceConfig(SourceConfig):
     amount: str = Field(description="The column with an event's value, in currency.")
     timestamp: str = Field(description="The column with an event's date or timestamp.")
     horizon_days: Positive = Field(description="The length of the label's window [days].")
+    more_horizons: list[Positive] = Field(
+        default=[],
+        description="Lengths of more label windows: training makes a model for each, and scoring "
+        "adds its predicted value as a column, such as `predicted_cltv_30d` for 30 "
+        "(docs/operations.md) [days].",
+    )
     label_floor: float | None = Field(
         default=None,
         description="Raise smaller labels to this, for tables with returns. Null: keep them, so "
@@ -112,6 +118,22 @@ class TransactionsSourceConfig(SourceConfig):
             for after, (name, sql) in enumerate(self.sample_columns.items(), 1)
         ]
         return before + features + last
+
+    @model_validator(mode="after")
+    def _horizons_differ(self) -> Self:
+        twice = repeated([str(days) for days in (self.horizon_days, *self.more_horizons)])
+        if twice:
+            raise ValueError(
+                f"horizon_days and more_horizons name {', '.join(twice)} days twice: each horizon "
+                f"is a model of its own"
+            )
+        if self.more_horizons and self.auto_history and self.auto_history.is_learned:
+            raise ValueError(
+                "more_horizons needs features that are the same for each horizon, and history: "
+                "auto chooses them by the samples, which differ: name its windows, its categories "
+                "(column -> texts, {} for none) and its attributes ([] for none)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _histories_differ(self) -> Self:

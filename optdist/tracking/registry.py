@@ -37,6 +37,10 @@ class Registry:
         """
         self.client, self.uri, self.model_name, self.layout = client, uri, model_name, layout
 
+    def of(self, model_name: str) -> Registry:
+        """The versions of another registered model of the same store."""
+        return Registry(self.client, self.uri, model_name, self.layout)
+
     def register(self, model_uri: str, run_id: str, tags: Mapping[str, str]) -> str:
         """Register a logged model as a new version, and return the version.
 

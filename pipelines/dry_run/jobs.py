@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
+
+from pyspark.sql import SparkSession
 
 from optdist.config import Config
+from optdist.config.horizons import further_horizons, further_models
 from optdist.config.identity import identity
 from optdist.files import find_holder
 from pipelines.backtest.dates import Request
@@ -35,12 +39,37 @@ def dry_run_training(read: Read, as_of: dt.date | None) -> Report:
         registry, _ = check_registry(report, config)
         check_engine(report, config)
         forecast = check_features(report, spark, config, as_of)
+        look_at_further(report, spark, config, as_of)
         if forecast.train is not None:
             time = seconds_of_training(config, registry, forecast.train)
             built = f"features about {in_time(forecast.seconds)}, " if forecast.seconds else ""
             report.estimate("time", f"{built}training about {in_time(time.value)} ({time.source})")
 
     return dry_run_of("train", read, look)
+
+
+def look_at_further(
+    report: Report, spark: SparkSession, config: Config, as_of: dt.date | None
+) -> None:
+    """Add what is found for further horizons alone.
+
+    Args:
+        report: what is found.
+        spark: the session.
+        config: the data set.
+        as_of: the job's option.
+    """
+    further = further_horizons(config)
+    for days, one in further.items():
+        part = Report(report.job, written=report.written)
+        check_registry(part, one)
+        check_features(part, spark, one, as_of)
+        new = [line for line in part.lines if line not in report.lines]
+        report.lines += [replace(line, sentence=f"{days} days: {line.sentence}") for line in new]
+    if further:
+        count = len(further) + 1
+        text = f"{count}, one for each horizon; rows, disk and time are those of the first"
+        report.estimate("models", text)
 
 
 def dry_run_promotion(read: Read, as_of: dt.date | None, reference: str, *, force: bool) -> Report:
@@ -139,7 +168,7 @@ def dry_run_cleaning(read: Read, keep_days: int, *, delete: bool) -> Report:
         if not works:
             return
         with report.check("leftovers") as attempt:
-            folders = leftovers(config.layout, registry, keep_days)
+            folders = leftovers(config.layout, registry, keep_days, further_models(config))
             for folder in folders:
                 busy = find_holder(folder.lock)
                 state = f"in use ({busy})" if busy else "would be removed" if delete else "old"

@@ -7,6 +7,7 @@ import datetime as dt
 from pyspark.sql import SparkSession
 
 from optdist.config import Config
+from optdist.config.horizons import further_horizons
 from optdist.data.schema import FeatureSchema
 from optdist.files import find_holder
 from optdist.tracking import Registry
@@ -18,6 +19,7 @@ from pipelines.dry_run.report import WARNING, Report
 from pipelines.dry_run.samples import Rehearser
 from pipelines.dry_run.sizes import in_words
 from pipelines.dry_run.tables import check_tables
+from pipelines.scoring.horizons import choose_horizons, require_fitting
 from pipelines.scoring.inputs import KeptSamples, find_kept_samples, known_fingerprint
 from pipelines.scoring.manifest import ScoresManifest, read_manifest
 from pipelines.scoring.pipeline import description_of, moved_features
@@ -47,6 +49,8 @@ def check_scoring(
     registry, works = check_registry(report, config)
     pinned, kept = _published(report, config, run_date, refresh=refresh)
     schema = _model(report, config, registry, pinned, kept, model) if works else None
+    if registry and schema:
+        _horizons(report, config, registry, schema, pinned, kept, model)
     raw_rows = None
     if kept:
         samples: int | None = kept.rows
@@ -109,3 +113,23 @@ def _model(
         require_same_data(known, version, description_of(config, pinned, kept), moved)
         attempt.say(f"version {version}, inference {inference}, fits the data set")
     return schema
+
+
+def _horizons(
+    report: Report,
+    config: Config,
+    registry: Registry,
+    own: FeatureSchema,
+    pinned: ScoresManifest | None,
+    kept: KeptSamples | None,
+    model: str | None,
+) -> None:
+    """Look whether each further horizon has a model that fits the data set."""
+    if not further_horizons(config):
+        return
+    with report.check("horizons") as attempt:
+        described = description_of(config, pinned, kept)
+        for horizon in choose_horizons(config, registry, pinned, model):
+            with horizon.registry.borrowed_package(horizon.version) as package:
+                require_fitting(horizon, package.schema, config, own, described, kept)
+            attempt.say(f"{horizon.days} days: version {horizon.version} fits the data set")

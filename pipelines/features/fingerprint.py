@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 from optdist.config import Config, secrets_hidden
+from optdist.config.horizons import MORE_HORIZONS
 from pipelines.sources.formats.registry import input_fingerprint
 
 FORMAT = 8  # raise it when the table's content changes for the same config and input
@@ -15,12 +16,14 @@ def without_versions(dataset: dict[str, Any]) -> dict[str, Any]:
     """A data set as written, without its tables' versions, which `input` has as numbers.
 
     So a run with the version that an earlier run found as the newest finds that run's features.
+    Further horizons, which have tables of their own, are left out too.
     """
     tables = {
         name: {key: value for key, value in table.items() if key != "version"}
         for name, table in dataset["source"]["tables"].items()
     }
-    return {**dataset, "source": {**dataset["source"], "tables": tables}}
+    source = {name: value for name, value in dataset["source"].items() if name != MORE_HORIZONS}
+    return {**dataset, "source": {**source, "tables": tables}}
 
 
 def describe_content(config: Config, as_of: dt.date | None) -> dict[str, Any]:

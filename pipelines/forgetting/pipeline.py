@@ -11,6 +11,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from optdist.config import Config, secrets_hidden
+from optdist.config.horizons import further_models
 from optdist.errors import BusyError, DataError
 from optdist.files import locked
 from optdist.layout import Layout
@@ -22,7 +23,7 @@ from pipelines.forgetting.receipt import Receipt, hide, write_receipt
 from pipelines.forgetting.removal import Removal, clear_leftovers
 from pipelines.forgetting.spark_files import abandoned, remove_abandoned
 from pipelines.forgetting.survey import Findings, finished_tables, survey
-from pipelines.forgetting.versions import Versions
+from pipelines.forgetting.versions import Versions, in_order
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def forget(
         raw = look_at_raw(matcher, config, keep_raw=wish.keep_raw)
         if not wish.keep_raw:
             refuse_raw_rows(raw, config.dataset.source)
-        versions = Versions(registry, layout)
+        versions = Versions(registry, layout, further_models(config))
         others = versions.other_runs()
         findings = before = survey(matcher, layout, others)
         if clear_leftovers(layout):
@@ -124,7 +125,7 @@ def look(
     with secrets_hidden(config.written):
         matcher = Matcher(spark, wish.customers, config.dataset)
         raw = look_at_raw(matcher, config, keep_raw=wish.keep_raw)
-        versions = Versions(registry, layout)
+        versions = Versions(registry, layout, further_models(config))
         findings = survey(matcher, layout, versions.other_runs())
         ours = _versions(versions, layout, wish, findings)
         return Outlook(findings, raw, ours, versions.in_use(), abandoned(local_directories))
@@ -134,7 +135,7 @@ def _versions(versions: Versions, layout: Layout, wish: Wish, findings: Findings
     """The versions that learned from forgotten customers, or have their ids as categories."""
     learned = versions.learned(finished_tables(layout), findings)
     naming = versions.naming(wish.customers, findings.id_features)
-    return sorted({*learned, *naming}, key=int)
+    return in_order([*learned, *naming])
 
 
 def _difference(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

@@ -73,7 +73,11 @@ def check_reach(run_date: dt.date, last: dt.date | None, max_days_behind: int | 
 
 
 def check_scores(
-    spark: SparkSession, staged: Path, expected: int, names: Sequence[str]
+    spark: SparkSession,
+    staged: Path,
+    expected: int,
+    names: Sequence[str],
+    further: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Count the staged rows and check their values before anything is published.
 
@@ -82,14 +86,16 @@ def check_scores(
         staged: the folder of the scores.
         expected: the number of input rows.
         names: the columns that must have a finite number in each row.
+        further: the columns with predicted values of further horizons.
 
     Returns:
-        The manifest's `rows`, `total_predicted` and `checksum`.
+        The manifest's `rows`, `total_predicted` and `checksum`, and the `totals` of further
+        horizons by column.
 
     Raises:
         GateError: rows were lost or added, or a value is null, NaN, infinite or a negative value.
     """
-    statistics = score_statistics(spark, staged, names)
+    statistics = score_statistics(spark, staged, names, further)
     checks = [
         (every_row_is_scored, LimitsConfig(min=expected, max=expected)),
         (every_score_is_sound, LimitsConfig(max=0)),
@@ -101,6 +107,7 @@ def check_scores(
         "rows": int(statistics["rows"]),
         "total_predicted": float(statistics["total"] or 0.0),
         "checksum": statistics["checksum"],
+        "totals": {name: float(statistics[name] or 0.0) for name in further},
     }
 
 
@@ -116,16 +123,21 @@ def checksum(columns: Sequence[str]) -> Column:
     return F.concat_ws("-", F.lit("xxhash64"), total.cast("string"), F.hex(other))
 
 
-def score_statistics(spark: SparkSession, staged: Path, names: Sequence[str]) -> Statistics:
+def score_statistics(
+    spark: SparkSession, staged: Path, names: Sequence[str], further: Sequence[str] = ()
+) -> Statistics:
     """Compute what the checks of staged scores need, in one aggregation.
 
     Args:
         spark: the session.
         staged: the folder of the scores.
         names: the columns that must have a finite number in each row.
+        further: the columns with predicted values of further horizons, which must have one too.
     """
     unsound = F.col("predicted_cltv") < 0
-    for name in names:
+    for name in further:
+        unsound |= F.col(name) < 0
+    for name in [*names, *further]:
         value = F.col(name).cast("double")
         unsound |= value.isNull() | F.isnan(value) | (F.abs(value) == float("inf"))
     rows = spark.read.parquet(uri(staged))
@@ -133,6 +145,7 @@ def score_statistics(spark: SparkSession, staged: Path, names: Sequence[str]) ->
         F.count("*").alias("rows"),
         F.count_if(unsound).alias("unsound"),
         F.sum(F.col("predicted_cltv").cast("double")).alias("total"),
+        *[F.sum(F.col(name).cast("double")).alias(name) for name in further],
         checksum(rows.columns).alias("checksum"),
     ).collect()
     return dict(row.asDict())

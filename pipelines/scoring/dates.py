@@ -19,7 +19,7 @@ from optdist.layout import ScoresFolder
 from optdist.log import LOG, lines_of_date
 from pipelines.running.failures import BUG, explain
 from pipelines.running.stopping import Stopped
-from pipelines.scoring.manifest import ScoresManifest, read_manifest
+from pipelines.scoring.manifest import HorizonScores, ScoresManifest, read_manifest
 
 # From the least to the worst: what a retry may mend, what one date has, what all dates share.
 _SEVERITY = [0, BusyError.exit_code, 4, 3, 6, 8, ConfigError.exit_code, 7, 9, BUG]
@@ -38,6 +38,7 @@ class DateOutcome(BaseModel):
     rows: int | None = None
     total_predicted: float | None = None
     model_version: str | None = None
+    horizons: list[HorizonScores] = []
     checksum: str | None = None
     replaced: str | None = None  # the checksum of other rows that were published before
     seconds: float = 0.0
@@ -141,6 +142,7 @@ def outcome_of(
         rows=manifest.rows,
         total_predicted=manifest.total_predicted,
         model_version=manifest.model_version,
+        horizons=manifest.horizons,
         checksum=manifest.checksum or None,
         replaced=manifest.replaced or None,
         seconds=manifest.seconds or 0.0,

@@ -16,6 +16,18 @@ from pipelines.monitoring.gate.verdict import Verdict
 _MANIFEST = "_manifest.json"  # in the date's folder, so that rows and manifest appear together
 
 
+class HorizonScores(BaseModel):
+    """The model of a further horizon, whose predicted value is a column of the scores."""
+
+    days: int
+    column: str
+    model_name: str
+    model_version: str
+    model_digest: str = ""  # of the package's checksums
+    inference: str
+    total_predicted: float = 0.0
+
+
 class ScoresManifest(BaseModel):
     """The description of one date's scores; it pins what a rerun of the date uses again."""
 
@@ -29,6 +41,7 @@ class ScoresManifest(BaseModel):
     inference: str  # the rule of the model's package, such as "hard" or "soft"
     quantiles: list[float]
     columns: list[str] = []  # those of scoring.columns
+    horizons: list[HorizonScores] = []  # those of source.more_horizons
     input: str  # the samples that were scored, a folder below the data set's scores
     input_fingerprint: str  # of the source when they were read
     dataset_fingerprint: str = ""  # of the description that they were read with; "": not known

@@ -22,6 +22,13 @@ from pipelines.monitoring.gate.verdict import Accepting
 from pipelines.registry.compatibility import unusable_features
 from pipelines.scoring.folder_swap import recover, swap_in
 from pipelines.scoring.gate import Staged, pass_gate
+from pipelines.scoring.horizons import (
+    choose_horizons,
+    describe_horizons,
+    fetch_packages,
+    in_words,
+    models_of,
+)
 from pipelines.scoring.inputs import (
     KeptSamples,
     find_kept_samples,
@@ -70,9 +77,10 @@ def score(
         recover(scores.date(run_date))
         pinned = read_manifest(scores.date(run_date))
         version = choose_version(tracker, pinned, model)
+        horizons = choose_horizons(config, tracker, pinned, model)
         LOG.info(
             f"scoring {config.dataset.name} at {run_date} with {tracker.model_name} version "
-            f"{version}"
+            f"{version}{in_words(horizons)}"
         )
         source = known_fingerprint(config) if pinned and not refresh else None
         columns = config.scoring.columns
@@ -82,6 +90,7 @@ def score(
         described = description_of(config, pinned, kept)
         package = tracker.package(version)
         require_same_data(tracker, version, described, moved_features(config, package, kept))
+        further = fetch_packages(horizons, config, package.schema, described, kept)
         behind = None if kept else allowed  # kept samples were let pass when they were read
         if kept is None:
             with pinned_config(spark, config) as now:
@@ -96,7 +105,9 @@ def score(
             samples=spark.read.parquet(uri(scores.path / kept.folder)),
             expected=kept.rows,
             staged=scores.staging(run_date),
+            further=further,
         )
+        totals = staged.pop("totals")
         waiting = Staged(run_date, version, package, kept, pinned, behind)
         verdict = pass_gate(spark, config, waiting, accepting)
         manifest = ScoresManifest(
@@ -109,6 +120,7 @@ def score(
             inference=package.inference,
             quantiles=config.scoring.quantiles,
             columns=list(columns),
+            horizons=describe_horizons(horizons, further, totals),
             input=kept.folder,
             input_digest=kept.digest,
             files_digest=folder_digest(scores.staging(run_date)),
@@ -138,6 +150,8 @@ def replaced_rows(pinned: ScoresManifest | None, manifest: ScoresManifest) -> st
         return ""
     settings = ("model_name", "model_version", "input", "quantiles", "columns")
     others = [name for name in settings if getattr(pinned, name) != getattr(manifest, name)]
+    if models_of(pinned) != models_of(manifest):
+        others.append("horizons")
     text = (
         f"the rows differ from those that were published before (checksum {pinned.checksum}, now "
         f"{manifest.checksum})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def stage_scores(
     samples: DataFrame,
     expected: int,
     staged: Path,
+    further: Mapping[str, Package] | None = None,
 ) -> dict[str, Any]:
     """Write scores where no reader looks, and check them.
 
@@ -42,29 +43,33 @@ def stage_scores(
         samples: the raw samples to score.
         expected: how many they are.
         staged: the folder to write.
+        further: column -> the package that predicts it, of each further horizon.
 
     Returns:
-        The manifest's `rows`, `total_predicted`, `checksum` and `imputed`.
+        The manifest's `rows`, `total_predicted`, `checksum` and `imputed`, and `totals` of further
+        horizons.
 
     Raises:
         DataError: rows were lost or are not finite, or too many categories are unknown.
         ModelError: a worker found the package damaged.
     """
-    levels = scoring.quantiles
+    levels, more = scoring.quantiles, dict(further or {})
     check_categories(samples, package.schema, scoring.max_unknown_share)
     filled = count_imputed(samples, package.schema)
     if filled:
         LOG.warning(f"filled with the training mean, because training had no null: {filled}")
     past = [HISTORIC] if needs_history(scoring.columns) else []
-    predicted = predict(samples, package, levels, scoring.batch_rows, keep=[*keys, *past])
+    predicted = predict(
+        samples, package, levels, scoring.batch_rows, keep=[*keys, *past], more=more
+    )
     predicted = with_values(predicted, scoring.columns)
     with explain_worker_errors(), with_ranks(predicted, scoring.columns) as ranked:
         rows = select_score_columns(
-            ranked, keys, levels, package.inference, version, scoring.columns
+            ranked, keys, levels, package.inference, version, [*scoring.columns, *more]
         )
         rows.write.mode("overwrite").parquet(uri(staged))
     names = [*prediction_columns(package.model_class, levels), *scoring.columns]
-    return check_scores(spark, staged, expected, names) | {"imputed": filled}
+    return check_scores(spark, staged, expected, names, [*more]) | {"imputed": filled}
 
 
 def score_keys(dataset: DatasetConfig) -> list[str]:
@@ -88,7 +93,7 @@ def select_score_columns(
         levels: the quantiles' levels.
         inference: the rule that the model predicted by.
         version: the model's version.
-        more: the setting `scoring.columns`.
+        more: the setting `scoring.columns`, and the columns of further horizons.
     """
     return predicted.select(
         *keys,

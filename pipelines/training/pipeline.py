@@ -76,9 +76,31 @@ def run_training(
         BusyError: another job trains with the same settings on the same features.
         ConfigError: the engine cannot do what the settings ask for.
     """
-    launcher = launcher_of(config)
-    table = build_features(spark, config, as_of)
-    tracker = Tracker(config)
+    launcher_of(config)  # what the engine cannot do is said before anything is built
+    return train_on(spark, config, build_features(spark, config, as_of), as_of, accepting)
+
+
+def train_on(
+    spark: SparkSession,
+    config: Config,
+    table: FeatureTable,
+    as_of: dt.date | None = None,
+    accepting: Accepting | None = None,
+) -> Report:
+    """Do what `run_training` does once the features are there.
+
+    Args:
+        spark: the job's session.
+        config: the whole configuration, which is logged with the run.
+        table: the features.
+        as_of: the last day whose label windows count, of which the run's tags tell.
+        accepting: failed checks of the gate that somebody lets pass.
+
+    Raises:
+        GateError: the features differ too much from those that the champion was trained on.
+        BusyError: another job trains with the same settings on the same features.
+    """
+    launcher, tracker = launcher_of(config), Tracker(config)
     plan = training_plan(config, table, find_start(config, tracker))
     guard = guard_training(spark, config, tracker, table, accepting or Accepting())
     name = f"{config.dataset.name} {config.model.name} seed{config.training.seed}"
@@ -213,6 +235,7 @@ def registered_before(tracker: Tracker, folder: RunFolder) -> Registration | Non
 def run_tags(config: Config, as_of: dt.date | None) -> dict[str, str]:
     """The tags that tell a run from others in MLflow's list."""
     tags = {"dataset": config.dataset.name, "model": config.model.name} | identity(config)
+    tags["registered_model"] = config.model_name  # tells the horizons of a data set apart
     return tags | ({"as_of": as_of.isoformat()} if as_of else {})
 
 

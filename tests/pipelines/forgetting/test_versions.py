@@ -64,6 +64,21 @@ def test_versions_that_learned_are_deleted_with_all_of_theirs_except_those_in_us
     assert not [*versions.layout.packages("optdist-shop")]
 
 
+def test_versions_of_further_horizons_are_found_and_deleted_too(versions):
+    further = versions.registry.of("optdist-shop-30d")
+    further.client.create_registered_model(further.model_name)
+    for _ in range(2):
+        run = further.client.create_run(further.client.get_experiment_by_name("e").experiment_id)
+        uri, tags = versions.layout.root.as_uri(), {"data_fingerprint": "aaaa"}
+        further.client.create_model_version(further.model_name, uri, run.info.run_id, tags=tags)
+    further.set_alias(CHAMPION, "2")
+    both = Versions(versions.registry, versions.layout, [further.model_name])
+    learned = both.learned([table("aaaa", train=1)], findings())
+    assert learned == ["1", "2", "1 of optdist-shop-30d", "2 of optdist-shop-30d"]
+    assert both.delete(learned) == ["1", "1 of optdist-shop-30d"]
+    assert sorted(further.runs()) == ["2"] and sorted(versions.registry.runs()) == ["2", "3"]
+
+
 def test_runs_of_other_data_sets_are_left_alone(versions):
     [other] = versions.other_runs()
     assert versions.registry.run_tags(other)["dataset"] == "other"
