@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import time
 
 import keras
@@ -11,9 +12,12 @@ from quick import settings_of
 from reliability_page import record, sentence
 from standing_shop import DATE, rows_of
 
-from optdist.errors import DataError, TrainingError
+from optdist.config import load_config
+from optdist.data.feature_table import FeatureTable
+from optdist.errors import DataError, ModelError, TrainingError
 from optdist.training import RunFolder
 from optdist.training.checkpoint import load_checkpoint, save_checkpoint
+from pipelines.features.build import build_features
 from pipelines.scoring.manifest import ScoresManifest, read_manifest, require_whole, write_manifest
 from pipelines.scoring.pipeline import score
 
@@ -81,6 +85,12 @@ def cut_off(path):
     path.write_bytes(path.read_bytes()[:-7])
 
 
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
 def parquet_of(folder):
     return next(path for path in sorted(folder.rglob("*.parquet")) if path.stat().st_size)
 
@@ -133,3 +143,48 @@ def test_any_damage_of_a_published_manifest_is_refused(tmp_path):
     assert len(values) < 150
     text = "Exit code 3: the error names the folder to remove; the date can then be scored again."
     record("damaged_manifest", text, 0)
+
+
+@pytest.mark.slow
+def test_a_damaged_feature_table_is_built_again_or_refused(spark, shop, tmp_path):
+    config = load_config(shop.file, overrides=[f"paths.root={tmp_path}"])
+    place = config.layout.feature_table(shop.table.path.name)
+    shutil.copytree(shop.table.path, place)
+    for name in ("manifest.json", "schema.json"):
+        whole, refused = (place / name).read_bytes(), 0
+        for content in damages(whole, 30):
+            (place / name).write_bytes(content)
+            try:
+                table = FeatureTable.open(place)
+                assert (table.schema, table.manifest) == (shop.table.schema, shop.table.manifest)
+            except DataError:
+                refused += 1
+        assert refused > 40
+        (place / name).write_bytes(whole)
+    flip(parquet_of(place / "encoded" / "train"))
+    with pytest.raises(DataError, match="is damaged") as error:
+        FeatureTable.open(place).read("train")
+    record("damaged_encoded", f"Exit code 3: {sentence(error.value, tmp_path)}", 0)
+    (place / "manifest.json").write_bytes((place / "manifest.json").read_bytes()[:-7])
+    started = time.monotonic()
+    with settings_of(spark):
+        again = build_features(spark, config)
+    assert (again.path, again.schema) == (place, shop.table.schema)
+    assert again.manifest.counts == shop.table.manifest.counts
+    text = "It is built again from the same raw files."
+    record("damaged_table", text, time.monotonic() - started)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.weights.h5", "schema.json"])
+def test_a_damaged_package_is_refused_and_fetched_again(spark, shop, scored, name):
+    [(_, folder)] = [p for p in shop.config.layout.packages(shop.tracker.model_name) if p[0] == "1"]
+    started = time.monotonic()
+    flip(folder / name)
+    with pytest.raises(ModelError, match=rf"{name} is damaged") as error:
+        score(spark, shop.config, shop.tracker, DATE)
+    shutil.rmtree(folder)
+    score(spark, shop.config, shop.tracker, DATE)
+    assert rows_of(shop.published).equals(shop.scores["1"])
+    text = f"Exit code 8: {sentence(error.value, shop.config.root)}"
+    record("damaged_package", text.replace(name, "FILE"), time.monotonic() - started)
