@@ -75,8 +75,8 @@ _VARYING = {
     r"below …(?=[ .])": "below paths.root",
     r"part-(\d+)-[-\w.]+\.parquet": r"part-\1.parquet",
     r"…\S*/": "…/",
-    r"…/(unfinished-\w+|\d+)-[0-9a-f]{8}\b": r"…/\1-ID",
-    r"…/[0-9a-f]{8}\b": "…/ID",
+    r"…/(unfinished-\w+|\d+)-[0-9a-f]{8,}\b": r"…/\1-ID",
+    r"…/[0-9a-f]{8,}\b": "…/ID",
 }
 
 
