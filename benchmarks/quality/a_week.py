@@ -9,6 +9,7 @@ have been on that evening: all invoices until then, and on two evenings somethin
 from __future__ import annotations
 
 import argparse
+import base64
 import datetime as dt
 import re
 import subprocess
@@ -20,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 TREE = Path(__file__).resolve().parents[2]
-PAGE = TREE / "docs" / "a_week.md"
+PAGE, FIGURES = TREE / "docs" / "a_week.md", TREE / "docs" / "a_week"
 SUNDAY = dt.date(2011, 8, 21)
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = (SUNDAY + dt.timedelta(n) for n in range(1, 6))
 MATURE = dt.date(2011, 12, 9)  # the table's last day
@@ -90,6 +91,24 @@ class Week:
         block = [f"$ ./spark-submit.sh jobs/{shown}", *lines, "$ echo $?", str(code)]
         self.page += ["```console", *block, "```", ""]
         print("\n".join(block), flush=True)
+        self.write()
+
+    def draw(self, report: str) -> None:
+        """Show the pictures of a report.
+
+        Args:
+            report: its path below the folder of artifacts.
+        """
+        text = (self.root / "artifacts" / report).read_text()
+        FIGURES.mkdir(exist_ok=True)
+        for place, coded in enumerate(re.findall(r"data:image/png;base64,([\w+/=]+)", text)):
+            path = FIGURES / f"{Path(report).parts[0]}_{place}.png"
+            path.write_bytes(base64.b64decode(coded))
+            self.say(f"![Picture {place + 1} of {report}]({path.relative_to(PAGE.parent)})")
+        self.write()
+
+    def write(self) -> None:
+        """Write the page as far as it goes."""
         PAGE.write_text("\n".join(self.page).rstrip() + "\n")
 
     def without_paths(self, line: str) -> str:
@@ -160,6 +179,7 @@ def live(week: Week) -> None:
     week.say("## In December: what the customers then spent")
     week.deliver(MATURE)
     week.run("backtest.py")
+    week.draw("backtests/online_retail/report.html")
 
 
 if __name__ == "__main__":
