@@ -178,7 +178,7 @@ def test_a_damaged_feature_table_is_built_again_or_refused(spark, shop, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.weights.h5", "schema.json"])
 def test_a_damaged_package_is_refused_and_fetched_again(spark, shop, scored, name):
-    [(_, folder)] = [p for p in shop.config.layout.packages(shop.tracker.model_name) if p[0] == "1"]
+    folder = shop.tracker.package("1").path
     started = time.monotonic()
     flip(folder / name)
     with pytest.raises(ModelError, match=rf"{name} is damaged") as error:
