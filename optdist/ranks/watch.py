@@ -90,6 +90,9 @@ class Watch:
                 return _hangs(sign, quiet[sign.rank], "gave no sign of life")
         waiting = self._silence if all(sign.progress for sign in running) else self._first
         if running and min(still.values()) > waiting:
+            mute = max(running, key=lambda sign: quiet[sign.rank])
+            if mute.alive and quiet[mute.rank] > self._silence / 2:  # the others wait for it
+                return _hangs(mute, quiet[mute.rank], "gave no sign of life")
             last = max(running, key=lambda sign: still[sign.rank])
             return _hangs(last, still[last.rank], "finished no batch, and no other rank did,")
         return None

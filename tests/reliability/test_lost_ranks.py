@@ -181,6 +181,13 @@ def test_a_rank_without_any_sign_of_life_hangs_even_if_others_get_on(watch):
     )
 
 
+def test_the_rank_that_the_others_wait_for_is_named(watch):
+    assert watch(1, (1, 1), (1, 1)) is None
+    assert watch(4, (4, 1), (3, 1)) is None  # rank 1 is stopped, and no batch was finished since
+    hung = str(watch(12, (12, 1), (3, 1)))
+    assert hung.startswith("Rank 1 (process 2 on h) gave no sign of life for 8 seconds")
+
+
 def test_ranks_that_wait_for_one_that_works_do_not_hang(watch):
     assert watch(1, (1, 1), (1, 1)) is None
     for now in range(2, 60):  # rank 0 writes a checkpoint, rank 1 waits and is alive
