@@ -105,7 +105,8 @@ def clean_events(
     }
     value = guess_value(seen, source.amount)
     bad = quarantine_rows(checked, "events", (DAY, AMOUNT), texts=texts, value=value)
-    own = [name for name in own if name in good.columns]
+    mine = {name.lower() for name in own}  # `require` writes names as the settings do
+    own = [name for name in good.columns if name.lower() in mine]
     return Events(seen, good, bad, reach, entity, joins, own)
 
 
