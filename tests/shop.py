@@ -30,6 +30,24 @@ def transactions(customers: int = 900, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
+def monthly(folder, raw, numeric, **sections) -> Config:
+    """The shop's configuration with snapshots of customers at each month's start."""
+    written = config(folder, raw, **sections).model_dump(mode="json")
+    history = {
+        "key": ["customer"],
+        "windows": {"all": None, "60d": 60},
+        "features": {"sales": "count(*)", "spend": "sum(amount)", "recency": "min(days_before)"},
+    }
+    written["dataset"]["source"] |= {
+        "first_purchase": None,
+        "snapshots": {"start": "2024-03-01", "end": "2024-07-01", "every": "month"},
+        "history": [history],
+        "sample_columns": {"month": "month(snapshot_date)"},
+    }
+    written["dataset"]["features"] = {"categorical": ["segment", "month"], "numeric": numeric}
+    return config_from(written)
+
+
 def config(folder, raw, **sections) -> Config:
     """The shop's configuration, everything kept under `folder`."""
     return config_from(

@@ -14,7 +14,7 @@ import argparse
 import datetime as dt
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,8 +42,9 @@ from pipelines.monitoring import profiles
 from pipelines.monitoring.data_report.periods import count_by_date
 from pipelines.monitoring.gate.evaluate import Last, Subject, evaluate
 from pipelines.monitoring.gate.findings import Finding, failed
-from pipelines.monitoring.gate.scores import ScoreCounts, bin_of, counts_of
+from pipelines.monitoring.gate.scores import ScoreCounts, bin_of, count_bins, counts_of
 from pipelines.prediction import predict
+from pipelines.scoring.gate import SIZES
 from pipelines.session import spark_session
 from pipelines.sources.columns import column
 from pipelines.sources.events import clean_events, first_days
@@ -228,13 +229,29 @@ def of_snapshots(
     of_date = F.call_function("array_position", places, cut).cast("int")
     placed = scores.withColumn("place", of_date).where("place > 0")
     joined = counts_by_date(placed, ids)
+
+    def look(place: int) -> tuple[Profile, ScoreCounts]:
+        whole = part_of(cells, schema, [place], None)
+        return profile_at(whole, [whole], days, dates[place]), joined[place + 1]
+
+    yield from with_last(dates, look)
+
+
+def with_last(
+    dates: Sequence[dt.date], look: Callable[[int], tuple[Profile, ScoreCounts]]
+) -> Iterator[Dated]:
+    """Each date with the one before it, as the job would have published that.
+
+    Args:
+        dates: ascending.
+        look: what is seen of a date, by its place.
+    """
     last: Last | None = None
     sizes: list[tuple[dt.date, int]] = []
     for place, date in enumerate(dates):
-        whole = part_of(cells, schema, [place], None)
-        now = profile_at(whole, [whole], days, date)
-        yield date, now, joined[place + 1], last
-        sizes = [*sizes[-11:], (date, whole.rows)]
+        now, counts = look(place)
+        yield date, now, counts, last
+        sizes = [*sizes, (date, now.rows)][-SIZES:]
         last = Last(date, now, True, tuple(sizes))
 
 
@@ -248,20 +265,7 @@ def counts_by_date(placed: DataFrame, ids: Sequence[str]) -> dict[int, ScoreCoun
     )
     then = now.withColumn("place", F.col("place") + 1)
     then = then.withColumnsRenamed({"now": "then", "rows_now": "rows_then"})
-    cells = (
-        now.join(then, on=[*names, "place"], how="full_outer")
-        .groupBy("place", bin_of("now").alias("bin_now"), bin_of("then").alias("bin_then"))
-        .agg(
-            F.count("*").alias("ids"),
-            F.count_if(F.col("rows_now") > 1).alias("repeated"),
-            F.sum("rows_now").alias("rows_now"),
-            F.sum("rows_then").alias("rows_then"),
-            F.sum("now").alias("now"),
-            F.sum("then").alias("then"),
-        )
-        .toPandas()
-        .fillna(0)
-    )
+    cells = count_bins(now.join(then, on=[*names, "place"], how="full_outer"), "place")
     return {int(p): counts_of(own, has_last=p > 1) for p, own in cells.groupby("place")}
 
 
@@ -286,16 +290,15 @@ def of_first_purchases(
         .toPandas()
     )
     by_day["day"] = pd.to_datetime(by_day["day"]).dt.date
-    last: Last | None = None
-    sizes: list[tuple[dt.date, int]] = []
-    for date in dates:
+
+    def look(place: int) -> tuple[Profile, ScoreCounts]:
+        date, before = dates[place], dates[place - 1] if place else None
         places = [i for i, edge in enumerate(edges) if edge <= date]
         whole = part_of(cells, schema, places, None)
         since = part_of(cells, schema, [i for i in places if edges[i] >= first_cut], None)
-        now = profile_at(whole, [since], days, date)
-        yield date, now, cumulated(by_day, date, last.date if last else None), last
-        sizes = [*sizes[-11:], (date, whole.rows)]
-        last = Last(date, now, True, tuple(sizes))
+        return profile_at(whole, [since], days, date), cumulated(by_day, date, before)
+
+    yield from with_last(dates, look)
 
 
 def cumulated(by_day: pd.DataFrame, date: dt.date, before: dt.date | None) -> ScoreCounts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -187,6 +188,27 @@ def as_batch(kind: str, feature: str, counts: np.ndarray) -> pa.RecordBatch:
         [pa.array(c, f.type) for c, f in zip(columns, _CELLS_SCHEMA, strict=True)],
         schema=_CELLS_SCHEMA,
     )
+
+
+def as_cells(
+    sums: pd.DataFrame, parts: int, sizes: Mapping[tuple[str, str], int] | None = None
+) -> dict[tuple[str, str], np.ndarray]:
+    """Arrays [parts, bins, 3] by (kind, feature) of rows of `CELLS`, each key there once.
+
+    Args:
+        sums: the cells that have rows.
+        parts: how many parts were counted.
+        sizes: the number of bins, where there are more than those with rows.
+    """
+    cells = {}
+    for names, group in sums.groupby(["kind", "feature"]):
+        key = (str(names[0]), str(names[1]))
+        size = max((sizes or {}).get(key, 0), 1 + int(group["bin"].max()))
+        counts = np.zeros((parts, size, 3))
+        values = group[["rows", "positives", "total"]].to_numpy(np.float64)
+        counts[group["part"], group["bin"]] = values
+        cells[key] = counts
+    return cells
 
 
 def edges_of(number: NumericFeature) -> np.ndarray:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -195,22 +194,6 @@ def form_of(text: str, *, is_float: bool = False) -> str:
     )
     others = sorted({c for c in text if not c.isalnum()})[:4]
     return kinds + "".join(others) + ("." if is_float and "." not in others else "")
-
-
-def as_cells(sums: pd.DataFrame, parts: int) -> dict[tuple[str, str], np.ndarray]:
-    """Arrays [parts, bins, 3] of rows of `cells.CELLS`, each key there once.
-
-    Args:
-        sums: the cells that have rows.
-        parts: how many parts were counted.
-    """
-    cells = {}
-    for names, group in sums.groupby(["kind", "feature"]):
-        counts = np.zeros((parts, 1 + int(group["bin"].max()), 3))
-        values = group[["rows", "positives", "total"]].to_numpy(np.float64)
-        counts[group["part"], group["bin"]] = values
-        cells[str(names[0]), str(names[1])] = counts
-    return cells
 
 
 def part_of(

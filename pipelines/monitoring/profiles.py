@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import MapType
 
 from optdist.config import DatasetConfig
 from optdist.config.transactions import FirstPurchaseSourceConfig
-from optdist.data.cells import CELLS
+from optdist.data.cells import as_cells
 from optdist.data.feature_table import FeatureTable, UnfinishedTable
 from optdist.data.profile import DayCount, Profile, ScoreProfile, rounded_days
-from optdist.data.profiling import FORM, Cells, Profiling, as_cells, part_of
+from optdist.data.profiling import FORM, Cells, Profiling, part_of
 from optdist.data.schema import FeatureSchema
 from optdist.errors import DataError
-from pipelines.batches import map_batches
+from pipelines.cells import sum_cells
 from pipelines.monitoring.data_report.periods import day_of, period_starts
 from pipelines.monitoring.data_report.statistics import DateCount
 from pipelines.sources.categories import categorical_text
@@ -199,11 +198,11 @@ def _profiling(
 
 
 def count_cells(samples: DataFrame, profiling: Profiling) -> Cells:
-    """Add up the cells of all rows; the driver gets at most one row for each bin and part."""
+    """The cells of all rows.
 
-    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from profiling.count(batches)
-
+    Raises:
+        DataError: the samples lack a column.
+    """
     missing = [name for name in profiling.columns if name not in samples.columns]
     if missing:
         raise DataError(f"The samples lack {', '.join(missing)}: nothing can be compared.")
@@ -214,13 +213,7 @@ def count_cells(samples: DataFrame, profiling: Profiling) -> Cells:
             for name in profiling.columns
         ]
     )
-    sums = (
-        map_batches(rows, count, CELLS)
-        .groupBy("kind", "feature", "part", "bin")
-        .agg(*[F.sum(name).alias(name) for name in ("rows", "positives", "total")])
-        .toPandas()
-    )
-    return as_cells(sums, len(profiling.starts))
+    return as_cells(sum_cells(rows, profiling.count), len(profiling.starts))
 
 
 def _ids(cells: Cells, names: Sequence[str]) -> dict[str, Any]:

@@ -21,7 +21,13 @@ from pipelines.monitoring.drift.writing import write_drift
 from pipelines.monitoring.gate.evaluate import Last, Subject, evaluate
 from pipelines.monitoring.gate.findings import Finding, checks_of, in_short
 from pipelines.monitoring.gate.scores import count_scores
-from pipelines.monitoring.gate.verdict import Acceptance, Accepting, Verdict, accept
+from pipelines.monitoring.gate.verdict import (
+    Acceptance,
+    Accepting,
+    Verdict,
+    accept,
+    flags_to_accept,
+)
 from pipelines.monitoring.profiles import measure_scoring
 from pipelines.scoring.inputs import KeptSamples
 from pipelines.scoring.manifest import ScoresManifest, read_manifest
@@ -113,14 +119,13 @@ def refusal(
     """
     names = checks_of(wrong)
     stays = "its scores of before stay" if scores.date(run_date).exists() else "it has no scores"
-    flags = " ".join(f"--accept {name}" for name in names)
     return GateError(
         list(in_short(wrong)),
         f"The gate refused {run_date}: {', '.join(names)}. Nothing was published: {stays}. The "
         f"refused scores are in {scores.staging(run_date)}"
         + (f", all comparisons in {page}" if page else "")
-        + f". Mend the input and run the date again, or publish all the same with {flags} "
-        f"--accept-reason TEXT.",
+        + f". Mend the input and run the date again, or publish all the same with "
+        f"{flags_to_accept(names)}.",
     )
 
 
@@ -197,5 +202,7 @@ def measure_again(
             return measure_scoring(samples, schema, config.dataset, training, days)
         except (DataError, AnalysisException) as error:
             LOG.warning(f"{manifest.run_date} cannot be compared by column: {str(error)[:200]}")
-    return profile.model_copy(update={"whole": profile.whole.model_copy(update={"columns": {}}),
-                                      "periods": []}) if profile else None  # fmt: skip
+    if profile is None:
+        return None
+    whole = profile.whole.model_copy(update={"columns": {}})
+    return profile.model_copy(update={"whole": whole, "periods": []})

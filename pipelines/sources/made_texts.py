@@ -32,7 +32,9 @@ def refuse_made_texts(spark: SparkSession, source: SourceConfig, made: Iterable[
         by_table.setdefault(value.table, set()).add(value)
     for table, group in by_table.items():
         if table is None:
-            rows = read_checked(spark, source.model_copy(update={"where": None}), checked=False)[0]
+            rows = read_checked(
+                spark, source.model_copy(update={"where": None}), checked=False
+            ).rows
         else:
             rows = read_other(spark, source, table)
         values = sorted(

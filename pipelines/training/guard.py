@@ -22,7 +22,7 @@ from pipelines.features.auto_history import with_learned
 from pipelines.monitoring.drift.writing import write_training
 from pipelines.monitoring.gate.evaluate import Subject, evaluate
 from pipelines.monitoring.gate.findings import TRAINING, Finding, checks_of, in_short
-from pipelines.monitoring.gate.verdict import Acceptance, Accepting, accept
+from pipelines.monitoring.gate.verdict import Acceptance, Accepting, accept, flags_to_accept
 from pipelines.monitoring.profiles import measure_scoring, read_profile
 from pipelines.registry.compatibility import changed_settings, unusable_features
 
@@ -189,11 +189,10 @@ def refusal(wrong: Sequence[Finding], table: FeatureTable, files: Sequence[Path]
         files: the drift table and its page.
     """
     names = checks_of(wrong)
-    flags = " ".join(f"--accept {name}" for name in names)
     page = f", all comparisons in {files[-1]}" if files else ""
     return GateError(
         list(in_short(wrong)),
         f"The gate refused to train: {', '.join(names)} differ from what the champion was trained "
         f"on. The features are in {table.path}{page}. Mend the input and train again, or train all "
-        f"the same with {flags} --accept-reason TEXT.",
+        f"the same with {flags_to_accept(names)}.",
     )

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from optdist.config import DatasetConfig
 from optdist.data.cells import (
     BIN,
-    CELLS,
     LABEL_BIN,
     LABEL_BINS,
     Counting,
+    as_cells,
     bin_count,
 )
 from optdist.data.clocks import Clock, clock_of
@@ -25,7 +21,7 @@ from optdist.data.feature_table import EVERY_SPLIT
 from optdist.data.schema import (
     FeatureSchema,
 )
-from pipelines.batches import map_batches
+from pipelines.cells import sum_cells
 from pipelines.monitoring.data_report.duplicates import count_duplicates, find_ids
 from pipelines.monitoring.data_report.features import Cells, describe, with_labels
 from pipelines.monitoring.data_report.periods import (
@@ -105,39 +101,11 @@ def find_clocks(schema: FeatureSchema, types: Mapping[str, str]) -> dict[str, Cl
 
 
 def count_cells(samples: DataFrame, counting: Counting) -> Cells:
-    """Add up the cells of all rows; the driver gets at most one row for each bin and split."""
-
-    def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from counting.count(batches)
-
-    rows = samples.select(*map(column, counting.columns))
-    sums = (
-        map_batches(rows, count, CELLS)
-        .groupBy("kind", "feature", "part", "bin")
-        .agg(*[F.sum(name).alias(name) for name in ("rows", "positives", "total")])
-        .toPandas()
-    )
-    return as_cells(sums, counting)
-
-
-def as_cells(sums: pd.DataFrame, counting: Counting) -> Cells:
-    """Arrays of the counts.
-
-    Args:
-        sums: the cells that have rows, each once.
-        counting: what was counted.
-    """
+    """The cells of all rows."""
+    sums = sum_cells(samples.select(*map(column, counting.columns)), counting.count)
     sizes = {(BIN, feature.name): bin_count(feature) for feature in counting.schema.features}
     sizes[LABEL_BIN, ""] = LABEL_BINS
-    parts = max(len(counting.period_starts), len(EVERY_SPLIT))
-    cells = {}
-    for names, group in sums.groupby(["kind", "feature"]):
-        key = (str(names[0]), str(names[1]))
-        size = max(sizes.get(key, 0), 1 + int(group["bin"].max()))
-        counts = np.zeros((parts, size, 3))
-        counts[group["part"], group["bin"]] = group[["rows", "positives", "total"]].to_numpy()
-        cells[key] = counts
-    return cells
+    return as_cells(sums, max(len(counting.period_starts), len(EVERY_SPLIT)), sizes)
 
 
 def audited_splits(splits: Mapping[str, SplitStatistics]) -> tuple[list[str], str | None]:

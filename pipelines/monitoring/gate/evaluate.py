@@ -14,14 +14,7 @@ from pipelines.monitoring.gate.columns import (
     against_training,
     compare_columns,
 )
-from pipelines.monitoring.gate.days import (
-    Days,
-    age_of,
-    allow_as_before,
-    check_days,
-    check_history,
-    check_repeats_of_all,
-)
+from pipelines.monitoring.gate.days import Days, age_of, check_days
 from pipelines.monitoring.gate.findings import TRAINING, Finding
 from pipelines.monitoring.gate.ids import (
     Change,
@@ -30,6 +23,11 @@ from pipelines.monitoring.gate.ids import (
     check_unique,
     growth_rate,
     sizes_of,
+)
+from pipelines.monitoring.gate.past_days import (
+    allow_as_before,
+    check_history,
+    check_repeats_of_all,
 )
 from pipelines.monitoring.gate.scores import (
     ScoreCounts,
@@ -119,14 +117,15 @@ def _ids(subject: Subject, gate: GateConfig) -> Iterator[Finding]:
 def _columns(subject: Subject, gate: GateConfig) -> Iterator[Finding]:
     now, last = subject.profile, subject.last
     like_training = now.periods[0] if now.periods else now.whole
-    reference = against_training(subject.training, subject.cut or subject.date)
-    reference = replace(reference, cluster=max(reference.cluster, now.cluster))
-    yield from compare_columns(like_training, reference, subject.schema, gate)
+    training = against_training(subject.training, subject.cut or subject.date)
+    pairs = [(like_training, training)]
     if last and last.profile:
         days = (subject.date - last.date).days
-        reference = against_last(last.profile, str(last.date), days, subject.training)
-        reference = replace(reference, cluster=max(reference.cluster, now.cluster))
-        yield from compare_columns(now.whole, reference, subject.schema, gate)
+        before = against_last(last.profile, str(last.date), days, subject.training)
+        pairs.append((now.whole, before))
+    for samples, reference in pairs:
+        alike = replace(reference, cluster=max(reference.cluster, now.cluster))
+        yield from compare_columns(samples, alike, subject.schema, gate)
 
 
 def _events(subject: Subject, gate: GateConfig) -> Iterator[Finding]:

@@ -88,20 +88,21 @@ def count_scores(now: DataFrame, last: DataFrame | None, names: Sequence[str]) -
         then = _by_id(last, names).withColumnsRenamed({"score": "then", "rows": "rows_then"})
         keys = [f"id_{place}" for place in range(len(names))]
         joined = today.join(then, on=keys, how="full_outer")
-    cells = (
-        joined.groupBy(bin_of("now").alias("bin_now"), bin_of("then").alias("bin_then"))
-        .agg(
-            F.count("*").alias("ids"),
-            F.count_if(F.col("rows_now") > 1).alias("repeated"),
-            F.sum("rows_now").alias("rows_now"),
-            F.sum("rows_then").alias("rows_then"),
-            F.sum("now").alias("now"),
-            F.sum("then").alias("then"),
-        )
-        .toPandas()
-        .fillna(0)
-    )
-    return counts_of(cells, has_last=last is not None)
+    return counts_of(count_bins(joined), has_last=last is not None)
+
+
+def count_bins(joined: DataFrame, *by: str) -> pd.DataFrame:
+    """Customers, rows and scores by bin now and then: the cells of `counts_of`.
+
+    Args:
+        joined: one row an id, with `now`, `then`, `rows_now` and `rows_then`.
+        by: columns to count apart.
+    """
+    bins = bin_of("now").alias("bin_now"), bin_of("then").alias("bin_then")
+    sums = [F.sum(name).alias(name) for name in ("rows_now", "rows_then", "now", "then")]
+    repeated = F.count_if(F.col("rows_now") > 1).alias("repeated")
+    cells = joined.groupBy(*by, *bins).agg(F.count("*").alias("ids"), repeated, *sums)
+    return cells.toPandas().fillna(0)
 
 
 def counts_of(cells: pd.DataFrame, *, has_last: bool) -> ScoreCounts:

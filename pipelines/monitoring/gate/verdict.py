@@ -73,6 +73,11 @@ class Accepting:
             return "unknown"
 
 
+def flags_to_accept(checks: Sequence[str]) -> str:
+    """The options of a job that let checks pass, for an error to name."""
+    return " ".join([*(f"--accept {check}" for check in checks), "--accept-reason TEXT"])
+
+
 def accept(
     findings: Sequence[Finding], accepting: Accepting, earlier: Sequence[Acceptance] = ()
 ) -> tuple[list[Finding], list[Acceptance]]:

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 from optdist.config import FeaturesConfig
+from optdist.data.cells import as_cells
 from optdist.data.fitting import fit_schema
 from optdist.data.profile import LEVELS, Profile, ScoreProfile, profile_of_schema
-from optdist.data.profiling import Profiling, as_cells, form_of, part_of
+from optdist.data.profiling import Profiling, form_of, part_of
 from optdist.errors import DataError
 
 FEATURES = FeaturesConfig(

@@ -9,15 +9,10 @@ from optdist.data.profile import ColumnProfile, DayCount, PartProfile, Profile, 
 from optdist.data.schema import CategoricalFeature, FeatureSchema, LabelStatistics, NumericFeature
 from optdist.errors import ConfigError
 from pipelines.monitoring.gate.columns import against_last, against_training, compare_columns
-from pipelines.monitoring.gate.days import (
-    Days,
-    allow_as_before,
-    check_days,
-    check_history,
-    check_repeats_of_all,
-)
+from pipelines.monitoring.gate.days import Days, check_days
 from pipelines.monitoring.gate.findings import Finding, checks_of, failed, in_short
 from pipelines.monitoring.gate.ids import Change, Ids, check_forms, check_ids, check_unique
+from pipelines.monitoring.gate.past_days import allow_as_before, check_history, check_repeats_of_all
 from pipelines.monitoring.gate.scores import check_scores_against_training
 from pipelines.monitoring.gate.verdict import Accepting, accept
 

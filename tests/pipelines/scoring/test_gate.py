@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from quick import settings_of
 from registered import register, write_package
-from shop import config, transactions
+from shop import monthly, transactions
 
-from optdist.config import config_from
 from optdist.errors import GateError
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
@@ -48,28 +47,13 @@ def shop(spark, quick, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gate")
     raw = steady()
     raw[raw["day"] <= str(DAY)].to_csv(folder / "sales.csv", index=False)
-    written = config(folder / "root", folder / "sales.csv").model_dump(mode="json")
-    history = {
-        "key": ["customer"],
-        "windows": {"all": None, "60d": 60},
-        "features": {"sales": "count(*)", "spend": "sum(amount)", "recency": "min(days_before)"},
+    numeric = {
+        "sales_60d": {},
+        "spend_60d": {"log1p": True},
+        "spend_all": {"log1p": True},
+        "recency_all": {},
     }
-    written["dataset"]["source"] |= {
-        "first_purchase": None,
-        "snapshots": {"start": "2024-03-01", "end": "2024-07-01", "every": "month"},
-        "history": [history],
-        "sample_columns": {"month": "month(snapshot_date)"},
-    }
-    written["dataset"]["features"] = {
-        "categorical": ["segment", "month"],
-        "numeric": {
-            "sales_60d": {},
-            "spend_60d": {"log1p": True},
-            "spend_all": {"log1p": True},
-            "recency_all": {},
-        },
-    }
-    made = config_from(written)
+    made = monthly(folder / "root", folder / "sales.csv", numeric)
     table, tracker = build_features(spark, made), Tracker(made)
     package = write_package(table.schema, folder / "model")
     samples = spark.read.parquet(str(table.samples_path("test")))

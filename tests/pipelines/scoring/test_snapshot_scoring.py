@@ -3,9 +3,8 @@ import datetime as dt
 import pandas as pd
 import pytest
 from registered import register, write_package
-from shop import config, transactions
+from shop import monthly, transactions
 
-from optdist.config import config_from
 from optdist.tracking import CHAMPION, Tracker
 from pipelines.features.build import build_features
 from pipelines.prediction import predict
@@ -18,24 +17,9 @@ def shop(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("snapshot_scoring")
     raw = transactions(250)
     raw.to_csv(folder / "sales.csv", index=False)
-    written = config(folder / "root", folder / "sales.csv").model_dump(mode="json")
-    history = {
-        "key": ["customer"],
-        "windows": {"all": None, "60d": 60},
-        "features": {"sales": "count(*)", "spend": "sum(amount)", "recency": "min(days_before)"},
-    }
-    written["dataset"]["source"] |= {
-        "first_purchase": None,
-        "snapshots": {"start": "2024-03-01", "end": "2024-07-01", "every": "month"},
-        "history": [history],
-        "sample_columns": {"month": "month(snapshot_date)"},
-    }
-    written["dataset"]["features"] = {
-        "categorical": ["segment", "month"],
-        "numeric": ["sales_all", "sales_60d", "spend_60d", "recency_all"],
-    }
-    written["gate"] = {"enabled": False}  # the scored dates lie half a year apart
-    made = config_from(written)
+    numeric = ["sales_all", "sales_60d", "spend_60d", "recency_all"]
+    gate = {"enabled": False}  # the scored dates lie half a year apart
+    made = monthly(folder / "root", folder / "sales.csv", numeric, gate=gate)
     table, tracker = build_features(spark, made), Tracker(made)
     package = write_package(table.schema, folder / "model")
     tracker.set_alias(CHAMPION, register(tracker, package))
