@@ -84,13 +84,12 @@ def read_table(
         return spark.table(table.view)
     kind = table_format(format_of(name, table))
     with _explained(name, table, kind):
-        marks_rows = marked and isinstance(kind, MarksRows)
-        if isinstance(kind, MarksRows) and marked:
-            rows = kind.read_marked(spark, name, table)
+        if marked and isinstance(kind, MarksRows):
+            rows, marks = kind.read_marked(spark, name, table), {RAGGED}
         else:
-            rows = kind.read(spark, name, table)
-        own = [column for column in rows.columns if not (marks_rows and column == RAGGED)]
-        rows = rows.withColumnsRenamed({c: not_a_mark(c) for c in own if c != not_a_mark(c)})
+            rows, marks = kind.read(spark, name, table), set[str]()
+        names = {name: not_a_mark(name) for name in rows.columns if name not in marks}
+        rows = rows.withColumnsRenamed({old: new for old, new in names.items() if old != new})
         return bounded(rows, table.bound) if isinstance(table, BoundedTable) else rows
 
 
